@@ -1,1 +1,35 @@
-//! Not written yet.
+//! The words every other crate speaks: typed ids, time, values, the event of a customer, and the slot hash.
+//!
+//! Never reads a clock, never does IO, holds no behaviour of journeys.
+//!
+//! ```text
+//!   text, numbers ──► checked newtypes ──► every other floor
+//! ```
+//!
+//! Start at [`CustomerKey`], [`CustomerEvent`] and [`Value`]; [`slot_of`] places a customer.
+
+mod customer_event;
+mod effect_id;
+mod error;
+mod ids;
+pub mod limits;
+mod numbers;
+mod percent;
+mod slot;
+mod time;
+mod value;
+
+pub use customer_event::{CustomerEvent, DEFAULT_SOURCE, EventRefused};
+pub use effect_id::{EffectId, EffectOrigin};
+pub use error::InvalidId;
+pub use ids::{
+    Channel, ConnectorQueue, ContentId, CustomerId, CustomerKey, EventId, EventName, JourneyId,
+    SourceName, StepId, WorkspaceId,
+};
+pub use numbers::{
+    AggregateId, BatchNumber, BirthIndex, CatalogRevision, ContentVersion, DefinitionVersion,
+    Incarnation, InstanceNumber, Lsn, PartitionId, Sequence, SessionId,
+};
+pub use slot::{ClusterKey, Fingerprint, N_SLOTS, Slot, slot_of};
+pub use time::{TimeSpan, Timestamp};
+pub use value::Value;

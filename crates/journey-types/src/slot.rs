@@ -1,0 +1,118 @@
+//! Where a customer lies: the hash from its key to one of 4,096 slots, and the fingerprint of an event id.
+//!
+//! Both are contracts with the stored data: golden tests hold them.
+
+use std::hash::Hasher as _;
+
+use siphasher::sip128::{Hasher128 as _, SipHasher24};
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::ids::{CustomerKey, EventId, SourceName};
+
+/// How many slots there are: the finest grain of placement, fixed for ever.
+pub const N_SLOTS: u16 = 4_096;
+
+/// One of [`N_SLOTS`] slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(u16);
+
+impl Slot {
+    /// The slot of that number, or `None` from 4,096 on.
+    #[must_use]
+    pub const fn new(number: u16) -> Option<Self> {
+        if number < N_SLOTS {
+            Some(Self(number))
+        } else {
+            None
+        }
+    }
+
+    /// Its number, 0 to 4,095.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+/// The cluster's secret, drawn once when it was founded: salts placement, so that nobody outside can aim customers at
+/// one partition, and keys the fingerprints of event ids.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ClusterKey([u8; 16]);
+
+impl ClusterKey {
+    /// Wraps 16 random bytes.
+    #[must_use]
+    pub const fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes, for storage.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for ClusterKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("ClusterKey(…)")
+    }
+}
+
+/// The slot of a customer: `xxh3(cluster salt, workspace, customer id) mod 4096` (DESIGN section 2), each part led by
+/// its length so that two keys never run into one another.
+#[must_use]
+pub fn slot_of(key: &ClusterKey, customer: &CustomerKey) -> Slot {
+    let mut hasher = Xxh3::new();
+    for part in [
+        &key.0[..],
+        customer.workspace.as_str().as_bytes(),
+        customer.customer.as_str().as_bytes(),
+    ] {
+        hasher.update(&(part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    let number = hasher.digest() % u64::from(N_SLOTS);
+    Slot(u16::try_from(number).expect("below 4,096"))
+}
+
+/// 16 bytes that stand for an event id in the window of remembered ids.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint([u8; 16]);
+
+impl Fingerprint {
+    /// The keyed fingerprint (SipHash-2-4, 128 bits) of an event id of a source.
+    #[must_use]
+    pub fn of(key: &ClusterKey, source: &SourceName, id: &EventId) -> Self {
+        let mut hasher = SipHasher24::new_with_key(&key.0);
+        hasher.write(&(source.as_str().len() as u64).to_be_bytes());
+        hasher.write(source.as_str().as_bytes());
+        hasher.write(id.as_str().as_bytes());
+        Self(hasher.finish128().as_u128().to_be_bytes())
+    }
+
+    /// Wraps stored bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Fingerprint {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "Fingerprint({:032x})",
+            u128::from_be_bytes(self.0)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;
