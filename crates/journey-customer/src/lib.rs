@@ -1,1 +1,29 @@
-//! Not written yet.
+//! The heart: one customer, all their journeys, decided in one turn.
+//!
+//! Never reads a clock, never draws, never does IO, never sees another customer.
+//!
+//! ```text
+//!   state + command + context ──► decide ──► facts + reply   (may refuse)
+//!   state + fact              ──► apply  ──► state           (cannot fail)
+//! ```
+//!
+//! Start at [`CustomerState`], [`Command`] and [`JournalEvent`].
+
+mod command;
+mod decide;
+mod dedupe;
+mod event;
+pub mod limits;
+mod state;
+
+pub use command::{Command, IngestMode, Outcome, Rejection, Reply};
+pub use decide::{DecideContext, Decision};
+pub use dedupe::{Dedupe, DedupeChunk};
+pub use event::{
+    ArmedTimer, Departure, Ending, EventBody, Feed, InstanceEntered, JournalEvent, MessageGranted,
+    Rest, TimerKind,
+};
+pub use state::{
+    Aggregate, CustomerState, EffectStatus, Instance, JourneyMemory, OutboxRow, PausedTurn,
+    TimelineEntry, WatchedGoal,
+};

@@ -1,0 +1,132 @@
+//! What can be asked of a customer actor, and what it answers.
+
+use journey_types::{BirthIndex, CustomerEvent, Sequence, Timestamp};
+
+use crate::state::OutboxRow;
+
+/// A request to one customer. The partition calls `decide` with it; followers never see it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Something happened.
+    Ingest {
+        /// What.
+        event: CustomerEvent,
+        /// Live, or loaded from the past.
+        mode: IngestMode,
+    },
+    /// Timers may be due at the turn's stamp; stale ones are found out in `decide`.
+    FireTimers,
+    /// Goes on with a turn that reached its budget, at the same stamp.
+    ContinueTurn,
+    /// Asks to hand one effect over.
+    Claim {
+        /// Which, by the journal event that emitted it.
+        effect: Sequence,
+        /// Until when the worker may work on it before it is offered again.
+        until: Timestamp,
+    },
+    /// Tells what became of an effect.
+    Settle {
+        /// The life of the customer it was emitted in.
+        birth: BirthIndex,
+        /// Which effect.
+        effect: Sequence,
+        /// Which handing over.
+        attempt: u32,
+        /// What became of it.
+        outcome: Outcome,
+    },
+}
+
+/// How an event takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum IngestMode {
+    /// Enters, wakes, sends.
+    Live,
+    /// Updates profile and aggregates; enters nothing, wakes nothing, sends nothing.
+    History,
+}
+
+/// What a worker says of an effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Handed to the channel. Terminal.
+    Sent,
+    /// Arrived at the customer. Terminal.
+    Delivered,
+    /// Failed for good on this channel: the next channel is tried. Terminal.
+    FailedForGood {
+        /// The worker's words, at most 512 bytes (longer ones are cut).
+        reason: String,
+    },
+    /// Failed for now: offered again not before `retry_at`.
+    FailedForNow {
+        /// The worker's words, at most 512 bytes (longer ones are cut).
+        reason: String,
+        /// From when it is offered again.
+        retry_at: Timestamp,
+    },
+}
+
+/// The answer to a command that was not rejected. Released only when everything it depends on is applied.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// The event took effect.
+    Accepted,
+    /// The event id is known: nothing changed.
+    Duplicate,
+    /// Timers were looked at.
+    Fired {
+        /// How many took effect.
+        n_fired: u32,
+    },
+    /// The turn went on.
+    Continued,
+    /// The effect may be handed over, once this is applied.
+    Claimed {
+        /// The row, with its attempt and `until`.
+        row: Box<OutboxRow>,
+    },
+    /// The effect is not to be handed over any more.
+    Withdrawn {
+        /// Why.
+        reason: String,
+    },
+    /// The outcome was recorded.
+    Recorded,
+    /// The effect had its outcome before, or its row is gone: nothing changed.
+    Settled,
+}
+
+/// A command refused by the domain: deterministic, and nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// Too many remembered event ids in the window (DESIGN G2).
+    #[error(
+        "HOT_CUSTOMER: this customer has {n_ids} event ids in the last 7 days, the most that are remembered; slow its producer down"
+    )]
+    TooManyEventIds {
+        /// How many.
+        n_ids: usize,
+    },
+    /// The customer's state would outgrow its bound.
+    #[error(
+        "CUSTOMER_TOO_LARGE: the state of this customer would take {size_bytes} bytes, at most 1 MiB is allowed"
+    )]
+    StateTooLarge {
+        /// How much.
+        size_bytes: usize,
+    },
+    /// The event itself is not acceptable.
+    #[error("{reason}")]
+    EventRefused {
+        /// Starts with the reason's code, such as `occurred_in_future`.
+        reason: String,
+    },
+    /// The effect cannot be claimed at the moment.
+    #[error("the effect cannot be claimed: {reason}")]
+    NotClaimable {
+        /// Why: claimed by another, waiting for its retry, behind an earlier one of its channel, or gone.
+        reason: &'static str,
+    },
+}

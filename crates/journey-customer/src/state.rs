@@ -1,0 +1,211 @@
+//! All that is known of one customer: profile, history, journeys, timers, outbox. Changed by [`crate::apply`] alone.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use journey_types::{
+    AggregateId, BirthIndex, Channel, ContentId, ContentVersion, CustomerEvent, CustomerKey,
+    DefinitionVersion, InstanceNumber, JourneyId, Sequence, StepId, Timestamp, Value,
+};
+
+use crate::dedupe::Dedupe;
+use crate::event::Rest;
+
+/// One customer.
+///
+/// # Invariants
+/// `last_sequence` counts the facts applied; instance numbers are unique and below `next_instance`; an instance that
+/// is `Active` rests on something unless `paused_turn` names it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CustomerState {
+    /// Its address.
+    pub key: CustomerKey,
+    /// Its life; 0 before it was born.
+    pub birth: BirthIndex,
+    /// How many facts were applied.
+    pub last_sequence: Sequence,
+    /// The stamp of the last turn.
+    pub stamp: Timestamp,
+    /// The traits.
+    pub traits: BTreeMap<String, Value>,
+    /// The lifecycle stage.
+    pub lifecycle: Option<String>,
+    /// What the published journeys count.
+    pub history: BTreeMap<AggregateId, Aggregate>,
+    /// Event ids of the last 7 days.
+    pub dedupe: Dedupe,
+    /// Running instances (active or parked).
+    pub instances: BTreeMap<InstanceNumber, Instance>,
+    /// The number the next instance gets.
+    pub next_instance: InstanceNumber,
+    /// What is remembered per journey.
+    pub journeys: BTreeMap<JourneyId, JourneyMemory>,
+    /// Goals that still count though their instance ended.
+    pub watched_goals: Vec<WatchedGoal>,
+    /// Effects without a terminal outcome, by the fact that emitted them.
+    pub outbox: BTreeMap<Sequence, OutboxRow>,
+    /// What a turn left over when it reached its budget.
+    pub paused_turn: Option<PausedTurn>,
+    /// The latest things that happened, oldest first, at most [`crate::limits::TIMELINE_ENTRIES_MAX`].
+    pub timeline: VecDeque<TimelineEntry>,
+}
+
+/// What a turn left over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PausedTurn {
+    /// The stamp at which it goes on.
+    pub stamp: Timestamp,
+    /// Events to process, with their depth.
+    pub events: Vec<(u8, Arc<CustomerEvent>)>,
+    /// Instances that can move.
+    pub instances: Vec<InstanceNumber>,
+}
+
+/// Counts of one aggregate.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Aggregate {
+    /// Events in all.
+    pub n_events: u64,
+    /// The earliest `occurred_at`.
+    pub first: Option<Timestamp>,
+    /// The latest `occurred_at`.
+    pub last: Option<Timestamp>,
+    /// The sum over all events in units of 10⁻⁹.
+    pub sum_nanos: i128,
+    /// Single events for windows, by `occurred_at`, at most [`crate::limits::WINDOW_EVENTS_MAX`] (the newest).
+    pub recent: VecDeque<(Timestamp, i128)>,
+}
+
+/// One run of one journey.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Instance {
+    /// Its number.
+    pub number: InstanceNumber,
+    /// Of which journey.
+    pub journey: JourneyId,
+    /// Of which version; pinned.
+    pub version: DefinitionVersion,
+    /// With which key.
+    pub key: Option<String>,
+    /// The event by which it entered.
+    pub entry: Arc<CustomerEvent>,
+    /// The stamp at which it entered.
+    pub entered_at: Timestamp,
+    /// The step it is at.
+    pub step: StepId,
+    /// The stamp at which it came there.
+    pub step_entered_at: Timestamp,
+    /// On what it rests.
+    pub rest: Rest,
+    /// Why it is parked, if it is.
+    pub parked: Option<String>,
+    /// Its variables.
+    pub vars: BTreeMap<String, Value>,
+    /// Goals not reached yet, with the instant until which each counts.
+    pub open_goals: BTreeMap<String, Option<Timestamp>>,
+    /// `since: entry` branches whose event came before their wait: (step, position).
+    pub foreseen: Vec<(StepId, u16)>,
+}
+
+/// What is remembered of a journey over all its instances and versions.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct JourneyMemory {
+    /// The newest instance's state: `active`, `parked`, `completed`, `exited`; with its number.
+    pub newest: Option<(InstanceNumber, &'static str)>,
+    /// The newest instance's outcome, empty while it runs.
+    pub outcome: String,
+    /// Entries remembered for `never` and `min_gap`: by key (`""` without), (last entered at, remembered until).
+    pub entries: BTreeMap<String, (Timestamp, Timestamp)>,
+    /// Entries that wait for a place, by key (`""` without), oldest first, at most 10.
+    pub queue: BTreeMap<String, VecDeque<Arc<CustomerEvent>>>,
+}
+
+/// A goal that counts after its instance ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WatchedGoal {
+    /// Which instance.
+    pub instance: InstanceNumber,
+    /// Of which journey.
+    pub journey: JourneyId,
+    /// Of which version.
+    pub version: DefinitionVersion,
+    /// With which key.
+    pub key: Option<String>,
+    /// The event by which it entered.
+    pub entry: Arc<CustomerEvent>,
+    /// Which goal.
+    pub goal: String,
+    /// Until when it counts.
+    pub until: Timestamp,
+}
+
+/// An effect without a terminal outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutboxRow {
+    /// The fact that emitted it; names it within the customer.
+    pub effect: Sequence,
+    /// The customer's life it was emitted in.
+    pub birth: BirthIndex,
+    /// When.
+    pub created_at: Timestamp,
+    /// By which instance.
+    pub instance: InstanceNumber,
+    /// Of which journey.
+    pub journey: JourneyId,
+    /// Of which version.
+    pub version: DefinitionVersion,
+    /// At which step.
+    pub step: StepId,
+    /// On which channel.
+    pub channel: Channel,
+    /// What it says.
+    pub content: ContentId,
+    /// In which version.
+    pub content_version: ContentVersion,
+    /// As rendered.
+    pub rendered: BTreeMap<String, String>,
+    /// Why the customer gets it.
+    pub why: String,
+    /// The consent purpose.
+    pub purpose: String,
+    /// After this instant it is not worth sending.
+    pub send_by: Option<Timestamp>,
+    /// Channels of the same intent that failed for good before.
+    pub failed_channels: Vec<Channel>,
+    /// How many times it was handed over.
+    pub attempt: u32,
+    /// Where it stands.
+    pub status: EffectStatus,
+}
+
+/// Where an effect stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EffectStatus {
+    /// Waits for a worker.
+    Open,
+    /// With a worker until then.
+    Claimed {
+        /// From when it may be offered again.
+        until: Timestamp,
+    },
+    /// Failed for now.
+    Retrying {
+        /// From when it is offered again.
+        retry_at: Timestamp,
+        /// The worker's words.
+        reason: String,
+    },
+}
+
+/// A line of the customer's timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimelineEntry {
+    /// When.
+    pub stamp: Timestamp,
+    /// The fact behind it.
+    pub sequence: Sequence,
+    /// The instance it is about, if any.
+    pub instance: Option<InstanceNumber>,
+    /// What happened and why, in the printer's compact form.
+    pub text: String,
+}
