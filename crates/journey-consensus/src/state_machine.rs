@@ -53,7 +53,11 @@ pub trait StateMachine: Send + 'static {
     ///
     /// # Errors
     /// A text that stops the group, visibly.
-    fn apply(&mut self, entries: &[CommittedEntry], consensus: Bytes) -> Result<Vec<ApplyOutcome>, String>;
+    fn apply(
+        &mut self,
+        entries: &[CommittedEntry],
+        consensus: Bytes,
+    ) -> Result<Vec<ApplyOutcome>, String>;
 
     /// Makes everything applied so far durable (the checkpoint a log purge may rely on) and returns the index.
     ///

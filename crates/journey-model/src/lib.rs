@@ -16,7 +16,9 @@ mod expression;
 mod plan;
 mod scope;
 
-pub use calendar::{DailyTime, WeekdaySet, Window, ZoneChoice};
+pub use calendar::{
+    DEFAULT_ZONE, DailyTime, WeekdaySet, Window, ZoneChoice, is_zone, resolve_zone, until_local,
+};
 pub use catalog::{AggregateSpec, Catalog, JourneyVersions};
 pub use content::{Content, Rendered, Variant};
 pub use expression::{Dependencies, EvaluationError, Expression};
