@@ -13,6 +13,36 @@ pub enum StorageError {
         /// The engine's own words.
         reason: String,
     },
+    /// The file system failed.
+    #[error("failed {attempt} {}", path.display())]
+    Io {
+        /// What was being done, for example `creating the folder`.
+        attempt: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's own error.
+        source: std::io::Error,
+    },
+    /// An earlier flush failed: what the disk holds is not known, so nothing more may be promised.
+    #[error(
+        "{database} takes no more writes because a flush to disk failed; check the disk, then restart the node"
+    )]
+    FlushFailed {
+        /// The folder of the database, or `memory`.
+        database: String,
+    },
+    /// A key is longer than any row may have.
+    #[error(
+        "key of {size_bytes} bytes in tree {tree} is above the limit of {size_bytes_max} bytes"
+    )]
+    KeyTooLarge {
+        /// The tree.
+        tree: String,
+        /// Size of the key.
+        size_bytes: usize,
+        /// The limit of every database.
+        size_bytes_max: usize,
+    },
     /// A value is larger than this database may hold in one row.
     #[error(
         "value of {size_bytes} bytes under a key of tree {tree} is above the limit of {size_bytes_max} bytes; split it into chunks"
@@ -23,6 +53,16 @@ pub enum StorageError {
         /// Size of the value.
         size_bytes: usize,
         /// The limit of this database.
+        size_bytes_max: usize,
+    },
+    /// A value is larger than chunks may make up.
+    #[error(
+        "value of {size_bytes} bytes is above the limit of {size_bytes_max} bytes for a value in chunks"
+    )]
+    ChunkedValueTooLarge {
+        /// Size of the value.
+        size_bytes: usize,
+        /// The limit.
         size_bytes_max: usize,
     },
     /// sled moved values to side files, which it never syncs.
@@ -42,6 +82,37 @@ pub enum StorageError {
         /// The folder.
         path: PathBuf,
     },
+    /// The data folder was written by a later release.
+    #[error(
+        "{} has data format {found}, and this release reads up to {supported}; start the release that wrote it, or a later one",
+        path.display()
+    )]
+    NewerFormat {
+        /// The data folder.
+        path: PathBuf,
+        /// The version that it names.
+        found: u32,
+        /// The latest version that this release reads.
+        supported: u32,
+    },
+    /// The folder is not a node's data folder, or its format file is unreadable.
+    #[error("{} is not a data folder: {reason}; use an empty folder, or restore this one", path.display())]
+    NotADataFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What speaks against it.
+        reason: String,
+    },
+    /// The settings would make the engine unsafe.
+    #[error(
+        "values of {value_size_bytes_max} bytes do not fit segments of {segment_size_bytes} bytes; raise the segment size or lower the value size"
+    )]
+    UnsafeSizes {
+        /// Size of a segment.
+        segment_size_bytes: usize,
+        /// The longest value.
+        value_size_bytes_max: usize,
+    },
     /// A stored value does not read back.
     #[error("stored value in tree {tree} is damaged: {reason}")]
     Damaged {
@@ -50,4 +121,20 @@ pub enum StorageError {
         /// What does not fit.
         reason: String,
     },
+}
+
+impl StorageError {
+    /// Whether the same call may succeed later in this process: never once the disk has failed.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::InUse { .. })
+    }
+
+    /// An engine's failure in its own words.
+    pub(crate) fn engine(attempt: impl Into<String>, reason: impl std::fmt::Display) -> Self {
+        Self::Engine {
+            attempt: attempt.into(),
+            reason: reason.to_string(),
+        }
+    }
 }

@@ -1,0 +1,67 @@
+//! The few file system calls that the engines and the data folder share.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::Path;
+
+use crate::error::StorageError;
+
+/// Turns the system's error into ours, with what was attempted on which path.
+pub(crate) fn io_error(
+    attempt: &'static str,
+    path: &Path,
+) -> impl FnOnce(io::Error) -> StorageError {
+    let path = path.to_owned();
+    move |source| StorageError::Io {
+        attempt,
+        path,
+        source,
+    }
+}
+
+/// Creates the folder and those above it, and makes their names survive a power cut.
+pub(crate) fn create_folder(path: &Path) -> Result<(), StorageError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = parent_of(path);
+    create_folder(parent)?;
+    match fs::create_dir(path) {
+        Ok(()) => sync_folder(parent),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(io_error("creating the folder", path)(error)),
+    }
+}
+
+/// The folder above, as a path that can be opened.
+pub(crate) fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => Path::new("/"),
+    }
+}
+
+/// Makes the names in a folder survive a power cut.
+pub(crate) fn sync_folder(path: &Path) -> Result<(), StorageError> {
+    let folder = File::open(path).map_err(io_error("opening", path))?;
+    folder.sync_all().map_err(io_error("syncing", path))
+}
+
+/// Locks `<folder>/LOCK` against every other process, until the file is dropped.
+pub(crate) fn lock_folder(folder: &Path) -> Result<File, StorageError> {
+    let path = folder.join("LOCK");
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(io_error("opening", &path))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StorageError::InUse {
+            path: folder.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(io_error("locking", &path)(source)),
+    }
+}

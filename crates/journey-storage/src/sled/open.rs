@@ -1,0 +1,111 @@
+//! Opens a sled database past the traps that lie there, and makes its files survive a power cut.
+
+use std::fs::{self, File, OpenOptions};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::Duration;
+
+use super::{Database, SledOptions};
+use crate::error::StorageError;
+use crate::files::{create_folder, io_error, lock_folder, sync_folder};
+use crate::limits::leaf_fits;
+
+/// How often, and how many times, to ask again for sled's lock once ours is held: only threads of a database that this
+/// process has just closed can still hold it then, and they end by themselves.
+const SLED_LOCK_POLL: Duration = Duration::from_millis(10);
+const SLED_LOCK_POLLS_MAX: usize = 500;
+
+/// Opens the database in the options' folder, alone.
+pub(super) fn open(options: SledOptions) -> Result<Database, StorageError> {
+    let SledOptions {
+        path,
+        segment_size_bytes,
+        value_size_bytes_max,
+        cache_capacity_bytes,
+        flush_every,
+    } = options;
+    if !leaf_fits(segment_size_bytes, value_size_bytes_max) {
+        return Err(StorageError::UnsafeSizes {
+            segment_size_bytes,
+            value_size_bytes_max,
+        });
+    }
+    create_folder(&path)?;
+    let lock = lock_folder(&path)?;
+    remove_half_written_indexes(&path)?;
+    let flush_every_ms = u64::try_from(flush_every.as_millis()).unwrap_or(u64::MAX);
+    let config = ::sled::Config::new()
+        .path(&path)
+        .segment_size(segment_size_bytes)
+        .cache_capacity(cache_capacity_bytes)
+        .flush_every_ms(Some(flush_every_ms));
+    let db = open_alone(&config, &path)?;
+    sync_files(&path)?;
+    Ok(Database {
+        db,
+        file: open_file(&path.join("db"))?,
+        path,
+        value_size_bytes_max,
+        flush_failed: AtomicBool::new(false),
+        _lock: lock,
+    })
+}
+
+/// sled writes an index of its log at every open. A crash meanwhile leaves `snap.X.generating`, which every later open
+/// takes for the newest index and fails on (sled#1527).
+fn remove_half_written_indexes(path: &Path) -> Result<(), StorageError> {
+    for entry in fs::read_dir(path).map_err(io_error("reading", path))? {
+        let entry = entry.map_err(io_error("reading", path))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            tracing::warn!(file = %entry.path().display(), "removing a half-written index of sled");
+            fs::remove_file(entry.path()).map_err(io_error("removing", &entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
+fn open_alone(config: &::sled::Config, path: &Path) -> Result<::sled::Db, StorageError> {
+    for _ in 0..SLED_LOCK_POLLS_MAX {
+        // sled panics on some kinds of damage; input from the disk must not take the process down.
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open())).map_err(|_| {
+            let attempt = format!("opening {}", path.display());
+            StorageError::engine(attempt, "it panicked, so its files are probably damaged")
+        })?;
+        match opened {
+            Ok(db) => return Ok(db),
+            Err(error) if error.to_string().contains("could not acquire lock") => {
+                thread::sleep(SLED_LOCK_POLL);
+            }
+            Err(error) => {
+                let attempt = format!("opening {}", path.display());
+                return Err(StorageError::engine(attempt, error));
+            }
+        }
+    }
+    Err(StorageError::InUse {
+        path: path.to_owned(),
+    })
+}
+
+/// sled syncs neither its settings file nor the names of its files.
+fn sync_files(path: &Path) -> Result<(), StorageError> {
+    for name in ["conf", "db"] {
+        let path = path.join(name);
+        open_file(&path)?
+            .sync_all()
+            .map_err(io_error("syncing", &path))?;
+    }
+    sync_folder(path)
+}
+
+fn open_file(path: &Path) -> Result<File, StorageError> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(io_error("opening", path))
+}

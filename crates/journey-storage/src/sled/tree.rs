@@ -1,0 +1,105 @@
+//! One tree of a sled database.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::Database;
+use super::key::{decode, encode, encode_bound};
+use crate::engine::{Put, Row, Tree, check_sizes, is_empty_range};
+use crate::error::StorageError;
+
+/// A tree and the database that it lies in; the tree goes first, so that the lock goes last.
+pub(super) struct SledTree {
+    tree: ::sled::Tree,
+    name: String,
+    database: Arc<Database>,
+}
+
+impl SledTree {
+    pub(super) fn new(tree: ::sled::Tree, name: &str, database: Arc<Database>) -> Self {
+        let name = name.to_owned();
+        Self {
+            tree,
+            name,
+            database,
+        }
+    }
+
+    fn failed<'a>(&'a self, verb: &'a str) -> impl FnOnce(::sled::Error) -> StorageError + 'a {
+        move |error| {
+            let attempt = format!("{verb} tree {} of", self.name);
+            self.database.failed(&attempt, error)
+        }
+    }
+
+    fn check_writable(&self, puts: &[Put]) -> Result<(), StorageError> {
+        self.database.check_writable()?;
+        check_sizes(&self.name, puts, self.database.value_size_bytes_max)
+    }
+}
+
+impl Tree for SledTree {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        let value = self.tree.get(encode(key)).map_err(self.failed("reading"))?;
+        Ok(value.map(|value| value.to_vec()))
+    }
+
+    fn put_ordered(&self, puts: &[Put]) -> Result<(), StorageError> {
+        self.check_writable(puts)?;
+        for put in puts {
+            match &put.value {
+                Some(value) => self.tree.insert(encode(&put.key), value.as_slice()),
+                None => self.tree.remove(encode(&put.key)),
+            }
+            .map_err(self.failed("writing to"))?;
+        }
+        Ok(())
+    }
+
+    fn apply_atomic(&self, puts: &[Put]) -> Result<(), StorageError> {
+        self.check_writable(puts)?;
+        let mut batch = ::sled::Batch::default();
+        for put in puts {
+            match &put.value {
+                Some(value) => batch.insert(encode(&put.key).as_ref(), value.as_slice()),
+                None => batch.remove(encode(&put.key).as_ref()),
+            }
+        }
+        let applied = self.tree.apply_batch(batch);
+        applied.map_err(self.failed("writing a batch to"))
+    }
+
+    fn range(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        rows_max: usize,
+    ) -> Result<Vec<Row>, StorageError> {
+        if is_empty_range(from, to) {
+            return Ok(Vec::new());
+        }
+        self.tree
+            .range((encode_bound(from), encode_bound(to)))
+            .take(rows_max)
+            .map(|row| row.map(|(key, value)| (decode(&key), value.to_vec())))
+            .collect::<Result<_, _>>()
+            .map_err(self.failed("scanning"))
+    }
+
+    fn last_at_or_below(&self, to: Bound<&[u8]>) -> Result<Option<Row>, StorageError> {
+        let mut rows = self.tree.range((Bound::Unbounded, encode_bound(to)));
+        let last = rows.next_back().transpose();
+        let last = last.map_err(self.failed("scanning"))?;
+        Ok(last.map(|(key, value)| (decode(&key), value.to_vec())))
+    }
+}
+
+impl std::fmt::Debug for SledTree {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("SledTree")
+            .field("name", &self.name)
+            .field("path", &self.database.path)
+            .finish_non_exhaustive()
+    }
+}
