@@ -36,6 +36,8 @@ pub enum EventBody {
         fingerprint: Option<Fingerprint>,
         /// The event.
         event: Arc<CustomerEvent>,
+        /// The instance whose `emit` raised it, or whose message failed; `None` when ingested.
+        raised_by: Option<InstanceRef>,
         /// Live or history.
         mode: IngestMode,
         /// The aggregates it feeds, found by `decide` in the adopted catalog.
@@ -85,7 +87,7 @@ pub enum EventBody {
     /// An instance left a step and entered the next (or the end, when `to` is `None`: `InstanceEnded` follows).
     StepMoved {
         /// Which instance.
-        instance: InstanceNumber,
+        instance: InstanceRef,
         /// The step it left.
         from: StepId,
         /// How.
@@ -103,7 +105,7 @@ pub enum EventBody {
     /// A timer took effect; what follows from it comes next in the journal.
     TimerFired {
         /// Whose.
-        instance: InstanceNumber,
+        instance: InstanceRef,
         /// Which of its timers.
         timer: TimerKind,
         /// When it was due.
@@ -130,21 +132,23 @@ pub enum EventBody {
     /// A goal was reached; counts once per instance.
     GoalReached {
         /// Which instance (it may have ended before).
-        instance: InstanceNumber,
+        instance: InstanceRef,
         /// Which goal.
         goal: String,
     },
     /// A step failed and had no `on_error`: the instance stays, visible, until someone acts; exits and goals work on.
     InstanceParked {
         /// Which instance.
-        instance: InstanceNumber,
+        instance: InstanceRef,
         /// Why.
         reason: String,
     },
     /// An instance ended.
     InstanceEnded {
         /// Which.
-        instance: InstanceNumber,
+        instance: InstanceRef,
+        /// The stamp at which it had entered, for durations.
+        entered_at: Timestamp,
         /// How.
         ending: Ending,
     },
@@ -153,7 +157,7 @@ pub enum EventBody {
     /// The arbiter refused a message.
     MessageRefused {
         /// Which instance asked.
-        instance: InstanceNumber,
+        instance: InstanceRef,
         /// What it would have said.
         content: ContentId,
         /// Such as `unreachable`, `no_consent`, `render_failed`.
@@ -193,6 +197,18 @@ pub enum EventBody {
     },
     /// A paused turn is done.
     TurnResumed,
+}
+
+/// Names an instance together with its journey, so that counts per journey and version can be kept from the facts
+/// alone, without the customer's state (a replica replays facts of customers whose rows are already ahead).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InstanceRef {
+    /// Its number.
+    pub number: InstanceNumber,
+    /// Of which journey.
+    pub journey: JourneyId,
+    /// Of which version.
+    pub version: DefinitionVersion,
 }
 
 /// A history aggregate fed by an event.

@@ -20,8 +20,8 @@ pub use command::{Command, IngestMode, Outcome, Rejection, Reply};
 pub use decide::{DecideContext, Decision};
 pub use dedupe::{Dedupe, DedupeChunk};
 pub use event::{
-    ArmedTimer, Departure, Ending, EventBody, Feed, InstanceEntered, JournalEvent, MessageGranted,
-    Rest, TimerKind,
+    ArmedTimer, Departure, Ending, EventBody, Feed, InstanceEntered, InstanceRef, JournalEvent,
+    MessageGranted, Rest, TimerKind,
 };
 pub use state::{
     Aggregate, CustomerState, EffectStatus, Instance, JourneyMemory, OutboxRow, PausedTurn,
