@@ -190,10 +190,12 @@ pub enum EventBody {
     },
     /// The turn reached its budget; what is left is done at the same stamp before any other command.
     TurnPaused {
-        /// Events raised but not yet processed, with their depth, in order.
+        /// How many times it paused at this stamp, 1 for the first: an instance that never rests is found out by it.
+        round: u32,
+        /// Events raised but not yet processed, with the depth of `emit` they were raised at, in order.
         events: Vec<(u8, Arc<CustomerEvent>)>,
-        /// Instances that could still move, in order.
-        instances: Vec<InstanceNumber>,
+        /// Instances that could still move, with the depth of the event that moved them, in order.
+        instances: Vec<(u8, InstanceNumber)>,
     },
     /// A paused turn is done.
     TurnResumed,
@@ -270,6 +272,8 @@ pub struct MessageGranted {
     pub send_by: Option<Timestamp>,
     /// Channels of the same intent that failed for good before.
     pub failed_channels: Vec<Channel>,
+    /// Whether other channels are left to try: then the row keeps what rendering for them needs.
+    pub has_fallback: bool,
 }
 
 /// How an instance left a step.
@@ -283,6 +287,13 @@ pub enum Departure {
     TimedOut,
     /// The branch or arm at this position, 0 for the first.
     Branch(u16),
+    /// What it would have waited for was past when it came there, so it went on at once.
+    AlreadyDue {
+        /// The branch of a wait; `None` for a delay.
+        branch_idx: Option<u16>,
+        /// The instant that was past.
+        due_at: Timestamp,
+    },
     /// It failed and went to `on_error` (or, for a message, to `next`).
     Failed(String),
     /// The arbiter refused the message, and it went to `refused`.

@@ -24,6 +24,6 @@ pub use event::{
     MessageGranted, Rest, TimerKind,
 };
 pub use state::{
-    Aggregate, CustomerState, EffectStatus, Instance, JourneyMemory, OutboxRow, PausedTurn,
-    TimelineEntry, WatchedGoal,
+    Aggregate, CustomerState, EffectStatus, FallbackScope, Instance, JourneyMemory, OutboxRow,
+    PausedTurn, TimelineEntry, WatchedGoal,
 };

@@ -2,6 +2,8 @@
 
 /// Timeline entries kept: enough to answer "why did this happen" for the last days, small enough to stay in a row.
 pub const TIMELINE_ENTRIES_MAX: usize = 32;
+/// Bytes of one timeline text: a line or two on a screen.
+pub const TIMELINE_TEXT_SIZE_BYTES_MAX: usize = 240;
 /// Single events kept for windows: JOURNEYS section 5 (exact up to 1,000, then saturated).
 pub const WINDOW_EVENTS_MAX: usize = 1_000;
 /// Event ids in the head row: DESIGN section 5.

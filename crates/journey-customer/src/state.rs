@@ -1,6 +1,8 @@
-//! All that is known of one customer: profile, history, journeys, timers, outbox. Changed by [`crate::apply`] alone.
+//! All that is known of one customer: profile, history, journeys, timers, outbox. Changed by [`crate::apply()`] alone.
+//!
+//! What is large or many is shared (`Arc`), because every command is decided on a copy.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use journey_types::{
@@ -27,7 +29,7 @@ pub struct CustomerState {
     /// The stamp of the last turn.
     pub stamp: Timestamp,
     /// The traits.
-    pub traits: BTreeMap<String, Value>,
+    pub traits: Arc<BTreeMap<String, Value>>,
     /// The lifecycle stage.
     pub lifecycle: Option<String>,
     /// What the published journeys count.
@@ -35,7 +37,7 @@ pub struct CustomerState {
     /// Event ids of the last 7 days.
     pub dedupe: Dedupe,
     /// Running instances (active or parked).
-    pub instances: BTreeMap<InstanceNumber, Instance>,
+    pub instances: BTreeMap<InstanceNumber, Arc<Instance>>,
     /// The number the next instance gets.
     pub next_instance: InstanceNumber,
     /// What is remembered per journey.
@@ -43,11 +45,63 @@ pub struct CustomerState {
     /// Goals that still count though their instance ended.
     pub watched_goals: Vec<WatchedGoal>,
     /// Effects without a terminal outcome, by the fact that emitted them.
-    pub outbox: BTreeMap<Sequence, OutboxRow>,
+    pub outbox: BTreeMap<Sequence, Arc<OutboxRow>>,
     /// What a turn left over when it reached its budget.
     pub paused_turn: Option<PausedTurn>,
     /// The latest things that happened, oldest first, at most [`crate::limits::TIMELINE_ENTRIES_MAX`].
     pub timeline: VecDeque<TimelineEntry>,
+}
+
+impl CustomerState {
+    /// A customer nobody has heard of.
+    #[must_use]
+    pub fn new(key: CustomerKey) -> Self {
+        Self {
+            key,
+            birth: BirthIndex::default(),
+            last_sequence: Sequence::default(),
+            stamp: Timestamp::EPOCH,
+            traits: Arc::default(),
+            lifecycle: None,
+            history: BTreeMap::new(),
+            dedupe: Dedupe::default(),
+            instances: BTreeMap::new(),
+            next_instance: InstanceNumber::new(1),
+            journeys: BTreeMap::new(),
+            watched_goals: Vec::new(),
+            outbox: BTreeMap::new(),
+            paused_turn: None,
+            timeline: VecDeque::new(),
+        }
+    }
+
+    /// The earliest instant at which a timer of this customer is due; it fires in a turn stamped later.
+    #[must_use]
+    pub fn next_due_at(&self) -> Option<Timestamp> {
+        let timers = self.instances.values().flat_map(|i| &i.rest.timers);
+        timers.map(|timer| timer.due_at).min()
+    }
+
+    /// Effects in order of emission with the instant from which each may be claimed: of every channel only the
+    /// oldest is offered, so that a customer gets messages of a channel in order.
+    pub fn offerable_effects(&self) -> impl Iterator<Item = (Timestamp, &OutboxRow)> {
+        let mut channels = BTreeSet::new();
+        let rows = self.outbox.values().map(Arc::as_ref);
+        rows.filter(move |row| channels.insert(&row.channel))
+            .map(|row| (row.claimable_from(), row))
+    }
+}
+
+impl OutboxRow {
+    /// From when on it may be claimed, as far as its own status goes.
+    #[must_use]
+    pub const fn claimable_from(&self) -> Timestamp {
+        match self.status {
+            EffectStatus::Open => self.created_at,
+            EffectStatus::Claimed { until } => until,
+            EffectStatus::Retrying { retry_at, .. } => retry_at,
+        }
+    }
 }
 
 /// What a turn left over.
@@ -55,10 +109,12 @@ pub struct CustomerState {
 pub struct PausedTurn {
     /// The stamp at which it goes on.
     pub stamp: Timestamp,
+    /// How many times it paused at this stamp, 1 for the first.
+    pub round: u32,
     /// Events to process, with their depth.
     pub events: Vec<(u8, Arc<CustomerEvent>)>,
-    /// Instances that can move.
-    pub instances: Vec<InstanceNumber>,
+    /// Instances that can move, with the depth of the event that moved them.
+    pub instances: Vec<(u8, InstanceNumber)>,
 }
 
 /// Counts of one aggregate.
@@ -172,10 +228,26 @@ pub struct OutboxRow {
     pub send_by: Option<Timestamp>,
     /// Channels of the same intent that failed for good before.
     pub failed_channels: Vec<Channel>,
+    /// What rendering for another channel needs; `None` when no channel is left to try.
+    pub fallback: Option<Arc<FallbackScope>>,
     /// How many times it was handed over.
     pub attempt: u32,
     /// Where it stands.
     pub status: EffectStatus,
+}
+
+/// What a message sees of its instance, kept beside the effect because the instance may have ended by the time that
+/// the channel fails for good and the next one is tried.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FallbackScope {
+    /// The key of the instance.
+    pub key: Option<String>,
+    /// The event by which it entered.
+    pub entry: Arc<CustomerEvent>,
+    /// The stamp at which it entered.
+    pub entered_at: Timestamp,
+    /// Its variables.
+    pub vars: BTreeMap<String, Value>,
 }
 
 /// Where an effect stands.
@@ -206,6 +278,7 @@ pub struct TimelineEntry {
     pub sequence: Sequence,
     /// The instance it is about, if any.
     pub instance: Option<InstanceNumber>,
-    /// What happened and why, in the printer's compact form.
-    pub text: String,
+    /// What happened and why, in the printer's compact form, at most
+    /// [`crate::limits::TIMELINE_TEXT_SIZE_BYTES_MAX`].
+    pub text: Arc<str>,
 }
