@@ -192,8 +192,8 @@ pub enum EventBody {
     TurnPaused {
         /// How many times it paused at this stamp, 1 for the first: an instance that never rests is found out by it.
         round: u32,
-        /// Events raised but not yet processed, with the depth of `emit` they were raised at, in order.
-        events: Vec<(u8, Arc<CustomerEvent>)>,
+        /// Events raised but not yet processed, in order.
+        events: Vec<RaisedEvent>,
         /// Instances that could still move, with the depth of the event that moved them, in order.
         instances: Vec<(u8, InstanceNumber)>,
     },
@@ -211,6 +211,17 @@ pub struct InstanceRef {
     pub journey: JourneyId,
     /// Of which version.
     pub version: DefinitionVersion,
+}
+
+/// An event that an instance raised, on its way into the turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RaisedEvent {
+    /// How many raised events led to it, itself included: 1 for one raised by what came from outside.
+    pub depth: u8,
+    /// The event.
+    pub event: Arc<CustomerEvent>,
+    /// Who raised it.
+    pub raised_by: InstanceRef,
 }
 
 /// A history aggregate fed by an event.

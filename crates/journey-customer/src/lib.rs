@@ -21,7 +21,7 @@ pub use decide::{DecideContext, Decision};
 pub use dedupe::{Dedupe, DedupeChunk};
 pub use event::{
     ArmedTimer, Departure, Ending, EventBody, Feed, InstanceEntered, InstanceRef, JournalEvent,
-    MessageGranted, Rest, TimerKind,
+    MessageGranted, RaisedEvent, Rest, TimerKind,
 };
 pub use state::{
     Aggregate, CustomerState, EffectStatus, FallbackScope, Instance, JourneyMemory, OutboxRow,

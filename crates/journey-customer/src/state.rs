@@ -11,7 +11,7 @@ use journey_types::{
 };
 
 use crate::dedupe::Dedupe;
-use crate::event::Rest;
+use crate::event::{RaisedEvent, Rest};
 
 /// One customer.
 ///
@@ -111,8 +111,8 @@ pub struct PausedTurn {
     pub stamp: Timestamp,
     /// How many times it paused at this stamp, 1 for the first.
     pub round: u32,
-    /// Events to process, with their depth.
-    pub events: Vec<(u8, Arc<CustomerEvent>)>,
+    /// Events to process.
+    pub events: Vec<RaisedEvent>,
     /// Instances that can move, with the depth of the event that moved them.
     pub instances: Vec<(u8, InstanceNumber)>,
 }
