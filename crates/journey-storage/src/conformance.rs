@@ -5,6 +5,8 @@
 
 mod claims;
 pub mod crash;
+#[cfg(test)]
+pub(crate) mod model;
 
 use std::sync::Arc;
 

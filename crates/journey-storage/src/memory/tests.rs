@@ -115,3 +115,8 @@ fn crash_workload_survives_power_cuts_at_every_seed() {
         crash::check_survivor(&engine, acknowledged).unwrap();
     }
 }
+
+#[test]
+fn memory_agrees_with_a_map() {
+    conformance::model::agrees_with_a_map(&MemoryEngine::new(VALUE_SIZE_BYTES_MAX), 256);
+}

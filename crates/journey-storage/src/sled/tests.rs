@@ -1,9 +1,13 @@
-//! sled against the contract.
+//! sled against the contract, and each of its known traps.
 
+mod killed;
+
+use std::fs;
 use std::path::Path;
 
 use super::*;
 use crate::conformance::{self, Fixture, VALUE_SIZE_BYTES_MAX};
+use crate::engine::Put;
 use crate::limits::STATE_SEGMENT_SIZE_BYTES;
 
 fn options(path: &Path) -> SledOptions {
@@ -16,15 +20,105 @@ fn options(path: &Path) -> SledOptions {
     }
 }
 
+fn open(path: &Path) -> Result<SledEngine, StorageError> {
+    SledEngine::open(options(path))
+}
+
+/// A database that holds one flushed row and is closed again.
+fn with_one_row() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(folder.path()).unwrap();
+    let tree = engine.tree("p1").unwrap();
+    tree.put_ordered(&[Put::set("a", "1")]).unwrap();
+    engine.flush_durable().unwrap();
+    folder
+}
+
 struct SledFixture(tempfile::TempDir);
 
 impl Fixture for SledFixture {
     fn open(&self) -> Result<Arc<dyn Engine>, StorageError> {
-        Ok(Arc::new(SledEngine::open(options(self.0.path()))?))
+        Ok(Arc::new(open(self.0.path())?))
     }
 }
 
 #[test]
 fn sled_holds_the_contract() {
     conformance::holds_the_contract(|| SledFixture(tempfile::tempdir().unwrap()));
+}
+
+#[test]
+fn sled_agrees_with_a_map() {
+    let folder = tempfile::tempdir().unwrap();
+    conformance::model::agrees_with_a_map(&open(folder.path()).unwrap(), 128);
+}
+
+#[test]
+fn half_written_index_of_an_earlier_open_does_not_block_this_one() {
+    let folder = with_one_row();
+    // The name of a later index, as sled gives it, so that it is taken for the newest.
+    let trap = folder.path().join("snap.00000000FFFFFFFF.generating");
+    fs::write(&trap, b"half an ind").unwrap();
+    let engine = open(folder.path()).unwrap();
+    let value = engine.tree("p1").unwrap().get(b"a").unwrap();
+    assert_eq!(value.as_deref(), Some(b"1".as_slice()));
+    assert!(!trap.exists());
+}
+
+#[test]
+fn folder_in_use_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(folder.path()).unwrap();
+    let tree = engine.tree("p1").unwrap();
+    let is_in_use = || match open(folder.path()) {
+        Err(error @ StorageError::InUse { .. }) => error
+            .to_string()
+            .contains(&*folder.path().to_string_lossy()),
+        Ok(_) | Err(_) => false,
+    };
+    assert!(is_in_use());
+    drop(engine);
+    assert!(is_in_use(), "a tree still uses the folder");
+    drop(tree);
+    open(folder.path()).unwrap();
+}
+
+#[test]
+fn side_files_are_refused_while_open_and_at_open() {
+    let folder = with_one_row();
+    let engine = open(folder.path()).unwrap();
+    engine.verify().unwrap();
+    fs::write(folder.path().join("blobs").join("1"), b"").unwrap();
+    let is_refused = |result| matches!(result, Err(StorageError::UnsyncedBlobs { n_files: 1, .. }));
+    assert!(is_refused(engine.verify()));
+    drop(engine);
+    assert!(is_refused(open(folder.path()).map(|_| ())));
+}
+
+#[test]
+fn sizes_that_would_make_side_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path());
+    options.value_size_bytes_max = 64 * 1024;
+    let opened = SledEngine::open(options);
+    assert!(matches!(opened, Err(StorageError::UnsafeSizes { .. })));
+}
+
+#[test]
+fn damaged_database_is_an_error_that_names_it() {
+    let folder = with_one_row();
+    drop(open(folder.path()).unwrap());
+    let is_index = |path: &PathBuf| path.to_string_lossy().contains("snap.");
+    let paths = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    for index in paths.filter(is_index) {
+        fs::write(index, b"not an index of sled").unwrap();
+    }
+    let message = open(folder.path()).unwrap_err().to_string();
+    assert!(message.contains("opening"), "{message}");
+    assert!(
+        message.contains(&*folder.path().to_string_lossy()),
+        "{message}"
+    );
 }
