@@ -83,6 +83,9 @@ pub trait Engine: Send + Sync + std::fmt::Debug + 'static {
 
 /// One ordered map of byte keys to byte values.
 pub trait Tree: Send + Sync + std::fmt::Debug + 'static {
+    /// Its name, for errors.
+    fn name(&self) -> &str;
+
     /// Reads one value.
     ///
     /// # Errors

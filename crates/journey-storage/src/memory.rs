@@ -303,6 +303,10 @@ impl MemoryTree {
 }
 
 impl Tree for MemoryTree {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
         let database = self.engine.database.lock();
         Ok(database

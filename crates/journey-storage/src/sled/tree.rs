@@ -39,6 +39,10 @@ impl SledTree {
 }
 
 impl Tree for SledTree {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
         let value = self.tree.get(encode(key)).map_err(self.failed("reading"))?;
         Ok(value.map(|value| value.to_vec()))

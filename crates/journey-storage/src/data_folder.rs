@@ -1,0 +1,161 @@
+//! A node's data folder: one process at a time, one format, two databases.
+//!
+//! ```text
+//!   <data>/LOCK     held by the process that uses the folder
+//!   <data>/FORMAT   `journeyd data format 1`
+//!   <data>/log/     Raft log and votes of all groups: flushed before anything is acknowledged
+//!   <data>/state/   one tree per partition: written behind, flushed with the floor
+//! ```
+//!
+//! A restart needs both databases as they are; never restore one without the other.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::error::StorageError;
+use crate::files::{create_folder, io_error, lock_folder, sync_folder};
+use crate::limits::{
+    LOG_SEGMENT_SIZE_BYTES, LOG_VALUE_SIZE_BYTES_MAX, STATE_SEGMENT_SIZE_BYTES,
+    STATE_VALUE_SIZE_BYTES_MAX,
+};
+use crate::sled::{SledEngine, SledOptions};
+
+/// The format that this release writes, and the latest that it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+const FORMAT_PREFIX: &str = "journeyd data format ";
+const LOG: &str = "log";
+const STATE: &str = "state";
+
+/// How to open a data folder.
+#[derive(Debug, Clone)]
+pub struct DataFolderOptions {
+    /// The folder, created when it is not there.
+    pub path: PathBuf,
+    /// Page cache of the log database; what is written is hardly ever read, so 64 MiB are plenty.
+    pub log_cache_bytes: u64,
+    /// Page cache of the state database, 64 to 128 MiB.
+    pub state_cache_bytes: u64,
+    /// How often each database writes out what nobody flushed; 200 ms is a good value.
+    pub flush_every: Duration,
+}
+
+/// An open data folder. It is free again when it, its engines and their trees are gone.
+#[derive(Debug)]
+pub struct DataFolder {
+    path: PathBuf,
+    log: Arc<dyn Engine>,
+    state: Arc<dyn Engine>,
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Opens the folder, creating it and both databases when they are not there.
+    ///
+    /// # Errors
+    /// [`StorageError::InUse`], [`StorageError::NewerFormat`] or [`StorageError::NotADataFolder`], each naming the
+    /// folder; [`StorageError::UnsyncedBlobs`]; or what the engine or the file system says.
+    pub fn open(options: DataFolderOptions) -> Result<Self, StorageError> {
+        let path = options.path;
+        create_folder(&path)?;
+        let lock = lock_folder(&path)?;
+        check_format(&path)?;
+        let log = SledEngine::open(SledOptions {
+            path: path.join(LOG),
+            segment_size_bytes: LOG_SEGMENT_SIZE_BYTES,
+            value_size_bytes_max: LOG_VALUE_SIZE_BYTES_MAX,
+            cache_capacity_bytes: options.log_cache_bytes,
+            flush_every: options.flush_every,
+        })?;
+        let state = SledEngine::open(SledOptions {
+            path: path.join(STATE),
+            segment_size_bytes: STATE_SEGMENT_SIZE_BYTES,
+            value_size_bytes_max: STATE_VALUE_SIZE_BYTES_MAX,
+            cache_capacity_bytes: options.state_cache_bytes,
+            flush_every: options.flush_every,
+        })?;
+        sync_folder(&path)?;
+        Ok(Self {
+            path,
+            log: Arc::new(log),
+            state: Arc::new(state),
+            _lock: lock,
+        })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The database of the Raft log: rows of up to [`LOG_VALUE_SIZE_BYTES_MAX`].
+    #[must_use]
+    pub fn log(&self) -> Arc<dyn Engine> {
+        Arc::clone(&self.log)
+    }
+
+    /// The database of the partitions: rows of up to [`STATE_VALUE_SIZE_BYTES_MAX`].
+    #[must_use]
+    pub fn state(&self) -> Arc<dyn Engine> {
+        Arc::clone(&self.state)
+    }
+
+    /// Checks both databases as [`Engine::verify`] does.
+    ///
+    /// # Errors
+    /// Of the first that fails.
+    pub fn verify(&self) -> Result<(), StorageError> {
+        self.log.verify()?;
+        self.state.verify()
+    }
+}
+
+/// Reads the folder's format, or writes it into a folder without databases.
+fn check_format(folder: &Path) -> Result<(), StorageError> {
+    let path = folder.join("FORMAT");
+    let not_ours = |reason: String| StorageError::NotADataFolder {
+        path: folder.to_owned(),
+        reason,
+    };
+    let text = match fs::read(&path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if let Some(name) = [LOG, STATE].iter().find(|name| folder.join(name).exists()) {
+                return Err(not_ours(format!("it holds {name} and no FORMAT file")));
+            }
+            return write_format(folder, &path);
+        }
+        Err(error) => return Err(io_error("reading", &path)(error)),
+    };
+    let version = text.trim_end().strip_prefix(FORMAT_PREFIX);
+    let found: u32 = version
+        .and_then(|version| version.parse().ok())
+        .ok_or_else(|| not_ours("its FORMAT file names no version".to_owned()))?;
+    if found > FORMAT_VERSION {
+        return Err(StorageError::NewerFormat {
+            path: folder.to_owned(),
+            found,
+            supported: FORMAT_VERSION,
+        });
+    }
+    Ok(())
+}
+
+/// Writes the file under another name first, so that no crash leaves half of it.
+fn write_format(folder: &Path, path: &Path) -> Result<(), StorageError> {
+    let half = folder.join("FORMAT.half");
+    let mut file = File::create(&half).map_err(io_error("creating", &half))?;
+    writeln!(file, "{FORMAT_PREFIX}{FORMAT_VERSION}")
+        .and_then(|()| file.sync_all())
+        .map_err(io_error("writing", &half))?;
+    fs::rename(&half, path).map_err(io_error("renaming to", path))?;
+    sync_folder(folder)
+}
+
+#[cfg(test)]
+mod tests;
