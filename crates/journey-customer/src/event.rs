@@ -149,6 +149,10 @@ pub enum EventBody {
         instance: InstanceRef,
         /// The stamp at which it had entered, for durations.
         entered_at: Timestamp,
+        /// The step it left by ending there; `None` where a `StepMoved` to the end has told its leaving.
+        left: Option<StepId>,
+        /// Whether it was parked until now.
+        was_parked: bool,
         /// How.
         ending: Ending,
     },
