@@ -10,6 +10,7 @@ use journey_types::{
 };
 
 use crate::command::{IngestMode, Outcome};
+use crate::state::FallbackScope;
 
 /// One fact.
 #[derive(Debug, Clone, PartialEq)]
@@ -287,8 +288,8 @@ pub struct MessageGranted {
     pub send_by: Option<Timestamp>,
     /// Channels of the same intent that failed for good before.
     pub failed_channels: Vec<Channel>,
-    /// Whether other channels are left to try: then the row keeps what rendering for them needs.
-    pub has_fallback: bool,
+    /// What rendering for another channel needs; `None` when no channel is left to try.
+    pub fallback: Option<Arc<FallbackScope>>,
 }
 
 /// How an instance left a step.
