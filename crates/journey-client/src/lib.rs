@@ -1,1 +1,28 @@
-//! Not written yet.
+//! The typed client of a journeyd cluster: send events, publish journeys, read customers, take effects.
+//!
+//! Never retries what is not safe to repeat: events are safe, since their ids make a repeat a `duplicate`.
+//!
+//! ```text
+//!   CustomerEvent ──► Client::ingest / IngestSession ──► EventResult
+//!   files         ──► Client::publish                ──► revision, diagnostics
+//!   subscription  ──► WorkerSession                  ──► Effect … outcome
+//! ```
+//!
+//! Start at [`Client::connect`].
+
+mod client;
+mod convert;
+mod error;
+mod ingest;
+pub mod limits;
+mod worker;
+
+pub use client::Client;
+pub use convert::{
+    event_to_wire, struct_from_map, timestamp_to_wire, value_to_wire, wire_to_timestamp,
+};
+pub use error::ClientError;
+pub use ingest::{IngestAck, IngestSession};
+/// The wire types.
+pub use journey_proto::v1 as wire;
+pub use worker::{WorkerMessage, WorkerSession};

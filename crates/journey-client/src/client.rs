@@ -1,0 +1,146 @@
+//! A connection to a node and its unary calls.
+
+use journey_proto::v1 as wire;
+use journey_proto::v1::customer_service_client::CustomerServiceClient;
+use journey_proto::v1::ingest_service_client::IngestServiceClient;
+use journey_proto::v1::journey_service_client::JourneyServiceClient;
+use journey_proto::v1::worker_service_client::WorkerServiceClient;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::error::ClientError;
+use crate::ingest::IngestSession;
+use crate::limits::{CONNECT_TIMEOUT, DECODED_SIZE_BYTES_MAX};
+use crate::worker::WorkerSession;
+
+/// A client of one node. Cheap to clone: clones share the connection.
+#[derive(Debug, Clone)]
+pub struct Client {
+    channel: Channel,
+}
+
+macro_rules! unary {
+    ($(#[$doc:meta])* $name:ident, $service:ident, $request:ident => $response:ident) => {
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// [`ClientError::Refused`] with the node's reason and details.
+        ///
+        /// # Cancel safety
+        /// Dropping the future abandons the answer; the call may have taken effect.
+        pub async fn $name(&self, request: wire::$request) -> Result<wire::$response, ClientError> {
+            Ok(self.$service().$name(request).await?.into_inner())
+        }
+    };
+}
+
+impl Client {
+    /// Connects to a node at an address such as `http://127.0.0.1:7701` (`http://` may be left out).
+    ///
+    /// # Errors
+    /// [`ClientError::Address`] when it is no address, [`ClientError::Unreachable`] when nobody answers in 5 s.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing is left behind.
+    pub async fn connect(address: &str) -> Result<Self, ClientError> {
+        let full = if address.contains("://") {
+            address.to_owned()
+        } else {
+            format!("http://{address}")
+        };
+        let endpoint = Endpoint::from_shared(full.clone())
+            .map_err(|_| ClientError::Address {
+                address: address.to_owned(),
+            })?
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .initial_stream_window_size(1 << 20)
+            .initial_connection_window_size(4 << 20);
+        let channel = endpoint
+            .connect()
+            .await
+            .map_err(|source| ClientError::Unreachable {
+                address: full,
+                source,
+            })?;
+        Ok(Self { channel })
+    }
+
+    fn ingest_service(&self) -> IngestServiceClient<Channel> {
+        IngestServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(DECODED_SIZE_BYTES_MAX)
+    }
+
+    fn journey_service(&self) -> JourneyServiceClient<Channel> {
+        JourneyServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(DECODED_SIZE_BYTES_MAX)
+    }
+
+    fn customer_service(&self) -> CustomerServiceClient<Channel> {
+        CustomerServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(DECODED_SIZE_BYTES_MAX)
+    }
+
+    unary!(
+        /// Sends one batch of events and waits until it is durable.
+        ingest, ingest_service, IngestRequest => IngestResponse
+    );
+    unary!(
+        /// Checks documents without publishing them.
+        check_journeys, journey_service, CheckJourneysRequest => CheckJourneysResponse
+    );
+    unary!(
+        /// Publishes documents, all or none.
+        publish_journeys, journey_service, PublishJourneysRequest => PublishJourneysResponse
+    );
+    unary!(
+        /// Lists journeys, one page.
+        list_journeys, journey_service, ListJourneysRequest => ListJourneysResponse
+    );
+    unary!(
+        /// Reads one journey.
+        get_journey, journey_service, GetJourneyRequest => GetJourneyResponse
+    );
+    unary!(
+        /// Reads the counts of one journey.
+        get_journey_counts, journey_service, GetJourneyCountsRequest => GetJourneyCountsResponse
+    );
+    unary!(
+        /// Reads one customer.
+        get_customer, customer_service, GetCustomerRequest => GetCustomerResponse
+    );
+    unary!(
+        /// Lists customers, one page.
+        list_customers, customer_service, ListCustomersRequest => ListCustomersResponse
+    );
+    unary!(
+        /// Lists the running instances of one customer.
+        list_instances, customer_service, ListInstancesRequest => ListInstancesResponse
+    );
+    unary!(
+        /// Reads the latest turns of one customer.
+        get_timeline, customer_service, GetTimelineRequest => GetTimelineResponse
+    );
+
+    /// Opens an ingest stream.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] when the node does not accept the stream.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing was sent.
+    pub async fn ingest_stream(&self) -> Result<IngestSession, ClientError> {
+        IngestSession::open(self.ingest_service()).await
+    }
+
+    /// Subscribes to effects.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] when the node refuses the subscription.
+    ///
+    /// # Cancel safety
+    /// Safe: effects claimed for the abandoned stream are offered again after their `until`.
+    pub async fn work(&self, subscribe: wire::Subscribe) -> Result<WorkerSession, ClientError> {
+        let service = WorkerServiceClient::new(self.channel.clone());
+        WorkerSession::open(service, subscribe).await
+    }
+}

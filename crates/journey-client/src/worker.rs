@@ -1,0 +1,122 @@
+//! A worker's end of the `Work` stream: effects in, outcomes out.
+
+use journey_proto::v1 as wire;
+use journey_proto::v1::work_request::Request;
+use journey_proto::v1::work_response::Response;
+use journey_proto::v1::worker_service_client::WorkerServiceClient;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+use tonic::transport::Channel;
+
+use crate::error::ClientError;
+use crate::limits::OUTCOMES_QUEUED_MAX;
+
+/// What a worker receives.
+#[derive(Debug, Clone)]
+pub enum WorkerMessage {
+    /// An effect to carry out; answer it with [`WorkerSession::settle`] before its `until`.
+    Effect(Box<wire::Effect>),
+    /// What became of outcomes that were sent.
+    Results(Vec<wire::OutcomeResult>),
+}
+
+/// An open worker stream.
+#[derive(Debug)]
+pub struct WorkerSession {
+    requests: mpsc::Sender<wire::WorkRequest>,
+    responses: Streaming<wire::WorkResponse>,
+    cluster_id: String,
+}
+
+impl WorkerSession {
+    pub(crate) async fn open(
+        mut service: WorkerServiceClient<Channel>,
+        subscribe: wire::Subscribe,
+    ) -> Result<Self, ClientError> {
+        let (requests, queue) = mpsc::channel(OUTCOMES_QUEUED_MAX);
+        let first = wire::WorkRequest {
+            request: Some(Request::Subscribe(subscribe)),
+        };
+        requests
+            .send(first)
+            .await
+            .map_err(|_| ClientError::StreamEnded)?;
+        let mut responses = service.work(ReceiverStream::new(queue)).await?.into_inner();
+        let answer = responses.message().await?.ok_or(ClientError::StreamEnded)?;
+        let cluster_id = match answer.response {
+            Some(Response::Subscribed(subscribed)) => subscribed.cluster_id,
+            Some(Response::Effect(_) | Response::Results(_)) | None => String::new(),
+        };
+        Ok(Self {
+            requests,
+            responses,
+            cluster_id,
+        })
+    }
+
+    /// The cluster's id, as it stands in every effect id.
+    #[must_use]
+    pub fn cluster_id(&self) -> &str {
+        &self.cluster_id
+    }
+
+    /// Waits for the next message.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`], or [`ClientError::StreamEnded`]: subscribe again; unanswered effects come back.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn next(&mut self) -> Result<WorkerMessage, ClientError> {
+        loop {
+            let message = self
+                .responses
+                .message()
+                .await?
+                .ok_or(ClientError::StreamEnded)?;
+            match message.response {
+                Some(Response::Effect(effect)) => {
+                    return Ok(WorkerMessage::Effect(Box::new(effect)));
+                }
+                Some(Response::Results(results)) => {
+                    return Ok(WorkerMessage::Results(results.results));
+                }
+                Some(Response::Subscribed(_)) | None => {}
+            }
+        }
+    }
+
+    /// Sends outcomes, at most 1,000 at a time. Their results come with [`WorkerSession::next`].
+    ///
+    /// # Errors
+    /// [`ClientError::StreamEnded`]: the outcomes were not recorded; the effects come back.
+    ///
+    /// # Cancel safety
+    /// Not safe: the outcomes may or may not have been sent.
+    pub async fn settle(&self, outcomes: Vec<wire::Outcome>) -> Result<(), ClientError> {
+        let request = Request::Outcomes(wire::Outcomes { outcomes });
+        self.send(request).await
+    }
+
+    /// Adds to the credit.
+    ///
+    /// # Errors
+    /// [`ClientError::StreamEnded`].
+    ///
+    /// # Cancel safety
+    /// Not safe: the credit may or may not have been sent.
+    pub async fn add_credit(&self, more: u32) -> Result<(), ClientError> {
+        self.send(Request::Credit(wire::Credit { more })).await
+    }
+
+    async fn send(&self, request: Request) -> Result<(), ClientError> {
+        let request = wire::WorkRequest {
+            request: Some(request),
+        };
+        self.requests
+            .send(request)
+            .await
+            .map_err(|_| ClientError::StreamEnded)
+    }
+}
