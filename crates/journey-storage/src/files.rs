@@ -3,6 +3,8 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use crate::error::StorageError;
 
@@ -48,6 +50,27 @@ pub(crate) fn sync_folder(path: &Path) -> Result<(), StorageError> {
     folder.sync_all().map_err(io_error("syncing", path))
 }
 
+/// How often, and how many times, to ask for a lock: its holder may be a process that is ending just now, or a child of
+/// ours between its fork and its exec. Two seconds in all.
+const LOCK_POLL: Duration = Duration::from_millis(10);
+const LOCK_POLLS_MAX: usize = 200;
+
+/// Calls until a lock is given, or for so long that somebody must really be using the folder.
+pub(crate) fn poll_lock<T>(
+    folder: &Path,
+    mut try_lock: impl FnMut() -> Result<Option<T>, StorageError>,
+) -> Result<T, StorageError> {
+    for _ in 0..LOCK_POLLS_MAX {
+        if let Some(locked) = try_lock()? {
+            return Ok(locked);
+        }
+        thread::sleep(LOCK_POLL);
+    }
+    Err(StorageError::InUse {
+        path: folder.to_owned(),
+    })
+}
+
 /// Locks `<folder>/LOCK` against every other process, until the file is dropped.
 pub(crate) fn lock_folder(folder: &Path) -> Result<File, StorageError> {
     let path = folder.join("LOCK");
@@ -57,11 +80,10 @@ pub(crate) fn lock_folder(folder: &Path) -> Result<File, StorageError> {
         .write(true)
         .open(&path)
         .map_err(io_error("opening", &path))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(StorageError::InUse {
-            path: folder.to_owned(),
-        }),
+    poll_lock(folder, || match lock.try_lock() {
+        Ok(()) => Ok(Some(())),
+        Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(source)) => Err(io_error("locking", &path)(source)),
-    }
+    })?;
+    Ok(lock)
 }

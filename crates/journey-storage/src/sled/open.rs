@@ -4,18 +4,11 @@ use std::fs::{self, File, OpenOptions};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::thread;
-use std::time::Duration;
 
 use super::{Database, SledOptions};
 use crate::error::StorageError;
-use crate::files::{create_folder, io_error, lock_folder, sync_folder};
+use crate::files::{create_folder, io_error, lock_folder, poll_lock, sync_folder};
 use crate::limits::leaf_fits;
-
-/// How often, and how many times, to ask again for sled's lock once ours is held: only threads of a database that this
-/// process has just closed can still hold it then, and they end by themselves.
-const SLED_LOCK_POLL: Duration = Duration::from_millis(10);
-const SLED_LOCK_POLLS_MAX: usize = 500;
 
 /// Opens the database in the options' folder, alone.
 pub(super) fn open(options: SledOptions) -> Result<Database, StorageError> {
@@ -68,26 +61,20 @@ fn remove_half_written_indexes(path: &Path) -> Result<(), StorageError> {
     Ok(())
 }
 
+/// sled has a lock of its own. Once ours is held, only threads of a database that this process has just closed can
+/// still hold sled's.
 fn open_alone(config: &::sled::Config, path: &Path) -> Result<::sled::Db, StorageError> {
-    for _ in 0..SLED_LOCK_POLLS_MAX {
+    let attempt = || format!("opening {}", path.display());
+    poll_lock(path, || {
         // sled panics on some kinds of damage; input from the disk must not take the process down.
         let opened = catch_unwind(AssertUnwindSafe(|| config.open())).map_err(|_| {
-            let attempt = format!("opening {}", path.display());
-            StorageError::engine(attempt, "it panicked, so its files are probably damaged")
+            StorageError::engine(attempt(), "it panicked, so its files are probably damaged")
         })?;
         match opened {
-            Ok(db) => return Ok(db),
-            Err(error) if error.to_string().contains("could not acquire lock") => {
-                thread::sleep(SLED_LOCK_POLL);
-            }
-            Err(error) => {
-                let attempt = format!("opening {}", path.display());
-                return Err(StorageError::engine(attempt, error));
-            }
+            Ok(db) => Ok(Some(db)),
+            Err(error) if error.to_string().contains("could not acquire lock") => Ok(None),
+            Err(error) => Err(StorageError::engine(attempt(), error)),
         }
-    }
-    Err(StorageError::InUse {
-        path: path.to_owned(),
     })
 }
 
