@@ -4,8 +4,8 @@
 //!   m <name>                             control state: floor, session, membership, adopted numbers
 //!   s <slot> <workspace> <customer>      head row of a customer, and its tombstone
 //!   r <slot> <workspace> <customer> …    rows that a head row names, each under a new key
-//!   t <due> <slot> <workspace> <customer>  earliest timer of a customer
-//!   o <sequence>                         outbox
+//!   t <due> <workspace> <customer>       earliest timer of a customer, in the order of (due, customer)
+//!   o <workspace> <customer>             a customer with effects that have no outcome yet
 //!   d <slot> <workspace> <customer> <chunk>  dedupe fingerprints
 //!   p <producer>                         watermarks of producers that number their events
 //!   a …                                  aggregates: counts by journey and step, statistics
@@ -29,7 +29,7 @@ pub enum Table {
     SealKey,
     /// Control state of the partition.
     Control,
-    /// Effects to hand over.
+    /// Customers with effects that have no outcome yet; the effects lie in the customer.
     Outbox,
     /// Watermarks of numbered producers.
     Producer,
@@ -98,40 +98,58 @@ impl Table {
     }
 }
 
-/// The key of a customer's earliest timer: the due time comes first, so a scan gives timers as they fall due.
+/// The key of a customer's earliest timer: the due time comes first, so a scan gives timers as they fall due. Without
+/// the slot, so that the order of rows is the order of `(Timestamp, CustomerKey)` and pages can be cut anywhere.
 #[must_use]
-pub fn timer_key(due_at: Timestamp, slot: Slot, customer: &CustomerKey) -> Vec<u8> {
+pub fn timer_key(due_at: Timestamp, customer: &CustomerKey) -> Vec<u8> {
     let key = Table::Timer.key().timestamp(due_at);
-    key.customer(slot, customer).finish()
+    key.address(customer).finish()
+}
+
+/// The key that marks a customer with effects that have no outcome yet; rows lie in the order of `CustomerKey`.
+#[must_use]
+pub fn outbox_key(customer: &CustomerKey) -> Vec<u8> {
+    Table::Outbox.key().address(customer).finish()
 }
 
 impl KeyWriter {
     /// Adds a customer's address; the slot comes first, so that a slot's customers lie together.
     #[must_use]
     pub fn customer(self, slot: Slot, customer: &CustomerKey) -> Self {
-        self.u16(slot.get())
-            .text(customer.workspace.as_str())
+        self.u16(slot.get()).address(customer)
+    }
+
+    /// Adds a customer's address without its slot; keys lie in the order of `CustomerKey` then.
+    #[must_use]
+    pub fn address(self, customer: &CustomerKey) -> Self {
+        self.text(customer.workspace.as_str())
             .text(customer.customer.as_str())
     }
 }
 
 impl KeyReader<'_> {
-    /// Reads a customer's address.
+    /// Reads a customer's address with its slot.
     ///
     /// # Errors
     /// When it is not there, or is none.
     pub fn customer(&mut self) -> Result<(Slot, CustomerKey), MalformedKey> {
-        let malformed = self.malformed("address of a customer");
+        let malformed = self.malformed("slot");
         let slot = Slot::new(self.u16()?).ok_or(malformed)?;
+        Ok((slot, self.address()?))
+    }
+
+    /// Reads a customer's address without a slot.
+    ///
+    /// # Errors
+    /// When it is not there, or is none.
+    pub fn address(&mut self) -> Result<CustomerKey, MalformedKey> {
+        let malformed = self.malformed("address of a customer");
         let workspace = WorkspaceId::new(self.text()?).map_err(|_| malformed)?;
         let customer = CustomerId::new(self.text()?).map_err(|_| malformed)?;
-        Ok((
-            slot,
-            CustomerKey {
-                workspace,
-                customer,
-            },
-        ))
+        Ok(CustomerKey {
+            workspace,
+            customer,
+        })
     }
 }
 

@@ -37,13 +37,7 @@ fn customer_key_reads_back_with_what_follows() {
 
 #[test]
 fn timers_lie_in_order_of_due_time() {
-    let at = |ms, name| {
-        timer_key(
-            Timestamp::from_unix_ms(ms),
-            slot(3),
-            &customer("shop", name),
-        )
-    };
+    let at = |ms, name| timer_key(Timestamp::from_unix_ms(ms), &customer("shop", name));
     let keys = [
         at(1, "z"),
         at(2, "a"),
@@ -55,7 +49,15 @@ fn timers_lie_in_order_of_due_time() {
     assert!(keys.is_sorted());
     let mut reader = Table::Timer.read(&keys[4]).unwrap();
     assert_eq!(reader.timestamp().unwrap(), Timestamp::from_unix_ms(256));
-    assert_eq!(reader.customer().unwrap().1, customer("shop", "ab"));
+    assert_eq!(reader.address().unwrap(), customer("shop", "ab"));
+    reader.finish().unwrap();
+}
+
+#[test]
+fn open_effects_lie_in_order_of_customers() {
+    let customers = [("a", "z"), ("ab", "a"), ("b", "a"), ("b", "ab")].map(|(w, c)| customer(w, c));
+    assert!(customers.is_sorted());
+    assert!(customers.each_ref().map(outbox_key).is_sorted());
 }
 
 #[test]
