@@ -1,41 +1,44 @@
 //! A compiled CEL expression with what it depends on (JOURNEYS section 5).
+//!
+//! ```text
+//!   source + Site ──► parse (crate cel) ──► lower (names, limits, literals) ──► Expression, or every problem
+//!   Expression + Scope ──► Value
+//! ```
 
-use std::collections::BTreeSet;
+mod aggregate;
+mod dependencies;
+mod evaluate;
+mod limits;
+mod lower;
+mod node;
+mod operand;
+mod parse;
+mod problem;
+mod site;
 
-use journey_types::{AggregateId, JourneyId, Value};
+use std::fmt;
+use std::sync::Arc;
 
+use journey_types::Value;
+
+use self::node::Node;
+use self::operand::Operand;
 use crate::scope::Scope;
 
-/// A compiled expression. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Expression {
-    source: std::sync::Arc<str>,
-    dependencies: std::sync::Arc<Dependencies>,
-}
+pub use self::aggregate::AggregateNeed;
+pub use self::dependencies::Dependencies;
+pub use self::problem::ExpressionProblem;
+pub use self::site::{Position, Site};
 
-/// What can change the value of an expression, beside the event at hand.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Dependencies {
-    /// Names `event`.
-    pub event: bool,
-    /// Names `entry`.
-    pub entry: bool,
-    /// Names `instance`.
-    pub instance: bool,
-    /// Names `vars`.
-    pub vars: bool,
-    /// Top-level trait names it reads; `*` when it reads them all (`customer.traits` as a whole).
-    pub traits: BTreeSet<String>,
-    /// Names `customer.lifecycle`.
-    pub lifecycle: bool,
-    /// History aggregates it reads.
-    pub aggregates: BTreeSet<AggregateId>,
-    /// Whether a `history` call with a window is among them, so that time alone can change the value.
-    pub windowed: bool,
-    /// Journeys whose state it reads.
-    pub journeys: BTreeSet<JourneyId>,
-    /// Names `now` or `local`.
-    pub time: bool,
+/// A compiled expression. Cheap to clone; equal when the sources are.
+#[derive(Clone)]
+pub struct Expression(Arc<Compiled>);
+
+struct Compiled {
+    source: Box<str>,
+    root: Node,
+    dependencies: Dependencies,
+    aggregates: Vec<AggregateNeed>,
 }
 
 /// Why an evaluation gave no value: a missing field, a type that does not fit, a division by zero.
@@ -47,26 +50,48 @@ pub struct EvaluationError {
 }
 
 impl Expression {
+    /// Compiles a source for the place where it stands.
+    ///
+    /// # Errors
+    /// Every problem found, in the order of the source: syntax, unknown or refused names and functions, literals that
+    /// do not fit, limits.
+    pub fn compile(source: &str, site: &Site<'_>) -> Result<Self, Vec<ExpressionProblem>> {
+        let parsed = parse::parse(source)?;
+        let lowered = lower::lower(&parsed, site)?;
+        Ok(Self(Arc::new(Compiled {
+            source: Box::from(source),
+            dependencies: Dependencies::of(&lowered.root),
+            aggregates: lowered.aggregates,
+            root: lowered.root,
+        })))
+    }
+
     /// The source text.
     #[must_use]
     pub fn source(&self) -> &str {
-        &self.source
+        &self.0.source
     }
 
     /// What can change its value.
     #[must_use]
     pub fn dependencies(&self) -> &Dependencies {
-        &self.dependencies
+        &self.0.dependencies
     }
 
-    /// Evaluates to a value.
+    /// What must be counted for its `history` calls, each id once, with the longest window it reads.
+    #[must_use]
+    pub fn aggregates(&self) -> &[AggregateNeed] {
+        &self.0.aggregates
+    }
+
+    /// Evaluates to a value. Deterministic: the same scope gives the same value on every node.
+    ///
+    /// Numbers follow the number rule: a result without fraction that fits an i64 is an int.
     ///
     /// # Errors
-    /// [`EvaluationError`] for a missing field, a wrong type or an arithmetic fault.
-    pub fn evaluate(&self, _scope: &Scope<'_>) -> Result<Value, EvaluationError> {
-        Err(EvaluationError {
-            reason: "the evaluator is being written".to_owned(),
-        })
+    /// [`EvaluationError`] for a missing field, a wrong type, an arithmetic fault or too much work.
+    pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, EvaluationError> {
+        evaluate::evaluate(&self.0.root, *scope)?.into_value()
     }
 
     /// Evaluates a condition.
@@ -74,11 +99,28 @@ impl Expression {
     /// # Errors
     /// As [`Expression::evaluate`], and when the value is no bool.
     pub fn holds(&self, scope: &Scope<'_>) -> Result<bool, EvaluationError> {
-        match self.evaluate(scope)? {
-            Value::Bool(holds) => Ok(holds),
+        match evaluate::evaluate(&self.0.root, *scope)? {
+            Operand::Bool(holds) => Ok(holds),
             other => Err(EvaluationError {
                 reason: format!("gave {} instead of true or false", other.kind()),
             }),
         }
     }
 }
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.source() == other.source()
+    }
+}
+
+impl Eq for Expression {}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Expression({:?})", self.source())
+    }
+}
+
+#[cfg(test)]
+mod tests;

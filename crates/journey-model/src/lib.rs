@@ -21,7 +21,9 @@ pub use calendar::{
 };
 pub use catalog::{AggregateSpec, Catalog, JourneyVersions};
 pub use content::{Content, Rendered, Variant};
-pub use expression::{Dependencies, EvaluationError, Expression};
+pub use expression::{
+    AggregateNeed, Dependencies, EvaluationError, Expression, ExpressionProblem, Position, Site,
+};
 pub use plan::{
     Again, Assignment, Delay, EmitStep, EntryRule, EventMatch, ExitRule, ExitTrigger, Goal,
     MatchKey, MessageAwait, MessageStep, OnConflict, Place, Plan, Reentry, SharedPlan, SplitArm,
