@@ -1,0 +1,173 @@
+//! The thread that drives one replica's state machine, so that neither Raft's runtime nor another group ever waits
+//! for it.
+
+use std::panic::AssertUnwindSafe;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::limits::{APPLIER_QUEUE_JOBS_MAX, APPLY_BATCH_BYTES_MAX, APPLY_BATCH_ENTRIES_MAX};
+use crate::raft_types::ApplyResponder;
+use crate::state_machine::{CommittedEntry, StateMachine};
+use crate::{ConsensusError, GroupId};
+
+/// What a state machine durably holds: an index and consensus' own blob as of it.
+pub(crate) type Floor = (u64, Option<Bytes>);
+
+/// Handle of an applier thread; the thread ends when all handles are gone.
+#[derive(Debug, Clone)]
+pub(crate) struct Applier {
+    queue: mpsc::Sender<Job>,
+}
+
+/// Entries to apply together, and who waits for each.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(crate) entries: Vec<CommittedEntry>,
+    pub(crate) responders: Vec<Option<ApplyResponder>>,
+    pub(crate) consensus: Bytes,
+    size_bytes: usize,
+}
+
+enum Job {
+    Floor(oneshot::Sender<Floor>),
+    Apply(Batch, oneshot::Sender<Result<(), String>>),
+    Checkpoint(oneshot::Sender<Result<Floor, String>>),
+}
+
+impl Batch {
+    pub(crate) fn push(&mut self, entry: CommittedEntry, responder: Option<ApplyResponder>) {
+        let payload = entry.payload.as_ref();
+        self.size_bytes += payload.map_or(0, |payload| payload.bytes.len());
+        self.entries.push(entry);
+        self.responders.push(responder);
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.entries.len() >= APPLY_BATCH_ENTRIES_MAX || self.size_bytes >= APPLY_BATCH_BYTES_MAX
+    }
+}
+
+impl Applier {
+    /// Starts the thread. The receiver turns `true` when the state machine has been dropped.
+    pub(crate) fn spawn(
+        group: GroupId,
+        state_machine: Box<dyn StateMachine>,
+    ) -> Result<(Self, watch::Receiver<bool>), ConsensusError> {
+        let (queue, jobs) = mpsc::channel(APPLIER_QUEUE_JOBS_MAX);
+        let (ended, has_ended) = watch::channel(false);
+        std::thread::Builder::new()
+            .name(format!("apply-{group}"))
+            .spawn(move || {
+                run(state_machine, jobs);
+                ended.send_replace(true);
+            })
+            .map_err(|error| ConsensusError::Spawn {
+                what: format!("the applier thread of group {group}"),
+                reason: error.to_string(),
+            })?;
+        Ok((Self { queue }, has_ended))
+    }
+
+    /// Asks what is durably reflected in the state.
+    pub(crate) async fn floor(&self) -> Result<Floor, String> {
+        self.ask(Job::Floor).await
+    }
+
+    /// Applies the batch and answers its responders.
+    pub(crate) async fn apply(&self, batch: Batch) -> Result<(), String> {
+        self.ask(|done| Job::Apply(batch, done)).await?
+    }
+
+    /// Makes the state durable and tells as of where.
+    pub(crate) async fn checkpoint(&self) -> Result<Floor, String> {
+        self.ask(Job::Checkpoint).await?
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, String> {
+        let ended = || "the applier thread has ended".to_owned();
+        let (done, answer) = oneshot::channel();
+        self.queue.send(job(done)).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())
+    }
+}
+
+fn run(mut state_machine: Box<dyn StateMachine>, mut jobs: mpsc::Receiver<Job>) {
+    // Once a call has failed or panicked the state is not to be trusted: nothing is called any more.
+    let mut broken: Option<String> = None;
+    while let Some(job) = jobs.blocking_recv() {
+        match job {
+            Job::Floor(done) => {
+                let floor = state_machine.applied();
+                answer(done, floor);
+            }
+            Job::Apply(batch, done) => {
+                let applied = refuse_if(broken.as_ref());
+                let applied = applied.and_then(|()| apply(state_machine.as_mut(), batch));
+                broken = broken.or_else(|| applied.as_ref().err().cloned());
+                answer(done, applied);
+            }
+            Job::Checkpoint(done) => {
+                let floor = refuse_if(broken.as_ref());
+                let floor = floor.and_then(|()| checkpoint(state_machine.as_mut()));
+                broken = broken.or_else(|| floor.as_ref().err().cloned());
+                answer(done, floor);
+            }
+        }
+    }
+}
+
+fn refuse_if(broken: Option<&String>) -> Result<(), String> {
+    broken.map_or(Ok(()), |reason| Err(reason.clone()))
+}
+
+fn apply(state_machine: &mut dyn StateMachine, batch: Batch) -> Result<(), String> {
+    let Batch {
+        entries,
+        responders,
+        consensus,
+        ..
+    } = batch;
+    let outcomes = guarded("applying", || state_machine.apply(&entries, consensus))?;
+    if outcomes.len() != entries.len() {
+        return Err(format!(
+            "it answered {} outcomes for {} entries",
+            outcomes.len(),
+            entries.len()
+        ));
+    }
+    for (responder, outcome) in responders.into_iter().zip(outcomes) {
+        if let Some(responder) = responder {
+            responder.send(outcome);
+        }
+    }
+    Ok(())
+}
+
+fn checkpoint(state_machine: &mut dyn StateMachine) -> Result<Floor, String> {
+    let index = guarded("writing a checkpoint", || state_machine.checkpoint())?;
+    let floor = state_machine.applied();
+    if floor.0 != index {
+        return Err(format!(
+            "it wrote a checkpoint as of index {index} and says that {} is durable",
+            floor.0
+        ));
+    }
+    Ok(floor)
+}
+
+/// A panic in the state machine stops this group with a reason, not the process.
+fn guarded<T>(attempt: &str, call: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    std::panic::catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        let text = text.unwrap_or_else(|| "no message".to_owned());
+        Err(format!("it panicked while {attempt}: {text}"))
+    })
+}
+
+fn answer<T>(done: oneshot::Sender<T>, value: T) {
+    if done.send(value).is_err() {
+        tracing::debug!("group ended before its state machine answered");
+    }
+}

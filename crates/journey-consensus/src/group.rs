@@ -1,0 +1,196 @@
+//! One running group on this node, and the handle others hold of it.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+
+use crate::{
+    ConsensusError, GroupId, OnLeadershipProof, OnProposeOutcome, Payload, ProposalFaults,
+    ReplicaId,
+};
+
+mod leadership;
+mod purge;
+mod running;
+mod start;
+
+pub(crate) use start::{Start, start};
+
+/// What a caller may set per group.
+#[derive(Debug, Clone, Default)]
+pub struct GroupOptions {
+    /// Lets tests refuse or lose proposals; `None` outside tests.
+    pub faults: Option<Arc<dyn ProposalFaults>>,
+}
+
+/// Handle of one group's replica on this node. Cheap to clone; the group runs until it is shut down, whether or not
+/// handles exist.
+#[derive(Clone)]
+pub struct GroupHandle {
+    group: GroupId,
+    replica: ReplicaId,
+    core: Arc<dyn GroupCore>,
+}
+
+/// Who leads a group, as this replica sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leadership {
+    /// Whether this replica is the leader. It may have lost that without knowing: proof is a proposal that is
+    /// applied, or [`GroupHandle::confirm_leadership`].
+    pub is_leader: bool,
+    /// Raft's term; it rises with every election.
+    pub term: u64,
+    /// The leader, if one is known.
+    pub leader: Option<ReplicaId>,
+    /// Why this replica has stopped for good, if it has: storage failed, the state machine failed, or it was shut down.
+    pub stopped: Option<Arc<str>>,
+}
+
+/// Figures of one group's replica, for reports; they move while they are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupMetrics {
+    /// Raft's term.
+    pub term: u64,
+    /// Highest index in the log, durable or not.
+    pub last_index: u64,
+    /// Highest index durable in this replica's log.
+    pub durable_index: u64,
+    /// Highest index applied in memory.
+    pub applied_index: u64,
+    /// Highest index in the state machine's last durable checkpoint known here; 0 when there is none.
+    pub checkpoint_index: u64,
+    /// Highest index whose entry is purged; 0 when there is none.
+    pub purged_index: u64,
+    /// Bytes of the entries that are not purged.
+    pub log_bytes: u64,
+    /// Proposals of this replica without an outcome.
+    pub n_proposals_in_flight: usize,
+}
+
+/// What a call to [`GroupHandle::purge_if_above`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PurgeOutcome {
+    /// The log is not larger than allowed.
+    NotNeeded {
+        /// Its bytes.
+        log_bytes: u64,
+    },
+    /// The log was purged up to the checkpoint.
+    Purged {
+        /// Bytes before.
+        log_bytes_before: u64,
+        /// Bytes now.
+        log_bytes: u64,
+        /// Entries up to and with this one are gone.
+        purged_index: u64,
+    },
+    /// The checkpoint is not ahead of what was purged already: the log grows until more is applied.
+    NothingToPurge {
+        /// Its bytes.
+        log_bytes: u64,
+    },
+}
+
+/// What a handle reaches; behind a trait object so that openraft's generics are compiled in this crate only.
+trait GroupCore: Send + Sync {
+    fn propose(&self, payload: Payload, done: OnProposeOutcome);
+    fn confirm_leadership(&self, done: OnLeadershipProof);
+    fn leadership(&self) -> watch::Receiver<Leadership>;
+    fn metrics(&self) -> GroupMetrics;
+    fn durable_index(&self) -> u64;
+    fn applied_index(&self) -> u64;
+    fn purge_if_above(
+        &self,
+        log_bytes_max: u64,
+    ) -> BoxFuture<'static, Result<PurgeOutcome, ConsensusError>>;
+    fn shutdown(&self) -> BoxFuture<'static, ()>;
+}
+
+impl std::fmt::Debug for GroupHandle {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "GroupHandle(group {}, replica {})",
+            self.group, self.replica
+        )
+    }
+}
+
+impl GroupHandle {
+    /// Which group this is.
+    #[must_use]
+    pub fn group(&self) -> GroupId {
+        self.group
+    }
+
+    /// Which replica of it runs here.
+    #[must_use]
+    pub fn replica(&self) -> ReplicaId {
+        self.replica
+    }
+
+    /// Proposes an entry. Never waits and may be called from any thread; `done` runs exactly once, possibly before
+    /// this returns.
+    ///
+    /// Entries of one caller enter the log in the order of the calls, but one may be refused and the next accepted.
+    /// An entry larger than [`crate::limits::ENTRY_SIZE_BYTES_MAX`] is refused.
+    pub fn propose(&self, payload: Payload, done: OnProposeOutcome) {
+        self.core.propose(payload, done);
+    }
+
+    /// Proves, with one round to a quorum (`ReadIndex`), that this replica leads now. `done` runs exactly once, after
+    /// everything committed before the proof is applied here.
+    pub fn confirm_leadership(&self, done: OnLeadershipProof) {
+        self.core.confirm_leadership(done);
+    }
+
+    /// Who leads, now and at each change.
+    #[must_use]
+    pub fn leadership(&self) -> watch::Receiver<Leadership> {
+        self.core.leadership()
+    }
+
+    /// Figures for reports.
+    #[must_use]
+    pub fn metrics(&self) -> GroupMetrics {
+        self.core.metrics()
+    }
+
+    /// Highest index durable in this replica's log; entries are applied only up to here.
+    #[must_use]
+    pub fn durable_index(&self) -> u64 {
+        self.core.durable_index()
+    }
+
+    /// Highest index applied in memory.
+    #[must_use]
+    pub fn applied_index(&self) -> u64 {
+        self.core.applied_index()
+    }
+
+    /// If the log holds more than that many bytes: asks the state machine for a durable checkpoint and purges the log
+    /// up to it.
+    ///
+    /// # Errors
+    /// [`ConsensusError::TimedOut`] when a step took too long (call again), [`ConsensusError::Stopped`] when the group
+    /// has stopped, which a failed checkpoint causes.
+    ///
+    /// # Cancel safety
+    /// A checkpoint once begun is finished and the log purged, whether or not the caller still waits.
+    pub async fn purge_if_above(&self, log_bytes_max: u64) -> Result<PurgeOutcome, ConsensusError> {
+        self.core.purge_if_above(log_bytes_max).await
+    }
+
+    /// Stops the replica and waits until its state machine is dropped. Outcomes that are missing then are
+    /// [`crate::ProposeOutcome::Lost`]. Does nothing the second time.
+    ///
+    /// # Cancel safety
+    /// The replica stops also when this is dropped before it returns.
+    pub async fn shutdown(&self) {
+        self.core.shutdown().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! Starts one replica: log and state are checked against each other before anything runs.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use openraft::{Config, LogIdOptionExt as _, Raft};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::running::{RaftGroup, Running};
+use super::{GroupHandle, GroupOptions, leadership};
+use crate::adapter::{Adapter, position_of};
+use crate::applier::Applier;
+use crate::log_storage::{GroupLog, LogStorage, RaftLog};
+use crate::network::NoNetwork;
+use crate::outcome::InFlight;
+use crate::record::Position;
+use crate::{ConsensusError, GroupId, ReplicaId, StateMachine};
+
+/// Everything a replica is started from.
+pub(crate) struct Start {
+    pub(crate) group: GroupId,
+    pub(crate) replica: ReplicaId,
+    pub(crate) options: GroupOptions,
+    pub(crate) config: Arc<Config>,
+    pub(crate) storage: LogStorage,
+    pub(crate) runtime: Handle,
+}
+
+/// Starts the replica; runs on consensus' own runtime.
+pub(crate) async fn start(
+    start: Start,
+    state_machine: Box<dyn StateMachine>,
+) -> Result<GroupHandle, ConsensusError> {
+    let (group, replica) = (start.group, start.replica);
+    let log = start.storage.open_group(group, replica).await?;
+    let started = start_on(&start, &log, state_machine).await;
+    if started.is_err() {
+        start.storage.release_group(group, &log);
+    }
+    Ok(GroupHandle {
+        group,
+        replica,
+        core: Arc::new(started?),
+    })
+}
+
+async fn start_on(
+    start: &Start,
+    log: &Arc<GroupLog>,
+    state_machine: Box<dyn StateMachine>,
+) -> Result<Running, ConsensusError> {
+    let group = start.group;
+    let (applier, applier_ended) = Applier::spawn(group, state_machine)?;
+    let floor = applier.floor().await;
+    let position = floor
+        .and_then(position_of)
+        .map_err(|reason| ConsensusError::StateMachine { group, reason })?;
+    check_state_meets_log(group, &position, log)?;
+    let is_pristine = log.last().is_none() && log.vote().is_none();
+
+    let adapter = Adapter::new(applier, Arc::clone(log), position);
+    let progress = adapter.progress();
+    let raft: RaftGroup = Raft::new(
+        start.replica.get(),
+        Arc::clone(&start.config),
+        NoNetwork { group },
+        RaftLog(Arc::clone(log)),
+        adapter,
+    )
+    .await
+    .map_err(|fatal| stopped(group, &fatal))?;
+    if let Err(error) = take_part(&raft, start, is_pristine).await {
+        if raft.shutdown().await.is_err() {
+            tracing::warn!(group_id = %group, "group ended by a panic");
+        }
+        return Err(error);
+    }
+
+    let (tell, leadership) = watch::channel(leadership::unknown());
+    let failure = start.storage.watch_failure();
+    start
+        .runtime
+        .spawn(leadership::follow(raft.clone(), failure, tell));
+    Ok(Running {
+        group,
+        raft,
+        log: Arc::clone(log),
+        storage: start.storage.clone(),
+        progress,
+        leadership,
+        applier_ended,
+        runtime: start.runtime.clone(),
+        in_flight: InFlight::default(),
+        faults: start.options.faults.clone(),
+    })
+}
+
+/// Makes the group's first replica its only voter, or lets a replica that comes back stand for election.
+async fn take_part(
+    raft: &RaftGroup,
+    start: &Start,
+    is_pristine: bool,
+) -> Result<(), ConsensusError> {
+    let group = start.group;
+    let replica = start.replica.get();
+    if is_pristine {
+        let voters = BTreeSet::from([replica]);
+        return raft
+            .initialize(voters)
+            .await
+            .map_err(|error| stopped(group, &error));
+    }
+    let voters: Vec<u64> = raft.voter_ids().collect();
+    if voters != [replica] {
+        return Err(ConsensusError::NotAvailableYet {
+            what: format!("group {group} with voters {voters:?}: more than one voter"),
+        });
+    }
+    // The only voter needs nobody's silence to stand for election.
+    let elected = raft.trigger().elect(false).await;
+    elected.map_err(|fatal| stopped(group, &fatal))
+}
+
+/// State may lag behind the log, since entries above its floor are applied again; everything else is a lost disk.
+fn check_state_meets_log(
+    group: GroupId,
+    position: &Position,
+    log: &GroupLog,
+) -> Result<(), ConsensusError> {
+    let floor = position.applied.index();
+    let last = log.last().index();
+    if floor > last {
+        return Err(ConsensusError::LogMissing {
+            group,
+            floor: floor.unwrap_or(0),
+            last: last.map_or_else(|| "is empty".to_owned(), |last| format!("ends at {last}")),
+        });
+    }
+    let purged = log.purged().index();
+    if purged > floor {
+        return Err(ConsensusError::StateBehindLog {
+            group,
+            floor: floor.unwrap_or(0),
+            purged: purged.unwrap_or(0),
+        });
+    }
+    Ok(())
+}
+
+fn stopped(group: GroupId, error: &dyn std::error::Error) -> ConsensusError {
+    ConsensusError::Stopped {
+        group,
+        reason: error.to_string(),
+    }
+}

@@ -1,0 +1,71 @@
+//! The two ids consensus goes by: which group, and which replica of it.
+
+use std::fmt;
+
+use journey_types::PartitionId;
+
+/// A Raft group of this cluster: 0 is the metadata group, partition p is group p + 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupId(u32);
+
+impl GroupId {
+    /// The metadata group.
+    pub const METADATA: Self = Self(0);
+
+    /// The group of that number.
+    #[must_use]
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// The group that replicates that partition.
+    ///
+    /// # Panics
+    /// With partition `u32::MAX`, far above the 256 partitions a cluster may have.
+    #[must_use]
+    pub const fn of_partition(partition: PartitionId) -> Self {
+        Self(
+            partition
+                .get()
+                .checked_add(1)
+                .expect("a cluster has at most 256 partitions"),
+        )
+    }
+
+    /// The number, as it stands in keys.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for GroupId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// One copy of a group: fresh per (node, group, incarnation) and never reused, since a wiped disk that came back under
+/// its old id could vote twice and lose committed entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReplicaId(u64);
+
+impl ReplicaId {
+    /// The replica of that number, at least 1.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for ReplicaId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}

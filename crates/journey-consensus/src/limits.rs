@@ -1,0 +1,93 @@
+//! Bounds of consensus, each with its reason.
+
+use std::time::Duration;
+
+/// Largest entry of a log: a decision too large for a batch travels alone up to here (DESIGN section 3, sizes).
+pub const ENTRY_SIZE_BYTES_MAX: usize = 2 * 1_024 * 1_024;
+
+/// Largest value in one row of the log tree; longer entries lie in several rows. sled moves leaves (up to 17 rows)
+/// above a quarter of its 8 MiB segments to files it never syncs.
+pub const LOG_VALUE_SIZE_BYTES_MAX: usize = 60 * 1_024;
+
+/// sled's segment size of the log database and the rows a leaf may hold before it splits.
+const LOG_SEGMENT_SIZE_BYTES: usize = 8 * 1_024 * 1_024;
+const ROWS_PER_LEAF_MAX: usize = 17;
+const LOG_KEY_SIZE_BYTES_MAX: usize = 15;
+const _: () = assert!(
+    ROWS_PER_LEAF_MAX * (LOG_KEY_SIZE_BYTES_MAX + LOG_VALUE_SIZE_BYTES_MAX)
+        < LOG_SEGMENT_SIZE_BYTES / 4,
+    "a leaf of the log tree must stay inside the synced file"
+);
+const _: () = assert!(
+    ENTRY_SIZE_BYTES_MAX / LOG_VALUE_SIZE_BYTES_MAX < u16::MAX as usize,
+    "the chunks of an entry are numbered by u16"
+);
+
+/// What one read of the log returns at most (but always at least one entry): a message to a follower must fit gRPC's
+/// limit of 4 MiB together with one largest entry.
+pub const LOG_READ_SIZE_BYTES_MAX: usize = 1_024 * 1_024;
+const _: () = assert!(
+    LOG_READ_SIZE_BYTES_MAX + ENTRY_SIZE_BYTES_MAX < 4 * 1_024 * 1_024,
+    "an append request must fit gRPC's default message limit"
+);
+
+/// Rows read from the log tree at a time: 32 of the largest are 2 MiB.
+pub(crate) const LOG_SCAN_ROWS_MAX: usize = 32;
+
+/// Writes waiting for the commit thread. A group waits for room, which slows its own proposals down, not its peers.
+pub(crate) const COMMIT_QUEUE_WRITES_MAX: usize = 1_024;
+
+/// Bytes written between two fsyncs: bounds how long the first of a batch waits for the last.
+pub(crate) const COMMIT_BATCH_BYTES_MAX: usize = 8 * 1_024 * 1_024;
+
+/// Rows of purged entries removed between two commits: about 1 ms in sled, so that a purge never stalls acks.
+pub(crate) const PURGE_SLICE_ROWS_MAX: usize = 64;
+
+/// Proposals of one group that wait for their outcome. A partition keeps one or two batches in flight; this stops a
+/// caller that does not.
+pub const PROPOSALS_IN_FLIGHT_MAX: usize = 1_024;
+
+/// Bytes of one group's proposals that wait for their outcome, since they lie in memory until applied.
+pub const PROPOSALS_IN_FLIGHT_BYTES_MAX: usize = 32 * 1_024 * 1_024;
+
+/// Room in a group's request queue: every proposal in flight plus reads, triggers and membership changes.
+pub(crate) const RAFT_REQUESTS_MAX: u64 = 4_096;
+const _: () = assert!(
+    (PROPOSALS_IN_FLIGHT_MAX as u64) < RAFT_REQUESTS_MAX,
+    "an admitted proposal must find room, since propose never waits"
+);
+
+/// Entries and bytes handed to a state machine in one call: keeps checkpoints and reads from waiting long.
+pub(crate) const APPLY_BATCH_ENTRIES_MAX: usize = 256;
+/// See [`APPLY_BATCH_ENTRIES_MAX`].
+pub(crate) const APPLY_BATCH_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// Calls that wait for a group's applier thread: one batch, one checkpoint, one query.
+pub(crate) const APPLIER_QUEUE_JOBS_MAX: usize = 4;
+
+/// Longest wait for a checkpoint before a purge gives up and leaves the log for the next attempt.
+pub(crate) const CHECKPOINT_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Longest wait until openraft has taken over a finished checkpoint and purged up to it.
+pub(crate) const PURGE_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Largest text of one document: a journey of a few hundred steps is 30 KiB.
+pub const DOCUMENT_SOURCE_SIZE_BYTES_MAX: usize = 256 * 1_024;
+
+/// Longest kind, id, hash and source name of a document.
+pub const DOCUMENT_NAME_SIZE_BYTES_MAX: usize = 512;
+
+/// Documents of one publish; they travel in one entry together with their texts.
+pub const PUBLISH_DOCUMENTS_MAX: usize = 1_024;
+
+/// Bytes of one publish, documents and names: leaves room in an entry for its framing.
+pub const PUBLISH_SIZE_BYTES_MAX: usize = ENTRY_SIZE_BYTES_MAX - 64 * 1_024;
+
+/// Bytes of all versions of all documents: every node keeps them in memory.
+pub const METADATA_SIZE_BYTES_MAX: usize = 128 * 1_024 * 1_024;
+
+/// Largest value of a row of the metadata tree, the limit of the state database (DESIGN section 7).
+pub(crate) const METADATA_VALUE_SIZE_BYTES_MAX: usize = 4_000;
+
+/// Rows read from the metadata tree at a time.
+pub(crate) const METADATA_SCAN_ROWS_MAX: usize = 256;
