@@ -23,7 +23,7 @@ type RaftSnapshot = Snapshot<LeaderId, u64, (), ()>;
 /// What adapter, snapshot builder and group handle share.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    applied: AtomicU64,
+    applied: Arc<AtomicU64>,
     /// Metadata of the last durable checkpoint, which is this replica's snapshot.
     snapshot: Mutex<Option<SnapshotMeta>>,
     /// Counts finished checkpoints, so that a purge can wait for its own.
@@ -67,9 +67,8 @@ impl Progress {
 impl Adapter {
     /// Starts from what the state machine durably holds.
     pub(crate) fn new(applier: Applier, log: Arc<GroupLog>, position: Position) -> Self {
-        let applied = position.applied.as_ref().map_or(0, LogId::index);
         let progress = Progress {
-            applied: AtomicU64::new(applied),
+            applied: applier.applied(),
             snapshot: Mutex::new(position.applied.is_some().then(|| meta_of(&position))),
             n_checkpoints: watch::Sender::new(0),
         };
@@ -105,10 +104,9 @@ impl Adapter {
         };
         // A quorum of others may have committed what this disk does not hold yet; state ahead of the log would be
         // state without its reason after a crash.
-        self.log.wait_durable(last).await;
+        self.log.wait_durable(last).await?;
         batch.consensus = self.position.encode();
         self.applier.apply(batch).await.map_err(io::Error::other)?;
-        self.progress.applied.store(last, Ordering::Release);
         self.log.applied_through(last);
         Ok(())
     }

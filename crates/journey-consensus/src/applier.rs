@@ -2,6 +2,8 @@
 //! for it.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -18,6 +20,7 @@ pub(crate) type Floor = (u64, Option<Bytes>);
 #[derive(Debug, Clone)]
 pub(crate) struct Applier {
     queue: mpsc::Sender<Job>,
+    applied: Arc<AtomicU64>,
 }
 
 /// Entries to apply together, and who waits for each.
@@ -56,17 +59,24 @@ impl Applier {
     ) -> Result<(Self, watch::Receiver<bool>), ConsensusError> {
         let (queue, jobs) = mpsc::channel(APPLIER_QUEUE_JOBS_MAX);
         let (ended, has_ended) = watch::channel(false);
+        let applied = Arc::new(AtomicU64::new(0));
+        let tell = Arc::clone(&applied);
         std::thread::Builder::new()
             .name(format!("apply-{group}"))
             .spawn(move || {
-                run(state_machine, jobs);
+                run(state_machine, jobs, &tell);
                 ended.send_replace(true);
             })
             .map_err(|error| ConsensusError::Spawn {
                 what: format!("the applier thread of group {group}"),
                 reason: error.to_string(),
             })?;
-        Ok((Self { queue }, has_ended))
+        Ok((Self { queue, applied }, has_ended))
+    }
+
+    /// Highest index applied; raised before whoever waits for that entry hears of it.
+    pub(crate) fn applied(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.applied)
     }
 
     /// Asks what is durably reflected in the state.
@@ -92,18 +102,24 @@ impl Applier {
     }
 }
 
-fn run(mut state_machine: Box<dyn StateMachine>, mut jobs: mpsc::Receiver<Job>) {
+fn run(
+    mut state_machine: Box<dyn StateMachine>,
+    mut jobs: mpsc::Receiver<Job>,
+    applied_index: &AtomicU64,
+) {
     // Once a call has failed or panicked the state is not to be trusted: nothing is called any more.
     let mut broken: Option<String> = None;
     while let Some(job) = jobs.blocking_recv() {
         match job {
             Job::Floor(done) => {
                 let floor = state_machine.applied();
+                applied_index.store(floor.0, Ordering::Release);
                 answer(done, floor);
             }
             Job::Apply(batch, done) => {
                 let applied = refuse_if(broken.as_ref());
-                let applied = applied.and_then(|()| apply(state_machine.as_mut(), batch));
+                let applied =
+                    applied.and_then(|()| apply(state_machine.as_mut(), batch, applied_index));
                 broken = broken.or_else(|| applied.as_ref().err().cloned());
                 answer(done, applied);
             }
@@ -121,7 +137,11 @@ fn refuse_if(broken: Option<&String>) -> Result<(), String> {
     broken.map_or(Ok(()), |reason| Err(reason.clone()))
 }
 
-fn apply(state_machine: &mut dyn StateMachine, batch: Batch) -> Result<(), String> {
+fn apply(
+    state_machine: &mut dyn StateMachine,
+    batch: Batch,
+    applied_index: &AtomicU64,
+) -> Result<(), String> {
     let Batch {
         entries,
         responders,
@@ -135,6 +155,9 @@ fn apply(state_machine: &mut dyn StateMachine, batch: Batch) -> Result<(), Strin
             outcomes.len(),
             entries.len()
         ));
+    }
+    if let Some(last) = entries.last() {
+        applied_index.store(last.index, Ordering::Release);
     }
     for (responder, outcome) in responders.into_iter().zip(outcomes) {
         if let Some(responder) = responder {

@@ -14,8 +14,7 @@
 //!                      applier thread ──► StateMachine::apply ──► done(Applied | Superseded)
 //! ```
 //!
-//! Start at [`Consensus::start`], then [`Consensus::start_group`], which answers a [`GroupHandle`]. The metadata group
-//! is started by [`MetadataHandle::start`].
+//! Start at [`Consensus::start`], then [`Consensus::start_group`], which answers a [`GroupHandle`].
 
 pub mod limits;
 
@@ -36,8 +35,6 @@ mod group;
 mod network;
 mod outcome;
 
-// mod metadata;
-
 pub use consensus::Consensus;
 pub use error::{ConsensusError, MetadataError};
 pub use group::{GroupHandle, GroupMetrics, GroupOptions, Leadership, PurgeOutcome};
@@ -49,3 +46,6 @@ pub use outcome::{
     ProposeOutcome,
 };
 pub use state_machine::{ApplyOutcome, CommittedEntry, Payload, StateMachine};
+
+#[cfg(test)]
+mod testing;

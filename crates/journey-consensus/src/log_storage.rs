@@ -42,9 +42,12 @@ pub struct LogStorage {
     inner: Arc<Inner>,
 }
 
+/// The log's tree until the storage is closed, so that handles that outlive it do not keep the database open.
+type SharedTree = Arc<Mutex<Option<Arc<dyn Tree>>>>;
+
 #[derive(Debug)]
 struct Inner {
-    tree: Arc<dyn Tree>,
+    tree: SharedTree,
     queue: mpsc::Sender<LogWrite>,
     counters: Arc<Counters>,
     failure: watch::Receiver<Option<Arc<str>>>,
@@ -105,7 +108,7 @@ impl LogStorage {
             })?;
         Ok(Self {
             inner: Arc::new(Inner {
-                tree,
+                tree: Arc::new(Mutex::new(Some(tree))),
                 queue,
                 counters,
                 failure,
@@ -134,8 +137,8 @@ impl LogStorage {
         }
     }
 
-    /// Ends the commit thread after everything queued so far is written, and waits for it. Groups still running get
-    /// a failure on their next write.
+    /// Ends the commit thread after everything queued so far is written, waits for it, and lets go of the database.
+    /// Groups still running get a failure on their next write.
     ///
     /// # Cancel safety
     /// The thread ends also when this is dropped before it returns.
@@ -151,6 +154,7 @@ impl LogStorage {
                 tracing::error!("log commit thread did not end in order");
             }
         }
+        *self.inner.tree.lock() = None;
     }
 
     pub(crate) fn watch_failure(&self) -> watch::Receiver<Option<Arc<str>>> {
@@ -168,7 +172,11 @@ impl LogStorage {
         }
         // A former run of this group in this process may have writes in the queue; read only after them.
         self.barrier().await?;
-        let tree = Arc::clone(&self.inner.tree);
+        let tree = self.inner.tree.lock().clone();
+        let Some(tree) = tree else {
+            let reason = "it is closed".to_owned();
+            return Err(ConsensusError::LogFailed { reason });
+        };
         let recovered =
             tokio::task::spawn_blocking(move || open::recover(tree.as_ref(), group, replica))
                 .await
@@ -182,6 +190,7 @@ impl LogStorage {
             group,
             Arc::clone(&self.inner.tree),
             self.inner.queue.clone(),
+            self.inner.failure.clone(),
             recovered,
         ));
         {

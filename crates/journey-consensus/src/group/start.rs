@@ -111,7 +111,12 @@ async fn take_part(
             .await
             .map_err(|error| stopped(group, &error));
     }
-    let voters: Vec<u64> = raft.voter_ids().collect();
+    // Asked of the core itself: its metrics are empty until it has run for the first time.
+    let voters = raft.with_raft_state(|state| {
+        let membership = state.membership_state.effective();
+        membership.membership().voter_ids().collect::<Vec<u64>>()
+    });
+    let voters = voters.await.map_err(|fatal| stopped(group, &fatal))?;
     if voters != [replica] {
         return Err(ConsensusError::NotAvailableYet {
             what: format!("group {group} with voters {voters:?}: more than one voter"),

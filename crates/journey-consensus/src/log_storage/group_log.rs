@@ -4,11 +4,12 @@ use std::io;
 use std::ops::{Bound, Range};
 use std::sync::Arc;
 
-use journey_storage::{Put, Tree};
+use journey_storage::Put;
 use openraft::storage::IOFlushed;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::SharedTree;
 use super::commit::{Done, LogWrite, Rows};
 use super::entry_rows::{self, Assembler, RowMeaning};
 use super::group_state::{DurableMark, EntryBelow, State};
@@ -24,8 +25,9 @@ use crate::{GroupId, ReplicaId};
 /// Only the group's own core changes it; readers may run beside.
 pub(crate) struct GroupLog {
     group: GroupId,
-    tree: Arc<dyn Tree>,
+    tree: SharedTree,
     queue: mpsc::Sender<LogWrite>,
+    failure: watch::Receiver<Option<Arc<str>>>,
     state: Mutex<State>,
     /// One more than the highest index that is durable in this replica's log.
     durable_end: watch::Sender<u64>,
@@ -40,8 +42,9 @@ impl std::fmt::Debug for GroupLog {
 impl GroupLog {
     pub(super) fn new(
         group: GroupId,
-        tree: Arc<dyn Tree>,
+        tree: SharedTree,
         queue: mpsc::Sender<LogWrite>,
+        failure: watch::Receiver<Option<Arc<str>>>,
         recovered: Recovered,
     ) -> Self {
         let durable_end = recovered.last.map_or(0, |last| last.index() + 1);
@@ -49,6 +52,7 @@ impl GroupLog {
             group,
             tree,
             queue,
+            failure,
             state: Mutex::new(State::new(recovered)),
             durable_end: watch::Sender::new(durable_end),
         }
@@ -60,12 +64,21 @@ impl GroupLog {
     }
 
     /// Waits until this replica's log is durable through that index.
-    pub(crate) async fn wait_durable(&self, index: u64) {
+    ///
+    /// # Errors
+    /// The log's failure, after which nothing becomes durable any more.
+    pub(crate) async fn wait_durable(&self, index: u64) -> io::Result<()> {
         let mut durable_end = self.durable_end.subscribe();
-        durable_end
-            .wait_for(|end| *end > index)
-            .await
-            .expect("the sender lives as long as self");
+        let mut failure = self.failure.clone();
+        // What is durable counts even if the log has failed since.
+        tokio::select! {
+            biased;
+            durable = durable_end.wait_for(|end| *end > index) => durable.map(|_| ()).map_err(|_| closed()),
+            failed = failure.wait_for(Option::is_some) => Err(failed.map_or_else(
+                |_| closed(),
+                |reason| io::Error::other(reason.as_deref().unwrap_or("the log failed").to_owned()),
+            )),
+        }
     }
 
     /// Lets go of entries in memory that are applied; what is read later comes from disk.
@@ -234,6 +247,7 @@ impl GroupLog {
     }
 
     fn read_rows(&self, range: Range<u64>) -> io::Result<Vec<Entry>> {
+        let tree = self.tree.lock().clone().ok_or_else(closed)?;
         let mut entries = Vec::new();
         let mut assembler = Assembler::default();
         let mut from = keys::entry(self.group, range.start);
@@ -245,8 +259,7 @@ impl GroupLog {
             } else {
                 Bound::Excluded(from.as_slice())
             };
-            let rows = self
-                .tree
+            let rows = tree
                 .range(lower, Bound::Excluded(to.as_slice()), LOG_SCAN_ROWS_MAX)
                 .map_err(io::Error::other)?;
             let Some((last_key, _)) = rows.last() else {
