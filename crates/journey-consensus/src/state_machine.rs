@@ -41,13 +41,19 @@ pub enum ApplyOutcome {
 
 /// A replica's state, driven by one group.
 ///
-/// All calls come from one thread of that group's own and may block it.
+/// All calls come from one thread of that group's own and may block it: [`StateMachine::applied`] first, then
+/// [`StateMachine::apply`] and [`StateMachine::checkpoint`] in any order. After an error or a panic nothing is called
+/// any more.
 pub trait StateMachine: Send + 'static {
-    /// The highest index that is durably reflected in the state, and consensus' own blob stored with it
-    /// ([`StateMachine::applied`] must return what the last durable checkpoint holds, not what is in memory).
+    /// The highest index that is durably reflected in the state (the floor), and consensus' own blob stored with it:
+    /// what the last durable checkpoint holds, not what is in memory. `(0, None)` when there is no checkpoint.
+    ///
+    /// The blob must be the one that came with the [`StateMachine::apply`] call whose last entry has exactly that
+    /// index; a replica with another one does not start. So a checkpoint is taken as of the end of some call.
     fn applied(&self) -> (u64, Option<Bytes>);
 
-    /// Applies entries in order. Called only for entries that are durable in this replica's own log.
+    /// Applies entries in order, one outcome each. Called only for entries that are durable in this replica's own log.
+    /// After a restart entries above the floor come again, in the same order but cut into other calls.
     /// `consensus` is an opaque blob (log position and membership) as of the last entry, to be kept beside the state
     /// and returned by [`StateMachine::applied`].
     ///
@@ -59,7 +65,8 @@ pub trait StateMachine: Send + 'static {
         consensus: Bytes,
     ) -> Result<Vec<ApplyOutcome>, String>;
 
-    /// Makes everything applied so far durable (the checkpoint a log purge may rely on) and returns the index.
+    /// Makes what is applied durable, all of it or up to an earlier call's end, and returns the new floor: from then
+    /// on the log may be purged up to it, and [`StateMachine::applied`] answers the same index.
     ///
     /// # Errors
     /// A text that stops the group, visibly.

@@ -41,26 +41,40 @@ pub(crate) fn memory() -> MemoryEngine {
 #[derive(Debug, Clone)]
 pub(crate) struct GatedEngine {
     pub(crate) memory: MemoryEngine,
-    gate: Arc<(Mutex<bool>, Condvar)>,
+    /// How many flushes may still pass.
+    gate: Arc<(Mutex<u64>, Condvar)>,
     n_waiting: Arc<AtomicU64>,
 }
 
 impl GatedEngine {
     pub(crate) fn new() -> Self {
+        Self::over(memory())
+    }
+
+    pub(crate) fn over(memory: MemoryEngine) -> Self {
         Self {
-            memory: memory(),
-            gate: Arc::new((Mutex::new(true), Condvar::new())),
+            memory,
+            gate: Arc::new((Mutex::new(u64::MAX), Condvar::new())),
             n_waiting: Arc::new(AtomicU64::new(0)),
         }
     }
 
     /// Lets no flush finish until it is opened again.
     pub(crate) fn close_gate(&self) {
-        *self.gate.0.lock() = false;
+        *self.gate.0.lock() = 0;
+    }
+
+    /// Lets one flush through the closed gate.
+    pub(crate) async fn pass_one(&self) {
+        *self.gate.0.lock() = 1;
+        self.gate.1.notify_all();
+        while *self.gate.0.lock() > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     pub(crate) fn open_gate(&self) {
-        *self.gate.0.lock() = true;
+        *self.gate.0.lock() = u64::MAX;
         self.gate.1.notify_all();
     }
 
@@ -86,13 +100,14 @@ impl Engine for GatedEngine {
     }
 
     fn flush_durable(&self) -> Result<(), StorageError> {
-        let mut is_open = self.gate.0.lock();
+        let mut may_pass = self.gate.0.lock();
         self.n_waiting.fetch_add(1, Ordering::SeqCst);
-        while !*is_open {
-            self.gate.1.wait(&mut is_open);
+        while *may_pass == 0 {
+            self.gate.1.wait(&mut may_pass);
         }
+        *may_pass -= 1;
         self.n_waiting.fetch_sub(1, Ordering::SeqCst);
-        drop(is_open);
+        drop(may_pass);
         self.memory.flush_durable()
     }
 

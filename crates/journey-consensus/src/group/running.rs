@@ -24,6 +24,9 @@ use crate::{
 
 pub(super) type RaftGroup = Raft<Types, Adapter>;
 
+type WriteResult = Result<ClientWriteResponse<Types>, ClientWriteError<Types>>;
+type OnWriteResult = Box<dyn FnOnce(WriteResult) + Send>;
+
 /// One replica and everything that belongs to it.
 pub(super) struct Running {
     pub(super) group: GroupId,
@@ -46,9 +49,7 @@ impl GroupCore for Running {
         };
         let fault = self.faults.as_ref();
         let fault = fault.map_or(ProposalFault::Pass, |faults| faults.on_propose(&payload));
-        let reply: Box<
-            dyn FnOnce(Result<ClientWriteResponse<Types>, ClientWriteError<Types>>) + Send,
-        > = match fault {
+        let reply: OnWriteResult = match fault {
             ProposalFault::Pass => Box::new(move |result| answer.give(outcome_of(result))),
             ProposalFault::Refuse => {
                 let reason = "refused by an injected fault".to_owned();
@@ -177,9 +178,7 @@ impl Running {
     }
 }
 
-fn outcome_of(
-    result: Result<ClientWriteResponse<Types>, ClientWriteError<Types>>,
-) -> ProposeOutcome {
+fn outcome_of(result: WriteResult) -> ProposeOutcome {
     match result {
         Ok(response) => {
             let index = response.log_id.index();

@@ -339,7 +339,7 @@ async fn every_proposal_is_answered_exactly_once_whatever_happens_to_it() {
             "{outcome:?}"
         );
     }
-    let heard = heard.lock();
+    let heard = heard.lock().clone();
     let [refused, lost, too_large, passed] = heard.as_slice() else {
         panic!("{heard:?}");
     };

@@ -34,7 +34,7 @@ fn room_is_bounded_by_count_and_bytes_and_comes_back_before_the_callback() {
     let all = in_flight.admit(PROPOSALS_IN_FLIGHT_BYTES_MAX).unwrap();
     assert!(in_flight.admit(1).is_err());
     let seen = Arc::new(AtomicUsize::new(usize::MAX));
-    let (observed, inside) = (Arc::clone(&seen), in_flight.clone());
+    let (observed, inside) = (Arc::clone(&seen), in_flight);
     let done = Box::new(move |_| observed.store(inside.n_proposals(), Ordering::SeqCst));
     Answer::to_proposal(done, Some(all)).give(ProposeOutcome::Lost);
     assert_eq!(seen.load(Ordering::SeqCst), 0);
