@@ -17,7 +17,7 @@ use journey_types::Value;
 use super::aggregate::AggregateNeed;
 use super::limits::{NODE_DEPTH_MAX, NODES_MAX, PROBLEMS_MAX};
 use super::node::{Comparison, Node, Operator, SelectMode};
-use super::parse::Parsed;
+use super::parse::{Parsed, UNDERLINE_SIZE_BYTES_MAX, char_start};
 use super::problem::ExpressionProblem;
 use super::site::Site;
 
@@ -273,7 +273,8 @@ impl Lowering<'_> {
     fn over_limit(&mut self, message: String) {
         if !self.is_over_limit {
             self.is_over_limit = true;
-            self.report(0..self.parsed.source.len(), message, None);
+            let end = char_start(self.parsed.source, UNDERLINE_SIZE_BYTES_MAX);
+            self.report(0..end, message, None);
         }
     }
 }

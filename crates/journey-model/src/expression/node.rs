@@ -285,6 +285,17 @@ impl EventField {
 }
 
 impl Place {
+    /// Whether what it holds is a map.
+    pub(crate) const fn has_fields(self) -> bool {
+        matches!(
+            self,
+            Self::Event(EventField::Properties)
+                | Self::Entry(EventField::Properties)
+                | Self::Vars
+                | Self::CustomerTraits
+        )
+    }
+
     /// The path as it is written.
     pub(crate) fn path(self) -> String {
         let fixed = match self {

@@ -2,11 +2,17 @@
 
 use std::ops::Range;
 
-use cel::common::ast::{IdedExpr, SourceInfo};
+use cel::common::ast::{Expr, IdedExpr, SourceInfo};
 use cel::parser::{ParseError, Parser};
 
 use super::limits::{PARSE_DEPTH_MAX, PROBLEMS_MAX, SOURCE_SIZE_BYTES_MAX};
 use super::problem::ExpressionProblem;
+
+/// How `has` is used, for messages.
+pub(crate) const HAS_USAGE: &str =
+    "`has` takes one path that ends in a field, such as `has(event.properties.value)`";
+/// Bytes that are underlined where the whole source is at fault.
+pub(crate) const UNDERLINE_SIZE_BYTES_MAX: usize = 80;
 
 /// A syntax tree and where its nodes stand.
 pub(crate) struct Parsed<'s> {
@@ -18,7 +24,7 @@ pub(crate) struct Parsed<'s> {
 pub(crate) fn parse(source: &str) -> Result<Parsed<'_>, Vec<ExpressionProblem>> {
     if source.len() > SOURCE_SIZE_BYTES_MAX {
         return Err(vec![ExpressionProblem {
-            range: 0..char_start(source, SOURCE_SIZE_BYTES_MAX.min(80)),
+            range: 0..char_start(source, UNDERLINE_SIZE_BYTES_MAX),
             message: format!(
                 "the expression has {} bytes, at most {SOURCE_SIZE_BYTES_MAX} are allowed; move parts of it into `vars` with an `update` step",
                 source.len()
@@ -42,63 +48,92 @@ pub(crate) fn parse(source: &str) -> Result<Parsed<'_>, Vec<ExpressionProblem>> 
             places,
             source,
         })
-        .map_err(|errors| {
-            let mut problems: Vec<ExpressionProblem> = Vec::new();
-            for error in errors.errors {
-                let problem = syntax_problem(source, &error);
-                // After a slip the parser often trips again over the same place: once is enough.
-                let is_repeated = problems.iter().any(|known| known.range == problem.range);
-                if !is_repeated && problems.len() < PROBLEMS_MAX {
-                    problems.push(problem);
-                }
-            }
-            problems
-        })
+        .map_err(|errors| syntax_problems(source, &errors.errors))
+}
+
+fn syntax_problems(source: &str, errors: &[ParseError]) -> Vec<ExpressionProblem> {
+    let whole = |message: &str, suggestion| {
+        vec![ExpressionProblem {
+            range: 0..char_start(source, UNDERLINE_SIZE_BYTES_MAX),
+            message: message.to_owned(),
+            suggestion,
+        }]
+    };
+    let is_too_deep = |error: &ParseError| {
+        error.msg.contains("Recursion limit") || error.msg.contains("recovery attempt limit")
+    };
+    if errors.iter().any(|error| error.msg == "UNKNOWN") || errors.iter().any(is_too_deep) {
+        let message =
+            format!("the expression nests deeper than {PARSE_DEPTH_MAX} levels, or is none");
+        return whole(&message, None);
+    }
+    if let Some(problem) = foreign_operator(source) {
+        return vec![problem];
+    }
+    if is_prose(source) {
+        let message = "this is no expression; literal text is quoted inside the YAML text";
+        return whole(message, Some(quoted(source.trim())));
+    }
+    // Complaints about the parser's own tree follow from the slip that is reported beside them.
+    let is_inner = |error: &&ParseError| {
+        let starts = ["No `", "Incomplete `"];
+        starts.iter().any(|start| error.msg.starts_with(start))
+    };
+    let (inner, outer): (Vec<&ParseError>, Vec<&ParseError>) = errors.iter().partition(is_inner);
+    let told = if outer.is_empty() { inner } else { outer };
+    let mut problems: Vec<ExpressionProblem> = Vec::new();
+    for error in told {
+        let problem = syntax_problem(source, error);
+        // After a slip the parser often trips again over the same place.
+        let is_repeated = problems
+            .iter()
+            .any(|known| known.range.end >= problem.range.start);
+        if !is_repeated && problems.len() < PROBLEMS_MAX {
+            problems.push(problem);
+        }
+    }
+    problems
 }
 
 fn syntax_problem(source: &str, error: &ParseError) -> ExpressionProblem {
-    if let Some(problem) = foreign_operator(source) {
-        return problem;
-    }
     let at = offset_of(source, error.pos);
-    let range = at..token_end(source, at);
-    if error.msg.contains("Recursion limit") || error.msg == "UNKNOWN" {
-        return ExpressionProblem {
-            range: 0..source.len(),
-            message: format!("the expression nests deeper than {PARSE_DEPTH_MAX} levels"),
-            suggestion: None,
-        };
-    }
+    let mut range = at..token_end(source, at);
     let words = error
         .msg
         .strip_prefix("Syntax error: ")
         .unwrap_or(&error.msg);
-    if words.contains("'<EOF>'") && at >= source.trim_end().len() {
-        return ExpressionProblem {
-            range,
-            message: "the expression ends too early".to_owned(),
-            suggestion: None,
-        };
-    }
-    let is_prose = source
-        .chars()
-        .all(|c| c.is_alphanumeric() || matches!(c, ' ' | ',' | '.' | '!' | '?' | '_' | '-'))
-        && source.trim().contains(' ');
-    if is_prose {
-        return ExpressionProblem {
-            range: 0..source.len(),
-            message: "this is no expression; literal text is quoted inside the YAML text"
-                .to_owned(),
-            suggestion: Some(quoted(source.trim())),
-        };
-    }
-    // What the parser would have accepted is a long list of token names that helps nobody.
-    let words = words.split(" expecting ").next().unwrap_or(words);
+    let message = if words.contains("'<EOF>'") && at >= source.trim_end().len() {
+        "the expression ends too early".to_owned()
+    } else if words.starts_with("token recognition error") {
+        if source[at..].starts_with(['"', '\'']) {
+            range.end = source.len();
+            "the text has no closing quote".to_owned()
+        } else {
+            format!("`{}` means nothing here", &source[range.clone()])
+        }
+    } else if words.contains("has() macro") {
+        HAS_USAGE.to_owned()
+    } else if words == "invalid int literal" {
+        "the number does not fit an int; with a fraction it is a double".to_owned()
+    } else {
+        // What the parser would have accepted is a long list of token names that helps nobody.
+        let words = words.split(" expecting ").next().unwrap_or(words);
+        format!("not a CEL expression: {words}")
+    };
     ExpressionProblem {
         range,
-        message: format!("not a CEL expression: {words}"),
+        message,
         suggestion: None,
     }
+}
+
+/// Words in a row: text that somebody forgot to quote.
+fn is_prose(source: &str) -> bool {
+    let is_word = |word: &str| {
+        let word = word.trim_end_matches([',', '.', '!', '?', ':', ';']);
+        !word.is_empty() && word.chars().all(|c| c.is_alphabetic() || c == '-')
+    };
+    source.trim().contains(' ') && source.split_whitespace().all(is_word)
 }
 
 /// Operators of other languages, which the parser reports as noise.
@@ -240,12 +275,27 @@ impl Parsed<'_> {
         }
     }
 
-    /// Where the name of a called function stands: before the `(`.
-    pub(crate) fn function_range(&self, id: u64, function: &str) -> Range<usize> {
+    /// Where the name of a called function or macro stands: the word before the `(`.
+    pub(crate) fn function_range(&self, id: u64) -> Range<usize> {
         let open = self.range(id);
-        match self.source[..open.start].rfind(function) {
-            Some(at) => at..at + function.len(),
-            None => open,
+        let before = self.source[..open.start].trim_end();
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let start = before.len() - before.chars().rev().take_while(|c| is_word(*c)).count();
+        if start < before.len() {
+            start..before.len()
+        } else {
+            open
+        }
+    }
+
+    /// Where a path or literal stands, from its first word to its last; for other expressions their own token.
+    pub(crate) fn extent(&self, expr: &IdedExpr) -> Range<usize> {
+        if let Expr::Select(select) = &expr.expr {
+            let start = self.extent(&select.operand).start;
+            let end = self.field_range(expr.id, &select.field).end;
+            start.min(end)..end
+        } else {
+            self.range(expr.id)
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Expressions over scopes: tables of (expression, value or reason), by topic.
 
 mod fixture;
+mod hostile;
+mod needs;
 mod problems;
 mod values;

@@ -8,6 +8,7 @@ use super::Lowering;
 use super::names::node_text;
 use crate::expression::limits::PATTERN_SIZE_BYTES_MAX;
 use crate::expression::node::{Function, Node, TimePart};
+use crate::expression::parse::HAS_USAGE;
 use crate::expression::problem::nearest;
 use crate::expression::site::Root;
 
@@ -107,20 +108,23 @@ impl Lowering<'_> {
                 _ => {}
             }
         }
-        let range = self.parsed.function_range(id, name);
+        let range = self.parsed.function_range(id);
         if name == "matches" {
             return self.matches(id, call);
         }
         if name == "has" {
-            return self.refuse(
-                range,
-                "`has` takes one path that ends in a field, such as `has(event.properties.value)`",
-            );
+            return self.refuse(range, HAS_USAGE);
         }
         if name == "duration" && call.target.is_none() {
             return self.duration(id, call);
         }
         let Some(signature) = SIGNATURES.iter().find(|signature| signature.name == name) else {
+            // What stands inside is looked at all the same, so that every problem shows at once.
+            if !MACROS.contains(&name) {
+                for part in call.target.iter().map(AsRef::as_ref).chain(&call.args) {
+                    self.lower(part);
+                }
+            }
             return self.unknown_function(id, name);
         };
         let fits_style = match signature.style {
@@ -141,9 +145,13 @@ impl Lowering<'_> {
             .map(|argument| self.lower(argument))
             .collect();
         let arguments = arguments.into_iter().collect::<Option<Vec<Node>>>()?;
+        let literal_range = call
+            .args
+            .first()
+            .map_or(range, |argument| self.parsed.extent(argument));
         match signature.function {
-            Function::Timestamp => self.timestamp(range, arguments),
-            Function::Span => self.span(range, arguments),
+            Function::Timestamp => self.timestamp(literal_range, arguments),
+            Function::Span => self.span(literal_range, arguments),
             function => Some(Node::Call {
                 function,
                 arguments,
@@ -184,7 +192,7 @@ impl Lowering<'_> {
 
     /// CEL's own durations know no days and no weeks, so there is one way to write a span, and it is ours.
     fn duration(&mut self, id: u64, call: &CallExpr) -> Option<Node> {
-        let range = self.parsed.function_range(id, "duration");
+        let range = self.parsed.function_range(id);
         let as_written = call
             .args
             .first()
@@ -203,7 +211,7 @@ impl Lowering<'_> {
 
     /// `matches` takes a literal pattern: it is compiled once and its size is bounded.
     fn matches(&mut self, id: u64, call: &CallExpr) -> Option<Node> {
-        let range = self.parsed.function_range(id, "matches");
+        let range = self.parsed.function_range(id);
         let (text, pattern) = match (&call.target, call.args.as_slice()) {
             (Some(target), [pattern]) => (target.as_ref(), pattern),
             (None, [text, pattern]) => (text, pattern),
@@ -254,8 +262,8 @@ impl Lowering<'_> {
                 function: Function::OptionalNone,
                 arguments: Vec::new(),
             }),
-            (name, _) => {
-                let range = self.parsed.function_range(id, name);
+            _ => {
+                let range = self.parsed.function_range(id);
                 self.refuse(
                     range,
                     "there are `optional.of(value)` and `optional.none()`",
@@ -282,7 +290,7 @@ impl Lowering<'_> {
             ("includes", "contains"),
             ("days", "span"),
         ];
-        let range = self.parsed.function_range(id, name);
+        let range = self.parsed.function_range(id);
         let name = name.trim_start_matches('.');
         let foreign = FOREIGN
             .iter()

@@ -16,7 +16,7 @@ struct Shape<'e> {
 impl Lowering<'_> {
     pub(super) fn each(&mut self, id: u64, comprehension: &ComprehensionExpr) -> Option<Node> {
         let range = self.lower(&comprehension.iter_range);
-        let at = self.parsed.range(id);
+        let at = self.parsed.function_range(id);
         let Some(shape) = shape_of(comprehension) else {
             return self.refuse(at, "this kind of comprehension is not available");
         };

@@ -41,7 +41,7 @@ impl Lowering<'_> {
             return self.refuse(range, format!("`{name}` cannot be used here: {reason}"));
         }
         let function = call.func_name.as_str();
-        let range = self.parsed.function_range(id, function);
+        let range = self.parsed.function_range(id);
         if root == Root::History {
             if let Some((_, kind)) = HISTORY_CALLS.iter().find(|(known, _)| *known == function) {
                 return self.history(*kind, range, call);
@@ -260,9 +260,9 @@ impl Lowering<'_> {
         if let Some(text) = self.literal_text(argument) {
             return Some(text.to_owned());
         }
-        let range = self.parsed.range(argument.id);
+        let range = self.parsed.extent(argument);
         let name = &self.parsed.source[range.clone()];
-        let is_name = name.starts_with(char::is_alphabetic);
+        let is_name = name.starts_with(char::is_alphabetic) && !name.contains('.');
         let suggestion = is_name.then(|| crate::expression::parse::quoted(name));
         self.report(
             range,

@@ -67,14 +67,27 @@ impl Lowering<'_> {
             && self.variable(name).is_none()
         {
             match Root::of(name) {
-                // `vars` and `now` are values; the others are only prefixes of places.
-                Some(Root::Vars | Root::Now) => {}
+                // `vars` is a value; the others are only prefixes of places.
+                Some(Root::Vars) => {}
+                Some(Root::Now) if self.site.refusal(Root::Now).is_none() => {
+                    let range = self.parsed.field_range(id, field);
+                    return self.refuse(
+                        range,
+                        "`now` is a time and has no fields: call `now.getHours()`, or use `local.hour`",
+                    );
+                }
                 Some(root) => return self.field_of_root(root, operand.id, field, (mode, id)),
                 None => return self.unknown_name(operand.id, name, false),
             }
         }
         let operand = self.lower(operand)?;
-        self.check_declared(&operand, field, mode, id);
+        if let Node::Place(place) = &operand
+            && !place.has_fields()
+        {
+            let range = self.parsed.field_range(id, field);
+            return self.refuse(range, format!("`{}` has no fields", place.path()));
+        }
+        self.check_declared(&operand, field, id);
         Some(Node::Select {
             operand: Box::new(operand),
             field: Box::from(field),
@@ -139,7 +152,7 @@ impl Lowering<'_> {
     }
 
     /// Declared objects refuse unknown fields.
-    fn check_declared(&mut self, operand: &Node, field: &str, _mode: SelectMode, id: u64) {
+    fn check_declared(&mut self, operand: &Node, field: &str, id: u64) {
         let (declared, what) = match operand {
             Node::Place(Place::Event(EventField::Properties)) => {
                 (self.site.properties_of(false), "this event")
@@ -164,7 +177,9 @@ impl Lowering<'_> {
 
     fn unknown_name(&mut self, id: u64, name: &str, stands_alone: bool) -> Option<Node> {
         let range = self.parsed.range(id);
-        let name = name.trim_start_matches('.');
+        if let Some(name) = name.strip_prefix('.') {
+            return self.refuse(range, format!("write `{name}` without the leading dot"));
+        }
         if LATER_ROOTS.contains(&name) {
             return self.refuse(range, format!("`{name}` is not available yet"));
         }
