@@ -1,11 +1,19 @@
-//! The first law: what a command does to a customer is decided here, purely.
+//! The first law: what a command does to a customer is decided here, purely. One file per command in `decide/`.
+
+mod claim;
+mod fire;
+mod ingest;
+mod settle;
 
 use journey_model::Catalog;
+use journey_types::limits::CUSTOMER_STATE_SIZE_BYTES_MAX;
 use journey_types::{BirthIndex, ClusterKey, Timestamp};
 
-use crate::command::Reply;
+use crate::command::{Command, Rejection, Reply};
 use crate::event::JournalEvent;
+use crate::size;
 use crate::state::CustomerState;
+use crate::turn::Turn;
 
 /// What deciding may look at beside the customer itself.
 #[derive(Debug, Clone, Copy)]
@@ -34,3 +42,65 @@ pub struct Decision {
     /// Conditions that failed to evaluate and counted as false: (journey, step or rule, reason). For metrics only.
     pub condition_errors: Vec<(String, String, String)>,
 }
+
+/// Decides what a command does. The state itself is not touched.
+///
+/// A turn that reached its budget leaves a `paused_turn`: [`Command::ContinueTurn`] comes before any other command
+/// of that customer, and is decided at the stamp of the pause whatever the context says.
+///
+/// # Errors
+/// A [`Rejection`]: deterministic, and nothing changed.
+///
+/// # Panics
+/// When the stamp lies before the customer's last, when the event is another customer's, and when a turn is paused
+/// and the command is not [`Command::ContinueTurn`].
+pub fn decide(
+    state: &CustomerState,
+    command: &Command,
+    context: &DecideContext<'_>,
+) -> Result<Decision, Rejection> {
+    assert!(
+        state.paused_turn.is_none() || *command == Command::ContinueTurn,
+        "a paused turn of {} goes on before anything else",
+        state.key
+    );
+    let decision = decide_in(Turn::open(state, context), command)?;
+    let size_bytes = size::of_state(&decision.state);
+    if size_bytes <= CUSTOMER_STATE_SIZE_BYTES_MAX || decision.events.is_empty() {
+        return Ok(decision);
+    }
+    match command {
+        Command::Ingest { .. } => Err(Rejection::StateTooLarge { size_bytes }),
+        // Time and outcomes cannot be refused: what they would move is parked instead, which shrinks the customer.
+        Command::FireTimers
+        | Command::ContinueTurn
+        | Command::Claim { .. }
+        | Command::Settle { .. } => decide_in(Turn::open(state, context).frugal(), command),
+    }
+}
+
+fn decide_in(turn: Turn<'_>, command: &Command) -> Result<Decision, Rejection> {
+    match command {
+        Command::Ingest { event, mode } => ingest::decide(turn, event, *mode),
+        Command::FireTimers => Ok(fire::decide(turn)),
+        Command::ContinueTurn => Ok(continue_turn(turn)),
+        Command::Claim { effect, until } => claim::decide(turn, *effect, *until),
+        Command::Settle {
+            birth,
+            effect,
+            attempt,
+            outcome,
+        } => Ok(settle::decide(turn, *birth, (*effect, *attempt), outcome)),
+    }
+}
+
+fn continue_turn(mut turn: Turn<'_>) -> Decision {
+    if let Some(paused) = turn.state.paused_turn.clone() {
+        turn.stamp = paused.stamp;
+        turn.resume(paused);
+    }
+    turn.close(Reply::Continued)
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,17 +7,29 @@
 //!   state + fact              ──► apply  ──► state           (cannot fail)
 //! ```
 //!
-//! Start at [`CustomerState`], [`Command`] and [`JournalEvent`].
+//! Start at [`decide()`] and [`apply()`]; a turn runs in `turn/`, each kind of step in `step/`, the rules between journeys in
+//! `arbiter/`.
 
 mod command;
-mod decide;
 mod dedupe;
 mod event;
 pub mod limits;
 mod state;
 
+mod arbiter;
+mod decide;
+mod key;
+mod step;
+mod turn;
+
+mod apply;
+mod history;
+pub mod printer;
+mod size;
+
+pub use apply::apply;
 pub use command::{Command, IngestMode, Outcome, Rejection, Reply};
-pub use decide::{DecideContext, Decision};
+pub use decide::{DecideContext, Decision, decide};
 pub use dedupe::{Dedupe, DedupeChunk};
 pub use event::{
     ArmedTimer, Departure, Ending, EventBody, Feed, InstanceEntered, InstanceRef, JournalEvent,

@@ -1,5 +1,7 @@
 //! Bounds of one customer that only this crate uses, each with its reason.
 
+use journey_types::limits::TURN_SIZE_BYTES_MAX;
+
 /// Timeline entries kept: enough to answer "why did this happen" for the last days, small enough to stay in a row.
 pub const TIMELINE_ENTRIES_MAX: usize = 32;
 /// Bytes of one timeline text: a line or two on a screen.
@@ -12,11 +14,24 @@ pub const DEDUPE_OPEN_IDS_MAX: usize = 16;
 pub const DEDUPE_CHUNK_IDS_MAX: usize = 128;
 /// Entries that wait for a place per key: JOURNEYS section 2.
 pub const QUEUED_ENTRIES_MAX: usize = 10;
+/// Raised events that wait to be taken in: an `emit` beyond it fails, so that no turn grows without end.
+pub const RAISED_EVENTS_MAX: usize = 256;
+/// Bytes of raised events that wait: a paused turn journals them in one fact, which must stay far below a turn's size.
+pub const RAISED_EVENTS_SIZE_BYTES_MAX: usize = 256 * 1024;
+/// Times a turn is continued before an instance that still uses up its 256 steps is parked as an endless loop: 4,096
+/// steps without any rest are more than the longest journey of 1,000 steps needs.
+pub const TURN_ROUNDS_MAX: u32 = 16;
+/// Bytes of one rendered message: far above any real template, far below the customer's own bound.
+pub const RENDERED_SIZE_BYTES_MAX: usize = 128 * 1024;
 /// Bytes of a key: JOURNEYS section 2.
 pub const KEY_SIZE_BYTES_MAX: usize = 256;
 /// Bytes of a worker's reason that are kept: a line for people, not a stack trace.
 pub const REASON_SIZE_BYTES_MAX: usize = 512;
 
+const _: () = assert!(
+    RAISED_EVENTS_SIZE_BYTES_MAX * 2 <= TURN_SIZE_BYTES_MAX,
+    "a pause fits into a turn"
+);
 const _: () = assert!(
     DEDUPE_OPEN_IDS_MAX <= DEDUPE_CHUNK_IDS_MAX,
     "an open chunk fits into a closed one"

@@ -1,0 +1,71 @@
+//! The outbox: rows come with a grant and go with a terminal outcome or a withdrawal.
+
+use std::sync::Arc;
+
+use journey_types::{Sequence, Timestamp};
+
+use crate::command::Outcome;
+use crate::event::MessageGranted;
+use crate::state::{CustomerState, EffectStatus, OutboxRow};
+
+/// Puts a granted message into the outbox under the sequence of its own fact.
+pub(super) fn grant(state: &mut CustomerState, granted: &MessageGranted) {
+    let effect = state.last_sequence;
+    let row = OutboxRow {
+        effect,
+        birth: state.birth,
+        created_at: state.stamp,
+        instance: granted.instance,
+        journey: granted.journey.clone(),
+        version: granted.version,
+        step: granted.step.clone(),
+        channel: granted.channel.clone(),
+        content: granted.content.clone(),
+        content_version: granted.content_version,
+        rendered: granted.rendered.clone(),
+        why: granted.why.clone(),
+        purpose: granted.purpose.clone(),
+        send_by: granted.send_by,
+        failed_channels: granted.failed_channels.clone(),
+        fallback: granted.fallback.clone(),
+        attempt: 0,
+        status: EffectStatus::Open,
+    };
+    state.outbox.insert(effect, Arc::new(row));
+}
+
+/// Marks a row as handed to a worker.
+pub(super) fn claim(state: &mut CustomerState, effect: Sequence, attempt: u32, until: Timestamp) {
+    let row = of(state, effect);
+    assert!(
+        attempt == row.attempt + 1,
+        "attempt {attempt} of effect {effect} after {}",
+        row.attempt
+    );
+    row.attempt = attempt;
+    row.status = EffectStatus::Claimed { until };
+}
+
+/// Records an outcome: a terminal one removes the row. The row may be gone already, when a receipt comes after `Sent`.
+pub(super) fn settle(state: &mut CustomerState, effect: Sequence, outcome: &Outcome) {
+    match outcome {
+        Outcome::Sent | Outcome::Delivered | Outcome::FailedForGood { .. } => {
+            state.outbox.remove(&effect);
+        }
+        Outcome::FailedForNow { reason, retry_at } => {
+            of(state, effect).status = EffectStatus::Retrying {
+                retry_at: *retry_at,
+                reason: reason.clone(),
+            };
+        }
+    }
+}
+
+fn of(state: &mut CustomerState, effect: Sequence) -> &mut OutboxRow {
+    let row = state.outbox.get_mut(&effect);
+    assert!(
+        row.is_some(),
+        "a fact speaks of effect {effect}, which is not in the outbox"
+    );
+    Arc::make_mut(row.expect("asserted above"))
+}

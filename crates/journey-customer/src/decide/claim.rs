@@ -1,0 +1,64 @@
+//! `Claim`: an effect is to be handed to a worker (DESIGN section 6).
+
+use journey_types::{Sequence, Timestamp};
+
+use super::Decision;
+use crate::command::{Rejection, Reply};
+use crate::event::EventBody;
+use crate::state::{EffectStatus, OutboxRow};
+use crate::step::message;
+use crate::turn::Turn;
+
+/// Grants the claim when the effect is the oldest of its channel and free; an effect not worth sending any more is
+/// withdrawn, and its step fails if it awaits.
+pub(super) fn decide(
+    mut turn: Turn<'_>,
+    effect: Sequence,
+    until: Timestamp,
+) -> Result<Decision, Rejection> {
+    let Some(row) = turn.state.outbox.get(&effect).cloned() else {
+        return Err(not_claimable("it is gone"));
+    };
+    let mut rows = turn.state.outbox.values();
+    let oldest = rows.find(|other| other.channel == row.channel);
+    if oldest.is_some_and(|oldest| oldest.effect != effect) {
+        return Err(not_claimable(
+            "an earlier effect of its channel comes first",
+        ));
+    }
+    if turn.stamp < row.claimable_from() {
+        return Err(not_claimable(match &row.status {
+            EffectStatus::Claimed { .. } => "it is claimed by another worker",
+            EffectStatus::Retrying { .. } => "it waits for its retry",
+            EffectStatus::Open => "it was not emitted yet",
+        }));
+    }
+    if row.send_by.is_some_and(|send_by| send_by < turn.stamp) {
+        return Ok(withdraw(turn, &row, "expired"));
+    }
+    let attempt = row.attempt + 1;
+    turn.record(EventBody::EffectClaimed {
+        effect,
+        attempt,
+        until,
+    });
+    let row = turn.state.outbox.get(&effect).expect("claimed just now");
+    let row = Box::new(OutboxRow::clone(row));
+    Ok(turn.close(Reply::Claimed { row }))
+}
+
+fn withdraw(mut turn: Turn<'_>, row: &OutboxRow, reason: &str) -> Decision {
+    turn.record(EventBody::EffectWithdrawn {
+        effect: row.effect,
+        reason: reason.to_owned(),
+    });
+    message::lose(&mut turn, row, reason);
+    turn.advance();
+    turn.close(Reply::Withdrawn {
+        reason: reason.to_owned(),
+    })
+}
+
+const fn not_claimable(reason: &'static str) -> Rejection {
+    Rejection::NotClaimable { reason }
+}

@@ -1,0 +1,46 @@
+//! `Ingest`: an event comes in.
+
+use std::sync::Arc;
+
+use journey_types::limits::DEDUPE_IDS_MAX;
+use journey_types::{CustomerEvent, Fingerprint};
+
+use super::Decision;
+use crate::command::{IngestMode, Rejection, Reply};
+use crate::turn::{Incoming, Turn};
+
+/// A known id changes nothing; a new event takes effect at once.
+pub(super) fn decide(
+    mut turn: Turn<'_>,
+    event: &CustomerEvent,
+    mode: IngestMode,
+) -> Result<Decision, Rejection> {
+    assert!(
+        event.customer == turn.state.key,
+        "an event of {} came to {}",
+        event.customer,
+        turn.state.key
+    );
+    let fingerprint = Fingerprint::of(turn.context.cluster_key, &event.source, &event.id);
+    if turn.state.dedupe.contains(&fingerprint, turn.stamp) {
+        return Ok(turn.close(Reply::Duplicate));
+    }
+    event
+        .validate(turn.stamp)
+        .map_err(|refused| Rejection::EventRefused {
+            reason: refused.to_string(),
+        })?;
+    let n_ids = turn.state.dedupe.n_ids(turn.stamp);
+    if n_ids >= DEDUPE_IDS_MAX {
+        return Err(Rejection::TooManyEventIds { n_ids });
+    }
+    turn.take_in(&Incoming {
+        event: Arc::new(event.clone()),
+        fingerprint: Some(fingerprint),
+        mode,
+        raised_by: None,
+        depth: 0,
+    });
+    turn.advance();
+    Ok(turn.close(Reply::Accepted))
+}

@@ -1,0 +1,130 @@
+//! About how many bytes things take when encoded: the measure of the bounds on state and turns.
+
+use std::collections::BTreeMap;
+
+use journey_types::{CustomerEvent, Value};
+
+use crate::event::{EventBody, Rest};
+use crate::state::{Aggregate, CustomerState, FallbackScope, Instance, JourneyMemory, OutboxRow};
+
+/// What a record takes beside its texts and values: numbers, stamps, tags.
+const RECORD_SIZE_BYTES: usize = 48;
+/// What an entry of a window takes: an instant and an amount.
+const WINDOW_EVENT_SIZE_BYTES: usize = 24;
+
+/// The state without remembered event ids, which lie in rows of their own.
+pub(crate) fn of_state(state: &CustomerState) -> usize {
+    let instances = state.instances.values().map(|i| of_instance(i));
+    let outbox = state.outbox.values().map(|row| of_row(row));
+    let watched = state.watched_goals.iter();
+    let watched = watched.map(|goal| RECORD_SIZE_BYTES + goal.goal.len() + of_event(&goal.entry));
+    let timeline = state.timeline.iter();
+    let timeline = timeline.map(|entry| RECORD_SIZE_BYTES + entry.text.len());
+    let paused = state.paused_turn.iter().flat_map(|paused| &paused.events);
+    let paused = paused.map(|raised| RECORD_SIZE_BYTES + of_event(&raised.event));
+    of_values(&state.traits)
+        + state.history.values().map(of_aggregate).sum::<usize>()
+        + state.journeys.values().map(of_memory).sum::<usize>()
+        + instances.sum::<usize>()
+        + outbox.sum::<usize>()
+        + watched.sum::<usize>()
+        + timeline.sum::<usize>()
+        + paused.sum::<usize>()
+}
+
+/// One fact.
+pub(crate) fn of_fact(body: &EventBody) -> usize {
+    RECORD_SIZE_BYTES
+        + match body {
+            EventBody::EventAccepted { event, feeds, .. } => {
+                of_event(event) + feeds.len() * RECORD_SIZE_BYTES
+            }
+            EventBody::TraitChanged { name, value } | EventBody::VarChanged { name, value, .. } => {
+                name.len() + value.as_ref().map_or(0, Value::size_bytes)
+            }
+            EventBody::InstanceEntered(entered) => RECORD_SIZE_BYTES + of_event(&entered.entry),
+            EventBody::EntryQueued { event, .. } => of_event(event),
+            EventBody::Rested { rest, .. } => of_rest(rest),
+            EventBody::MessageGranted(granted) => {
+                let fallback = granted.fallback.as_deref().map_or(0, of_fallback);
+                of_texts(&granted.rendered) + granted.why.len() + fallback + RECORD_SIZE_BYTES
+            }
+            EventBody::TurnPaused { events, .. } => {
+                events.iter().map(|raised| of_event(&raised.event)).sum()
+            }
+            EventBody::InstanceParked { reason, .. }
+            | EventBody::MessageRefused { reason, .. }
+            | EventBody::EffectWithdrawn { reason, .. } => reason.len(),
+            EventBody::CustomerBorn { .. }
+            | EventBody::LifecycleChanged { .. }
+            | EventBody::EntryRefused { .. }
+            | EventBody::EntryDequeued { .. }
+            | EventBody::StepMoved { .. }
+            | EventBody::TimerFired { .. }
+            | EventBody::BranchForeseen { .. }
+            | EventBody::GoalReached { .. }
+            | EventBody::InstanceEnded { .. }
+            | EventBody::EffectClaimed { .. }
+            | EventBody::EffectSettled { .. }
+            | EventBody::TurnResumed => RECORD_SIZE_BYTES,
+        }
+}
+
+/// An event.
+pub(crate) fn of_event(event: &CustomerEvent) -> usize {
+    RECORD_SIZE_BYTES
+        + event.customer.workspace.as_str().len()
+        + event.customer.customer.as_str().len()
+        + event.source.as_str().len()
+        + event.id.as_str().len()
+        + event.name.as_str().len()
+        + of_values(&event.properties)
+}
+
+/// Values by name.
+pub(crate) fn of_values(values: &BTreeMap<String, Value>) -> usize {
+    let fields = values.iter();
+    fields
+        .map(|(name, v)| name.len() + 4 + v.size_bytes())
+        .sum()
+}
+
+/// Texts by name.
+pub(crate) fn of_texts(texts: &BTreeMap<String, String>) -> usize {
+    let fields = texts.iter();
+    fields.map(|(name, text)| name.len() + text.len() + 8).sum()
+}
+
+fn of_aggregate(aggregate: &Aggregate) -> usize {
+    RECORD_SIZE_BYTES + aggregate.recent.len() * WINDOW_EVENT_SIZE_BYTES
+}
+
+fn of_rest(rest: &Rest) -> usize {
+    (rest.timers.len() + rest.when_values.len()) * 16
+}
+
+fn of_instance(instance: &Instance) -> usize {
+    let texts = instance.journey.as_str().len()
+        + instance.step.as_str().len()
+        + instance.key.as_ref().map_or(0, String::len)
+        + instance.parked.as_ref().map_or(0, String::len);
+    let lists = (instance.open_goals.len() + instance.foreseen.len()) * RECORD_SIZE_BYTES;
+    let values = of_event(&instance.entry) + of_values(&instance.vars);
+    RECORD_SIZE_BYTES + texts + lists + values + of_rest(&instance.rest)
+}
+
+fn of_memory(memory: &JourneyMemory) -> usize {
+    let entries = memory.entries.keys().map(|key| key.len() + 24);
+    let queued = memory.queue.values().flatten();
+    let queued = queued.map(|event| of_event(event));
+    RECORD_SIZE_BYTES + memory.outcome.len() + entries.sum::<usize>() + queued.sum::<usize>()
+}
+
+fn of_row(row: &OutboxRow) -> usize {
+    let fallback = row.fallback.as_deref().map_or(0, of_fallback);
+    2 * RECORD_SIZE_BYTES + of_texts(&row.rendered) + row.why.len() + fallback
+}
+
+fn of_fallback(scope: &FallbackScope) -> usize {
+    RECORD_SIZE_BYTES + of_event(&scope.entry) + of_values(&scope.vars)
+}
