@@ -42,6 +42,10 @@ pub fn apply(state: &mut CustomerState, event: &JournalEvent) {
     apply_body(state, event);
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one arm per fact: the whole of the law at one glance, and exhaustive"
+)]
 fn apply_body(state: &mut CustomerState, fact: &JournalEvent) {
     match &fact.body {
         EventBody::CustomerBorn { birth } => state.birth = *birth,

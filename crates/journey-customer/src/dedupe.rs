@@ -132,3 +132,6 @@ fn filter_place(fingerprint: &Fingerprint) -> (usize, u64) {
     let bit_idx = usize::from(u16::from_be_bytes([first, second])) % FILTER_N_BITS;
     (bit_idx / 64, 1 << (bit_idx % 64))
 }
+
+#[cfg(test)]
+mod tests;

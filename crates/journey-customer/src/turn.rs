@@ -224,7 +224,7 @@ impl<'a> Turn<'a> {
 
     /// Parks an instance: visible, and its exits and goals work on.
     pub(crate) fn park(&mut self, instance: &Instance, reason: String) {
-        self.ready.remove(&instance.number);
+        self.stop(instance.number);
         self.record(EventBody::InstanceParked {
             instance: instance_ref(instance),
             reason,
@@ -238,7 +238,7 @@ impl<'a> Turn<'a> {
     }
 
     fn end_leaving(&mut self, instance: &Instance, left: Option<StepId>, ending: Ending) {
-        self.ready.remove(&instance.number);
+        self.stop(instance.number);
         self.record(EventBody::InstanceEnded {
             instance: instance_ref(instance),
             entered_at: instance.entered_at,
@@ -246,6 +246,12 @@ impl<'a> Turn<'a> {
             was_parked: instance.parked.is_some(),
             ending,
         });
+    }
+
+    /// An instance that ended or was parked has nothing more to do in this turn.
+    fn stop(&mut self, number: InstanceNumber) {
+        self.ready.remove(&number);
+        self.tired.remove(&number);
     }
 }
 
