@@ -1,0 +1,294 @@
+//! Facts: the numbers of their kinds and fields. A number once released keeps its meaning for ever.
+
+use journey_customer::{
+    ArmedTimer, Departure, Ending, EventBody, FallbackScope, Feed, IngestMode, InstanceEntered,
+    InstanceRef, MessageGranted, Outcome, RaisedEvent, Rest, TimerKind,
+};
+
+use crate::wire::field::Plain;
+use crate::wire::message::{kinds, message, shared};
+use crate::wire::{Fault, Wire, Writer};
+
+// The frequent kinds have the numbers whose tag takes one byte.
+kinds! {
+    EventBody as "Fact" {
+        units {
+            23 => TurnResumed,
+        }
+        newtypes {
+            5 => InstanceEntered,
+            7 => MessageGranted,
+        }
+        structs {
+            1 => EventAccepted as "EventAccepted" {
+                1 => fingerprint,
+                2 => event,
+                3 => raised_by,
+                4 => mode,
+                5 => feeds,
+            },
+            2 => StepMoved as "StepMoved" {
+                1 => instance,
+                2 => from,
+                3 => how,
+                4 => to,
+            },
+            3 => Rested as "Rested" {
+                1 => instance,
+                2 => rest,
+            },
+            4 => TimerFired as "TimerFired" {
+                1 => instance,
+                2 => timer,
+                3 => due_at,
+            },
+            6 => InstanceEnded as "InstanceEnded" {
+                1 => instance,
+                2 => entered_at,
+                3 => left,
+                4 => was_parked,
+                5 => ending,
+            },
+            8 => EffectClaimed as "EffectClaimed" {
+                1 => effect,
+                2 => attempt,
+                3 => until,
+            },
+            9 => EffectSettled as "EffectSettled" {
+                1 => effect,
+                2 => attempt,
+                3 => outcome,
+            },
+            10 => TraitChanged as "TraitChanged" {
+                1 => name,
+                2 => value,
+            },
+            11 => VarChanged as "VarChanged" {
+                1 => instance,
+                2 => name,
+                3 => value,
+            },
+            12 => GoalReached as "GoalReached" {
+                1 => instance,
+                2 => goal,
+            },
+            13 => MessageRefused as "MessageRefused" {
+                1 => instance,
+                2 => content,
+                3 => reason,
+            },
+            14 => EntryRefused as "EntryRefused" {
+                1 => journey,
+                2 => version,
+                3 => reason,
+            },
+            15 => BranchForeseen as "BranchForeseen" {
+                1 => instance,
+                2 => step,
+                3 => branch_idx,
+            },
+            16 => CustomerBorn as "CustomerBorn" {
+                1 => birth,
+            },
+            17 => LifecycleChanged as "LifecycleChanged" {
+                1 => stage,
+            },
+            18 => EntryQueued as "EntryQueued" {
+                1 => journey,
+                2 => key,
+                3 => event,
+                4 => n_dropped,
+            },
+            19 => EntryDequeued as "EntryDequeued" {
+                1 => journey,
+                2 => key,
+            },
+            20 => InstanceParked as "InstanceParked" {
+                1 => instance,
+                2 => reason,
+            },
+            21 => EffectWithdrawn as "EffectWithdrawn" {
+                1 => effect,
+                2 => reason,
+            },
+            22 => TurnPaused as "TurnPaused" {
+                1 => round,
+                2 => events,
+                3 => instances,
+            },
+        }
+    }
+}
+
+message! {
+    RaisedEvent as "RaisedEvent" {
+        1 => depth,
+        2 => event,
+        3 => raised_by,
+    }
+}
+
+message! {
+    InstanceEntered as "InstanceEntered" {
+        1 => instance,
+        2 => journey,
+        3 => version,
+        4 => key,
+        5 => step,
+        6 => entry,
+        7 => goals,
+        8 => remembered_until,
+    }
+}
+
+message! {
+    MessageGranted as "MessageGranted" {
+        1 => instance,
+        2 => journey,
+        3 => version,
+        4 => step,
+        5 => channel,
+        6 => content,
+        7 => content_version,
+        8 => rendered,
+        9 => why,
+        10 => purpose,
+        11 => send_by,
+        12 => failed_channels,
+        13 => fallback,
+    }
+}
+
+message! {
+    FallbackScope as "FallbackScope" {
+        1 => key,
+        2 => entry,
+        3 => entered_at,
+        4 => vars,
+    }
+}
+
+shared!(FallbackScope);
+
+message! {
+    InstanceRef as "InstanceRef" {
+        1 => number,
+        2 => journey,
+        3 => version,
+    }
+}
+
+message! {
+    Feed as "Feed" {
+        1 => aggregate,
+        2 => window_max,
+        3 => amount_nanos,
+    }
+}
+
+message! {
+    Rest as "Rest" {
+        1 => timers,
+        2 => when_values,
+        3 => awaited_effect,
+    }
+}
+
+message! {
+    ArmedTimer as "ArmedTimer" {
+        1 => due_at,
+        2 => kind,
+    }
+}
+
+kinds! {
+    TimerKind as "TimerKind" {
+        units {
+            1 => Delay,
+            3 => StepTimeout,
+            4 => Recheck,
+        }
+        newtypes {
+            2 => Branch,
+        }
+    }
+}
+
+kinds! {
+    Departure as "Departure" {
+        units {
+            1 => Done,
+            2 => Skipped,
+            3 => TimedOut,
+        }
+        newtypes {
+            4 => Branch,
+            5 => Failed,
+            6 => Refused,
+        }
+        structs {
+            7 => AlreadyDue as "AlreadyDue" {
+                1 => branch_idx,
+                2 => due_at,
+            },
+        }
+    }
+}
+
+kinds! {
+    Ending as "Ending" {
+        units {
+            1 => Completed,
+        }
+        newtypes {
+            2 => Goal,
+            3 => Exited,
+        }
+    }
+}
+
+kinds! {
+    Outcome as "Outcome" {
+        units {
+            1 => Sent,
+            2 => Delivered,
+        }
+        structs {
+            3 => FailedForGood as "FailedForGood" {
+                1 => reason,
+            },
+            4 => FailedForNow as "FailedForNow" {
+                1 => reason,
+                2 => retry_at,
+            },
+        }
+    }
+}
+
+impl Plain for IngestMode {
+    fn put(&self, number: u32, out: &mut Writer<'_>) {
+        out.varint(
+            number,
+            match self {
+                Self::Live => 0,
+                Self::History => 1,
+            },
+        );
+    }
+
+    fn take(wire: Wire<'_>) -> Result<Self, Fault> {
+        match wire.varint()? {
+            0 => Ok(Self::Live),
+            1 => Ok(Self::History),
+            other => Err(Fault::new(format!("unknown ingest mode {other}"))),
+        }
+    }
+
+    fn implied() -> Option<Self> {
+        Some(Self::Live)
+    }
+
+    fn is_implied(&self) -> bool {
+        *self == Self::Live
+    }
+}
