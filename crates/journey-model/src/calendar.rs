@@ -10,6 +10,8 @@ use jiff::civil;
 use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 use journey_types::Timestamp;
 
+use crate::expression::nearest;
+
 /// The zone where nobody names a valid one.
 pub const DEFAULT_ZONE: &str = "UTC";
 
@@ -197,6 +199,20 @@ pub fn resolve_zone<'a>(
 #[must_use]
 pub fn is_zone(zone: &str) -> bool {
     find_zone(zone).is_some()
+}
+
+/// The name of a zone that a misspelt one probably means.
+pub(crate) fn nearest_zone(zone: &str) -> Option<String> {
+    let database = TimeZoneDatabase::bundled();
+    let names: Vec<String> = database.available().map(|name| name.to_string()).collect();
+    let city = |name: &str| name.rsplit('/').next().map(str::to_owned);
+    let near = nearest(zone, names.iter().map(String::as_str)).map(str::to_owned);
+    // `London` alone, or `Europa/London`.
+    near.or_else(|| {
+        let wanted = city(&zone.replace(' ', "_"))?;
+        let is_same = |name: &&String| city(name).is_some_and(|c| c.eq_ignore_ascii_case(&wanted));
+        names.iter().find(is_same).cloned()
+    })
 }
 
 /// The IANA zone of that name, from the database compiled in.

@@ -1,15 +1,23 @@
 //! Everything published up to one revision, compiled and indexed for the turn.
 
+mod build;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use journey_types::{
-    AggregateId, CatalogRevision, ContentId, DefinitionVersion, EventName, JourneyId, TimeSpan,
+    AggregateId, CatalogRevision, ContentId, DefinitionVersion, EventName, JourneyId, MapId,
+    TimeSpan,
 };
 
 use crate::content::Content;
 use crate::expression::Expression;
+use crate::map_document::MapDocument;
 use crate::plan::Plan;
+use crate::schema::Schemas;
+
+pub(crate) use build::aggregates_of;
+pub use build::{CatalogError, PublishedDocument};
 
 /// What a partition decides with: a pure function of the published documents up to `revision`.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +34,10 @@ pub struct Catalog {
     pub entries: BTreeMap<EventName, Vec<JourneyId>>,
     /// Aggregates that some version reads, by the event that feeds them.
     pub aggregates: BTreeMap<EventName, Vec<AggregateSpec>>,
+    /// What the newest schemas declare: events are held to it when they come in.
+    pub schemas: Schemas,
+    /// The newest version of every map.
+    pub maps: BTreeMap<MapId, Arc<MapDocument>>,
 }
 
 /// The versions of one journey.

@@ -28,6 +28,7 @@ use crate::scope::Scope;
 pub use self::aggregate::AggregateNeed;
 pub use self::dependencies::Dependencies;
 pub use self::problem::ExpressionProblem;
+pub(crate) use self::problem::{nearest, one_of};
 pub use self::site::{Position, Site};
 
 /// A compiled expression. Cheap to clone; equal when the sources are.

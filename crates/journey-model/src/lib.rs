@@ -3,30 +3,60 @@
 //! Never knows the state of a customer, never does IO, never reads a clock.
 //!
 //! ```text
-//!   YAML sources ──► documents ──► check (every problem, with spans) ──► Catalog of Plans
+//!   YAML sources ──► check (every problem, with its place) ──► documents, published ──► Catalog of Plans
 //!   Plan's Expression + Scope ──► Value
 //! ```
 //!
-//! Start at [`Plan`] and [`Catalog`]; [`Expression`] evaluates over a [`Scope`].
+//! Start at [`check`] for authoring, at [`Catalog::build`] and [`Plan`] for running; [`Expression`] evaluates over a
+//! [`Scope`].
+
+mod document;
+mod source;
+
+mod check;
+mod diagnostic;
+mod problems;
+
+mod fields;
+mod known;
+mod reading;
+mod yaml;
+
+mod content_document;
+mod event_match;
+mod journey;
+mod map_document;
+mod schema;
+mod step;
+
+mod canonical;
+mod catalog;
+mod plan;
 
 mod calendar;
-mod catalog;
 mod content;
 mod expression;
-mod plan;
 mod scope;
+
+pub mod limits;
 
 pub use calendar::{
     DEFAULT_ZONE, DailyTime, WeekdaySet, Window, ZoneChoice, is_zone, resolve_zone, until_local,
 };
-pub use catalog::{AggregateSpec, Catalog, JourneyVersions};
+pub use catalog::{AggregateSpec, Catalog, CatalogError, JourneyVersions, PublishedDocument};
+pub use check::{CheckReport, CheckedDocument, check};
 pub use content::{Content, Rendered, Variant};
+pub use diagnostic::{Diagnostic, Severity};
+pub use document::DocumentKind;
 pub use expression::{
     AggregateNeed, Dependencies, EvaluationError, Expression, ExpressionProblem, Position, Site,
 };
+pub use map_document::MapDocument;
 pub use plan::{
     Again, Assignment, Delay, EmitStep, EntryRule, EventMatch, ExitRule, ExitTrigger, Goal,
     MatchKey, MessageAwait, MessageStep, OnConflict, Place, Plan, Reentry, SharedPlan, SplitArm,
     Step, StepIdx, StepKind, StepTimeout, Target, ValueSource, WaitBranch, WaitSince, WaitTrigger,
 };
+pub use schema::{EventSchema, PropertyType, Schema, SchemaRefusal, Schemas};
 pub use scope::{CustomerScope, HistoryReader, InstanceScope, JourneysReader, Scope};
+pub use source::Source;

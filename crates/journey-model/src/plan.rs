@@ -2,6 +2,8 @@
 //!
 //! A plan is made once per published version and never changes.
 
+mod expressions;
+
 use std::sync::Arc;
 
 use journey_types::{
@@ -213,7 +215,8 @@ pub enum StepKind {
     WaitUntil(Vec<WaitBranch>),
     /// Goes the first arm that holds.
     Split(Vec<SplitArm>),
-    /// Writes traits, variables or the lifecycle.
+    /// Writes traits, variables or the lifecycle. All values are computed before the first is written: their order
+    /// means nothing.
     Update(Vec<Assignment>),
     /// Raises an event of this customer in the same turn.
     Emit(EmitStep),

@@ -134,6 +134,14 @@ text_id!(
     ContentId, |text| check_authored("content id", text)
 );
 text_id!(
+    /// A schema document.
+    SchemaId, |text| check_authored("schema id", text)
+);
+text_id!(
+    /// A map document: how a delimited file is read.
+    MapId, |text| check_authored("map id", text)
+);
+text_id!(
     /// A way to reach a customer, such as `email` or `push`.
     Channel, |text| check_authored("channel", text)
 );

@@ -24,7 +24,7 @@ pub use effect_id::{EffectId, EffectOrigin};
 pub use error::InvalidId;
 pub use ids::{
     Channel, ConnectorQueue, ContentId, CustomerId, CustomerKey, EventId, EventName, JourneyId,
-    SourceName, StepId, WorkspaceId,
+    MapId, SchemaId, SourceName, StepId, WorkspaceId,
 };
 pub use numbers::{
     AggregateId, BatchNumber, BirthIndex, CatalogRevision, ContentVersion, DefinitionVersion,

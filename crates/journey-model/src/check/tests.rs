@@ -1,0 +1,128 @@
+//! What authors are told: a table of bad files with every message, and good files with their hashes.
+
+use super::{CheckReport, check};
+use crate::catalog::{Catalog, PublishedDocument};
+use crate::document::DocumentKind;
+use crate::source::Source;
+
+mod good;
+
+fn check_text(text: &str) -> CheckReport {
+    check(&[Source::new("a.yaml", text)], &Catalog::default())
+}
+
+/// One case of a golden table: a name, YAML, and what `check` says of it.
+struct Case<'t> {
+    name: &'t str,
+    yaml: &'t str,
+    expected: &'t str,
+}
+
+const CASE: &str = "######## ";
+const SAYS: &str = "######## says\n";
+
+fn cases(table: &str) -> Vec<Case<'_>> {
+    let (_, mut rest) = table.split_once(CASE).unwrap();
+    let mut found = Vec::new();
+    loop {
+        let (name, after) = rest.split_once('\n').unwrap();
+        let (yaml, after) = after.split_once(SAYS).unwrap();
+        let (expected, next) = match after.split_once(CASE) {
+            Some((expected, next)) => (expected, Some(next)),
+            None => (after, None),
+        };
+        found.push(Case {
+            name,
+            yaml,
+            expected: expected.trim(),
+        });
+        match next {
+            Some(next) => rest = next,
+            None => return found,
+        }
+    }
+}
+
+/// Compares every case of a table; where one differs, prints the whole table as it should be.
+fn compare(table: &str) {
+    let (head, _) = table.split_once(CASE).unwrap();
+    let mut actual = head.to_owned();
+    let mut wrong = Vec::new();
+    for case in cases(table) {
+        let report = check_text(case.yaml);
+        let says = report.render();
+        if says.trim() != case.expected {
+            wrong.push(case.name);
+        }
+        actual.push_str(&format!(
+            "{CASE}{}\n{}{SAYS}{}\n\n",
+            case.name,
+            case.yaml,
+            says.trim()
+        ));
+    }
+    assert!(
+        wrong.is_empty(),
+        "these differ: {wrong:?}; the table would be:\n<<<<<<<<\n{actual}>>>>>>>>"
+    );
+}
+
+#[test]
+fn bad_yaml_is_reported_with_its_place_and_a_way_out() {
+    compare(include_str!("tests/bad_yaml.golden"));
+}
+
+#[test]
+fn bad_journeys_are_reported_with_every_problem() {
+    compare(include_str!("tests/bad_journeys.golden"));
+}
+
+#[test]
+fn every_bad_file_has_an_error_and_publishes_nothing_of_it() {
+    for table in [
+        include_str!("tests/bad_yaml.golden"),
+        include_str!("tests/bad_journeys.golden"),
+    ] {
+        for case in cases(table) {
+            let report = check_text(case.yaml);
+            assert!(
+                !case.expected.contains("error:") || !report.is_publishable(),
+                "{}",
+                case.name
+            );
+        }
+    }
+}
+
+#[test]
+fn two_files_are_checked_together() {
+    let journey = "journey: a\nentry: [{ event: e }]\nsteps: { s: { message: { content: c, channels: [email] } } }\n";
+    let content = "content: c\nvariants: [{ channel: email, body: hello }]\n";
+    let alone = check(&[Source::new("j.yaml", journey)], &Catalog::default());
+    assert!(!alone.is_publishable());
+    let sources = [
+        Source::new("j.yaml", journey),
+        Source::new("c.yaml", content),
+    ];
+    let together = check(&sources, &Catalog::default());
+    assert_eq!(together.render(), "");
+    assert_eq!(together.documents.len(), 2);
+    // What is published may be referred to as well.
+    let published = together
+        .documents
+        .iter()
+        .filter(|document| document.kind == DocumentKind::Content);
+    let published: Vec<PublishedDocument> = published
+        .map(|document| PublishedDocument {
+            kind: document.kind,
+            id: document.id.clone(),
+            version: 1,
+            hash: document.hash.clone(),
+            source_name: document.source_name.clone(),
+            source: document.source.clone(),
+        })
+        .collect();
+    let catalog = Catalog::build(journey_types::CatalogRevision::new(1), &published).unwrap();
+    let later = check(&[Source::new("j.yaml", journey)], &catalog);
+    assert_eq!(later.render(), "");
+}
