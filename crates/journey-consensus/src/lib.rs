@@ -14,7 +14,8 @@
 //!                      applier thread ──► StateMachine::apply ──► done(Applied | Superseded)
 //! ```
 //!
-//! Start at [`Consensus::start`], then [`Consensus::start_group`], which answers a [`GroupHandle`].
+//! Start at [`Consensus::start`], then [`Consensus::start_group`], which answers a [`GroupHandle`]. The
+//! metadata group is started by [`MetadataHandle::start`].
 
 pub mod limits;
 
@@ -35,11 +36,17 @@ mod group;
 mod network;
 mod outcome;
 
+mod metadata;
+
 pub use consensus::Consensus;
 pub use error::{ConsensusError, MetadataError};
 pub use group::{GroupHandle, GroupMetrics, GroupOptions, Leadership, PurgeOutcome};
 pub use identifiers::{GroupId, ReplicaId};
 pub use log_storage::{LogMetrics, LogStorage};
+pub use metadata::{
+    ClusterIdentity, MetadataHandle, MetadataState, NewDocument, PublishOutcome, PublishedVersion,
+    StoredDocument,
+};
 pub use options::ConsensusOptions;
 pub use outcome::{
     LeadershipProof, OnLeadershipProof, OnProposeOutcome, ProposalFault, ProposalFaults,

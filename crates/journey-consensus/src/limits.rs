@@ -70,3 +70,18 @@ pub(crate) const CHECKPOINT_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Longest wait until openraft has taken over a finished checkpoint and purged up to it.
 pub(crate) const PURGE_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Largest text of one document: a journey of a few hundred steps is 30 KiB.
+pub const DOCUMENT_SOURCE_SIZE_BYTES_MAX: usize = 256 * 1_024;
+
+/// Longest kind, id, hash and source name of a document.
+pub const DOCUMENT_NAME_SIZE_BYTES_MAX: usize = 512;
+
+/// Documents of one publish; they travel in one entry together with their texts.
+pub const PUBLISH_DOCUMENTS_MAX: usize = 1_024;
+
+/// Bytes of one publish, documents and names: leaves room in an entry for its framing.
+pub const PUBLISH_SIZE_BYTES_MAX: usize = ENTRY_SIZE_BYTES_MAX - 64 * 1_024;
+
+/// Bytes of all versions of all documents: every node keeps them in memory.
+pub const METADATA_SIZE_BYTES_MAX: usize = 128 * 1_024 * 1_024;

@@ -1,0 +1,232 @@
+//! Calls on the metadata group.
+
+use std::sync::Arc;
+
+use journey_storage::Engine;
+use tokio::sync::{oneshot, watch};
+
+use super::command::Command;
+use super::machine::MetadataMachine;
+use super::publish::{self, NewDocument, PublishOutcome};
+use super::state::{ClusterIdentity, MetadataState};
+use crate::{
+    Consensus, ConsensusError, GroupHandle, GroupId, LeadershipProof, MetadataError,
+    ProposeOutcome, ReplicaId,
+};
+
+/// Handle of this node's replica of the metadata group. Cheap to clone.
+///
+/// Calls that change something wait until this replica leads; on a replica that follows they are refused.
+#[derive(Debug, Clone)]
+pub struct MetadataHandle {
+    group: GroupHandle,
+    state: watch::Receiver<Arc<MetadataState>>,
+}
+
+impl MetadataHandle {
+    /// Starts this node's replica of group 0; its checkpoints go to the tree `metadata` of that database (the state
+    /// database of the node).
+    ///
+    /// # Errors
+    /// As [`Consensus::start_group`], or that the last checkpoint does not read back.
+    ///
+    /// # Cancel safety
+    /// As [`Consensus::start_group`].
+    pub async fn start(
+        consensus: &Consensus,
+        replica: ReplicaId,
+        state_engine: Arc<dyn Engine>,
+    ) -> Result<Self, ConsensusError> {
+        let opened = tokio::task::spawn_blocking(move || MetadataMachine::open(state_engine)).await;
+        let opened = opened.map_err(|error| ConsensusError::StateMachine {
+            group: GroupId::METADATA,
+            reason: error.to_string(),
+        })?;
+        let (machine, state) = opened.map_err(|source| ConsensusError::Storage {
+            attempt: "reading the metadata checkpoint".to_owned(),
+            source,
+        })?;
+        let group = consensus
+            .start_group(GroupId::METADATA, replica, Box::new(machine))
+            .await?;
+        Ok(Self { group, state })
+    }
+
+    /// The group itself: leadership, figures, purge, shutdown.
+    #[must_use]
+    pub fn group(&self) -> &GroupHandle {
+        &self.group
+    }
+
+    /// What this replica knows now; right after a start that is the last checkpoint.
+    #[must_use]
+    pub fn current(&self) -> Arc<MetadataState> {
+        Arc::clone(&self.state.borrow())
+    }
+
+    /// What this replica knows, now and at each change. Ends when the group stops.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Arc<MetadataState>> {
+        self.state.clone()
+    }
+
+    /// Everything committed before this call, proven with a round to a quorum. The call to make after a start.
+    ///
+    /// # Errors
+    /// [`MetadataError::Refused`] when this replica does not lead, [`MetadataError::OutcomeUnknown`] when the group
+    /// stopped.
+    ///
+    /// # Cancel safety
+    /// Changes nothing.
+    pub async fn latest(&self) -> Result<Arc<MetadataState>, MetadataError> {
+        self.wait_to_lead().await?;
+        let (tell, proof) = oneshot::channel();
+        self.group.confirm_leadership(Box::new(move |proof| {
+            if tell.send(proof).is_err() {
+                tracing::debug!("caller of a metadata read has gone");
+            }
+        }));
+        match proof.await {
+            Ok(LeadershipProof::Confirmed { .. }) => Ok(self.current()),
+            Ok(LeadershipProof::Refused(reason)) => Err(MetadataError::Refused { reason }),
+            Ok(LeadershipProof::Lost) | Err(_) => Err(MetadataError::OutcomeUnknown),
+        }
+    }
+
+    /// Founds the cluster with that identity unless it is founded already, and returns the identity it has.
+    ///
+    /// # Errors
+    /// [`MetadataError::Refused`] or [`MetadataError::OutcomeUnknown`]; calling again is safe.
+    ///
+    /// # Cancel safety
+    /// When dropped before it returns the cluster may be founded with this identity.
+    pub async fn bootstrap_if_empty(
+        &self,
+        identity: ClusterIdentity,
+    ) -> Result<ClusterIdentity, MetadataError> {
+        let latest = self.latest().await?;
+        if let Some(identity) = latest.identity() {
+            return Ok(*identity);
+        }
+        match self.propose(Command::Bootstrap(identity)).await? {
+            Applied::TookEffect(_) | Applied::Void => {
+                let current = self.current();
+                current
+                    .identity()
+                    .copied()
+                    .ok_or(MetadataError::OutcomeUnknown)
+            }
+        }
+    }
+
+    /// Publishes the documents on top of that revision: each whose hash differs from its newest version becomes the
+    /// next version, all of them under one new revision; when none differs nothing changes.
+    ///
+    /// # Errors
+    /// [`MetadataError::RevisionConflict`] when the catalog is at another revision: read it and retry. Others name
+    /// the document and the limit, or say that the outcome is unknown: then read the catalog; when the documents are
+    /// in it the publish took effect.
+    ///
+    /// # Cancel safety
+    /// When dropped before it returns the publish may take effect.
+    pub async fn publish(
+        &self,
+        expected_revision: u64,
+        documents: Vec<NewDocument>,
+        at_ms: i64,
+    ) -> Result<PublishOutcome, MetadataError> {
+        let publish_bytes = publish::check(&documents)?;
+        let latest = self.latest().await?;
+        if latest.identity().is_none() {
+            return Err(MetadataError::NotBootstrapped);
+        }
+        self.check_revision(expected_revision)?;
+        publish::check_room(&latest, publish_bytes)?;
+        let command = Command::Publish {
+            expected_revision,
+            at_ms,
+            documents: documents.clone(),
+        };
+        match self.propose(command).await? {
+            Applied::TookEffect(_) => {
+                let current = self.current();
+                Ok(publish::outcome(&current, expected_revision, &documents))
+            }
+            Applied::Void => {
+                self.check_revision(expected_revision)?;
+                Err(MetadataError::OutcomeUnknown)
+            }
+        }
+    }
+
+    /// A number nobody else has got or will get in this cluster: the place of an entry in group 0's log. For replica
+    /// and node ids.
+    ///
+    /// # Errors
+    /// [`MetadataError::Refused`] or [`MetadataError::OutcomeUnknown`]; calling again is safe and gives another number.
+    ///
+    /// # Cancel safety
+    /// When dropped before it returns a number may be used up.
+    pub async fn allocate_id(&self) -> Result<u64, MetadataError> {
+        match self.propose(Command::AllocateId).await? {
+            Applied::TookEffect(index) => Ok(index),
+            Applied::Void => Err(MetadataError::OutcomeUnknown),
+        }
+    }
+
+    fn check_revision(&self, expected: u64) -> Result<(), MetadataError> {
+        let current = self.current().revision();
+        if current == expected {
+            Ok(())
+        } else {
+            Err(MetadataError::RevisionConflict { expected, current })
+        }
+    }
+
+    async fn propose(&self, command: Command) -> Result<Applied, MetadataError> {
+        self.wait_to_lead().await?;
+        let (tell, outcome) = oneshot::channel();
+        let done = Box::new(move |outcome| {
+            if tell.send(outcome).is_err() {
+                tracing::debug!("caller of a metadata change has gone");
+            }
+        });
+        self.group.propose(command.into_payload(), done);
+        match outcome.await {
+            Ok(ProposeOutcome::Applied { index }) => Ok(Applied::TookEffect(index)),
+            Ok(ProposeOutcome::Superseded { .. }) => Ok(Applied::Void),
+            Ok(ProposeOutcome::Refused(reason)) => Err(MetadataError::Refused { reason }),
+            Ok(ProposeOutcome::Lost) | Err(_) => Err(MetadataError::OutcomeUnknown),
+        }
+    }
+
+    /// Waits until this replica leads, another one does, or the group has stopped.
+    async fn wait_to_lead(&self) -> Result<(), MetadataError> {
+        let own = self.group.replica();
+        let mut leadership = self.group.leadership();
+        let settled = leadership.wait_for(|now| {
+            now.is_leader || now.stopped.is_some() || now.leader.is_some_and(|leader| leader != own)
+        });
+        let refused = |reason: String| Err(MetadataError::Refused { reason });
+        let Ok(now) = settled.await else {
+            return refused("the metadata group has stopped".to_owned());
+        };
+        match (&now.stopped, now.leader) {
+            (Some(reason), _) => refused(format!("the metadata group has stopped: {reason}")),
+            (None, _) if now.is_leader => Ok(()),
+            (None, leader) => {
+                let leader =
+                    leader.map_or_else(|| "nobody".to_owned(), |leader| leader.to_string());
+                refused(format!("replica {leader} leads the metadata group"))
+            }
+        }
+    }
+}
+
+/// What applying a command said.
+enum Applied {
+    /// It took effect, at that place of the log.
+    TookEffect(u64),
+    /// It changed nothing.
+    Void,
+}

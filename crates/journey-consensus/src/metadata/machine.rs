@@ -1,0 +1,106 @@
+//! The metadata group's state machine.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use journey_storage::{Engine, StorageError};
+use tokio::sync::watch;
+
+use super::command::Command;
+use super::publish;
+use super::rows::{Checkpoint, Rows};
+use super::state::MetadataState;
+use crate::{ApplyOutcome, CommittedEntry, StateMachine};
+
+/// Applies entries to the state in memory and tells everyone who watches; the disk sees it at checkpoints.
+#[derive(Debug)]
+pub(super) struct MetadataMachine {
+    rows: Rows,
+    current: Checkpoint,
+    floor: (u64, Option<Bytes>),
+    watch: watch::Sender<Arc<MetadataState>>,
+}
+
+impl MetadataMachine {
+    /// Starts from the last checkpoint.
+    pub(super) fn open(
+        engine: Arc<dyn Engine>,
+    ) -> Result<(Self, watch::Receiver<Arc<MetadataState>>), StorageError> {
+        let (rows, current) = Rows::open(engine)?;
+        let (watch, watched) = watch::channel(Arc::new(current.state.clone()));
+        let floor = (current.floor, current.consensus.clone());
+        let machine = Self {
+            rows,
+            current,
+            floor,
+            watch,
+        };
+        Ok((machine, watched))
+    }
+
+    fn apply_one(&mut self, command: &Command) -> ApplyOutcome {
+        let state = &mut self.current.state;
+        match command {
+            Command::Bootstrap(identity) => {
+                if state.identity().is_some() {
+                    return ApplyOutcome::Superseded;
+                }
+                state.set_identity(*identity);
+            }
+            Command::Publish {
+                expected_revision,
+                at_ms,
+                documents,
+            } => {
+                if state.identity().is_none() || state.revision() != *expected_revision {
+                    return ApplyOutcome::Superseded;
+                }
+                let changed = publish::changes(state, *at_ms, documents);
+                if changed.is_empty() {
+                    return ApplyOutcome::Applied;
+                }
+                state.add_revision(changed);
+            }
+            Command::AllocateId => return ApplyOutcome::Applied,
+        }
+        self.watch.send_replace(Arc::new(state.clone()));
+        ApplyOutcome::Applied
+    }
+}
+
+impl StateMachine for MetadataMachine {
+    fn applied(&self) -> (u64, Option<Bytes>) {
+        self.floor.clone()
+    }
+
+    fn apply(
+        &mut self,
+        entries: &[CommittedEntry],
+        consensus: Bytes,
+    ) -> Result<Vec<ApplyOutcome>, String> {
+        let mut outcomes = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let outcome = match &entry.payload {
+                None => ApplyOutcome::Applied,
+                Some(payload) => {
+                    let command = Command::of_payload(payload).map_err(|reason| {
+                        format!("metadata entry {} does not read: {reason}", entry.index)
+                    })?;
+                    self.apply_one(&command)
+                }
+            };
+            self.current.floor = entry.index;
+            outcomes.push(outcome);
+        }
+        self.current.consensus = Some(consensus);
+        Ok(outcomes)
+    }
+
+    fn checkpoint(&mut self) -> Result<u64, String> {
+        self.rows
+            .write(&self.current)
+            .map_err(|error| format!("writing the metadata checkpoint: {error}"))?;
+        self.floor = (self.current.floor, self.current.consensus.clone());
+        Ok(self.current.floor)
+    }
+}

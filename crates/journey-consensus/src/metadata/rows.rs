@@ -1,0 +1,142 @@
+//! The metadata group's checkpoint: documents under keys that are written once, and a head row that names them.
+//!
+//! `1` is the head: floor, consensus' blob, revision, identity. `2 | revision u64 BE | ordinal u32 BE` is a document, in
+//! chunks. Documents are written before the head that counts them; a crash between leaves rows that the same entries
+//! write again.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use journey_storage::limits::STATE_VALUE_SIZE_BYTES_MAX;
+use journey_storage::{Engine, Put, StorageError, Tree, chunked};
+use prost::Message;
+
+use super::command::{self, IdentityRecord};
+use super::state::MetadataState;
+use crate::record;
+
+/// Name of the metadata group's tree in the state database.
+const TREE: &str = "metadata";
+const HEAD: u8 = 1;
+const DOCUMENT: u8 = 2;
+
+/// Fields: 1 floor, 2 consensus' blob as of it, 3 revision, 4 identity.
+#[derive(Clone, PartialEq, Eq, Message)]
+struct HeadRecord {
+    #[prost(uint64, tag = "1")]
+    floor: u64,
+    #[prost(bytes = "bytes", tag = "2")]
+    consensus: Bytes,
+    #[prost(uint64, tag = "3")]
+    revision: u64,
+    #[prost(message, optional, tag = "4")]
+    identity: Option<IdentityRecord>,
+}
+
+/// The metadata group's part of the state database.
+#[derive(Debug)]
+pub(super) struct Rows {
+    engine: Arc<dyn Engine>,
+    tree: Arc<dyn Tree>,
+    /// Documents of revisions up to and with this one are on disk.
+    stored_revision: u64,
+}
+
+/// What the last checkpoint holds.
+#[derive(Debug, Default)]
+pub(super) struct Checkpoint {
+    pub(super) floor: u64,
+    pub(super) consensus: Option<Bytes>,
+    pub(super) state: MetadataState,
+}
+
+impl Rows {
+    /// Opens the tree and reads the last checkpoint.
+    pub(super) fn open(engine: Arc<dyn Engine>) -> Result<(Self, Checkpoint), StorageError> {
+        let tree = engine.tree(TREE)?;
+        let mut rows = Self {
+            engine,
+            tree,
+            stored_revision: 0,
+        };
+        let Some(head) = rows.tree.get(&[HEAD])? else {
+            return Ok((rows, Checkpoint::default()));
+        };
+        let head: HeadRecord = record::decode(Bytes::from(head)).map_err(damaged)?;
+        let mut state = MetadataState::default();
+        if let Some(identity) = &head.identity {
+            state.set_identity(command::identity_of(identity).map_err(damaged)?);
+        }
+        for revision in 1..=head.revision {
+            state.add_revision(rows.read_revision(revision)?);
+        }
+        rows.stored_revision = head.revision;
+        let checkpoint = Checkpoint {
+            floor: head.floor,
+            consensus: Some(head.consensus),
+            state,
+        };
+        Ok((rows, checkpoint))
+    }
+
+    /// Writes what is new and the head, and waits until both survive a power cut.
+    pub(super) fn write(&mut self, checkpoint: &Checkpoint) -> Result<(), StorageError> {
+        let state = &checkpoint.state;
+        for revision in self.stored_revision + 1..=state.revision() {
+            for (ordinal, document) in (0..).zip(state.published_by(revision)) {
+                let value = command::encode_document(document);
+                let key = document_key(revision, ordinal);
+                let puts = chunked::split(&key, &value, STATE_VALUE_SIZE_BYTES_MAX)?;
+                self.tree.put_ordered(&puts)?;
+            }
+        }
+        let head = record::with_format(&HeadRecord {
+            floor: checkpoint.floor,
+            consensus: checkpoint.consensus.clone().unwrap_or_default(),
+            revision: state.revision(),
+            identity: state.identity().map(command::identity_record),
+        });
+        self.tree.put_ordered(&[Put::set([HEAD], head)])?;
+        self.engine.flush_durable()?;
+        self.stored_revision = state.revision();
+        Ok(())
+    }
+
+    fn read_revision(
+        &self,
+        revision: u64,
+    ) -> Result<Vec<Arc<super::state::StoredDocument>>, StorageError> {
+        let mut documents = Vec::new();
+        for ordinal in 0.. {
+            let key = document_key(revision, ordinal);
+            let Some(value) = chunked::read(self.tree.as_ref(), &key)? else {
+                break;
+            };
+            let document = command::decode_document(value).map_err(damaged)?;
+            // Rows above the head's revision are never read; a row of another revision under this key is damage.
+            if document.revision != revision {
+                return Err(damaged(format!(
+                    "a document of revision {} lies under revision {revision}",
+                    document.revision
+                )));
+            }
+            documents.push(Arc::new(document));
+        }
+        if documents.is_empty() {
+            return Err(damaged(format!("revision {revision} has no documents")));
+        }
+        Ok(documents)
+    }
+}
+
+fn document_key(revision: u64, ordinal: u32) -> Vec<u8> {
+    let revision = revision.to_be_bytes();
+    [&[DOCUMENT], revision.as_slice(), &ordinal.to_be_bytes()].concat()
+}
+
+fn damaged(reason: String) -> StorageError {
+    StorageError::Damaged {
+        tree: TREE.to_owned(),
+        reason,
+    }
+}
