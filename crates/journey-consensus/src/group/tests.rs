@@ -86,6 +86,8 @@ async fn restart_on_sled_replays_from_the_floor_and_nothing_else() {
     assert!(history.windows(2).all(|pair| pair[1] == pair[0] + 1));
     assert_eq!(group.applied_index(), *history.last().unwrap());
     consensus.shutdown().await;
+    // Long entries must not have gone to side files, which are never synced.
+    sled(folder.path()).verify().unwrap();
 }
 
 #[tokio::test]

@@ -1,0 +1,150 @@
+//! Measures durable proposals per second: groups on sled with real fsyncs, closed loop.
+//!
+//! `cargo run --release -p journey-consensus --example proposals_per_second -- [GROUPS] [IN_FLIGHT] [ENTRY_BYTES] [SECONDS]`
+
+#![expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
+#![expect(clippy::print_stdout, reason = "its result goes to the terminal")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use journey_consensus::{
+    ApplyOutcome, CommittedEntry, Consensus, ConsensusOptions, GroupHandle, GroupId, LogStorage,
+    Payload, ProposeOutcome, ReplicaId, StateMachine,
+};
+use journey_storage::limits::{LOG_SEGMENT_SIZE_BYTES, LOG_VALUE_SIZE_BYTES_MAX};
+use journey_storage::{SledEngine, SledOptions};
+
+/// Applies nothing, remembers where it is.
+#[derive(Default)]
+struct Nothing {
+    last: u64,
+    floor: (u64, Option<Bytes>),
+    consensus: Option<Bytes>,
+}
+
+impl StateMachine for Nothing {
+    fn applied(&self) -> (u64, Option<Bytes>) {
+        self.floor.clone()
+    }
+
+    fn apply(
+        &mut self,
+        entries: &[CommittedEntry],
+        consensus: Bytes,
+    ) -> Result<Vec<ApplyOutcome>, String> {
+        self.last = entries.last().map_or(self.last, |entry| entry.index);
+        self.consensus = Some(consensus);
+        Ok(vec![ApplyOutcome::Applied; entries.len()])
+    }
+
+    fn checkpoint(&mut self) -> Result<u64, String> {
+        self.floor = (self.last, self.consensus.clone());
+        Ok(self.last)
+    }
+}
+
+/// What all callers share.
+struct Run {
+    payload: Payload,
+    is_over: AtomicBool,
+    n_done: AtomicU64,
+    waited_us: AtomicU64,
+}
+
+/// Proposes again whenever the last proposal is done.
+fn propose_again(run: Arc<Run>, group: GroupHandle) {
+    let (payload, next) = (run.payload.clone(), group.clone());
+    let begun = Instant::now();
+    group.propose(
+        payload,
+        Box::new(move |outcome| {
+            if !matches!(outcome, ProposeOutcome::Applied { .. })
+                || run.is_over.load(Ordering::Relaxed)
+            {
+                return;
+            }
+            let waited_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+            run.waited_us.fetch_add(waited_us, Ordering::Relaxed);
+            run.n_done.fetch_add(1, Ordering::Relaxed);
+            propose_again(run, next);
+        }),
+    );
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments: Vec<u64> = std::env::args()
+        .skip(1)
+        .map(|text| text.parse())
+        .collect::<Result<_, _>>()?;
+    let argument = |at: usize, or: u64| arguments.get(at).copied().unwrap_or(or);
+    let (n_groups, n_in_flight) = (argument(0, 1), argument(1, 2));
+    let (entry_bytes, seconds) = (argument(2, 10_240), argument(3, 5));
+
+    let folder = tempfile::tempdir_in(".")?;
+    let engine = SledEngine::open(SledOptions {
+        path: folder.path().to_owned(),
+        segment_size_bytes: LOG_SEGMENT_SIZE_BYTES,
+        value_size_bytes_max: LOG_VALUE_SIZE_BYTES_MAX,
+        cache_capacity_bytes: 64 * 1_024 * 1_024,
+        flush_every: Duration::from_millis(200),
+    })?;
+    let storage = LogStorage::open(Arc::new(engine))?;
+    let options = ConsensusOptions {
+        heartbeat: Duration::from_millis(50),
+        election_min: Duration::from_millis(200),
+        election_max: Duration::from_millis(400),
+        worker_threads: 2,
+    };
+    let consensus = Consensus::start(&options, storage.clone())?;
+    let run = Arc::new(Run {
+        payload: Payload {
+            bytes: Bytes::from(vec![7; usize::try_from(entry_bytes)?]),
+            decoded: None,
+        },
+        is_over: AtomicBool::new(false),
+        n_done: AtomicU64::new(0),
+        waited_us: AtomicU64::new(0),
+    });
+    let mut groups = Vec::new();
+    for number in 1..=n_groups {
+        let group = GroupId::new(u32::try_from(number)?);
+        let handle = consensus
+            .start_group(group, ReplicaId::new(1), Box::<Nothing>::default())
+            .await?;
+        handle.leadership().wait_for(|now| now.is_leader).await?;
+        groups.push(handle);
+    }
+    let flushes = storage.metrics().n_flushes;
+    let begun = Instant::now();
+    for group in &groups {
+        for _ in 0..n_in_flight {
+            propose_again(Arc::clone(&run), group.clone());
+        }
+    }
+    while begun.elapsed() < Duration::from_secs(seconds) {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        for group in &groups {
+            group.purge_if_above(64 * 1_024 * 1_024).await?;
+        }
+    }
+    run.is_over.store(true, Ordering::Relaxed);
+    let elapsed = begun.elapsed().as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "rates for people")]
+    let (done, flushes, waited) = (
+        run.n_done.load(Ordering::Relaxed) as f64,
+        (storage.metrics().n_flushes - flushes) as f64,
+        run.waited_us.load(Ordering::Relaxed) as f64,
+    );
+    println!(
+        "{n_groups} groups, {n_in_flight} in flight each, {entry_bytes} bytes: {:.0} proposals/s, {:.0} flushes/s, mean {:.2} ms",
+        done / elapsed,
+        flushes / elapsed,
+        waited / done / 1_000.0
+    );
+    consensus.shutdown().await;
+    Ok(())
+}
