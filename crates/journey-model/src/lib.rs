@@ -29,6 +29,9 @@ mod map_document;
 mod schema;
 mod step;
 
+mod event_line;
+mod line_problem;
+
 mod canonical;
 mod catalog;
 mod plan;
@@ -48,10 +51,12 @@ pub use check::{CheckReport, CheckedDocument, check};
 pub use content::{Content, Rendered, Variant};
 pub use diagnostic::{Diagnostic, Severity};
 pub use document::DocumentKind;
+pub use event_line::read_event_line;
 pub use expression::{
     AggregateNeed, Dependencies, EvaluationError, Expression, ExpressionProblem, Position, Site,
 };
-pub use map_document::MapDocument;
+pub use line_problem::LineProblem;
+pub use map_document::{MapDocument, MapReader};
 pub use plan::{
     Again, Assignment, Delay, EmitStep, EntryRule, EventMatch, ExitRule, ExitTrigger, Goal,
     MatchKey, MessageAwait, MessageStep, OnConflict, Place, Plan, Reentry, SharedPlan, SplitArm,

@@ -1,0 +1,27 @@
+//! Why a line of a file is no event.
+
+/// What is wrong with one line: reported with the line's number, counted, and no reason to stop.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}: {message}")]
+pub struct LineProblem {
+    /// A stable word to count by: `not_json`, `unknown_field`, `bad_time` …
+    pub reason: &'static str,
+    /// For people, without full stop.
+    pub message: String,
+}
+
+impl LineProblem {
+    pub(crate) fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn before_1970() -> Self {
+        Self::new(
+            "occurred_before_1970",
+            "occurred_at lies before 1970-01-01T00:00:00Z; check its unit (milliseconds, not seconds or days)",
+        )
+    }
+}
