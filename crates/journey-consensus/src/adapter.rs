@@ -196,3 +196,6 @@ fn meta_of(position: &Position) -> SnapshotMeta {
         last_membership: position.membership.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;
