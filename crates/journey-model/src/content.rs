@@ -1,14 +1,41 @@
 //! What is said on each channel: one variant per channel, rendered in the turn that grants it.
+//!
+//! Templates are MiniJinja with strict undefined: what is not there fails the message unless `default(…)` says what to
+//! write instead. They see `customer`, `entry`, `instance`, `vars`, `local` and `now`. Values are escaped for HTML in
+//! the `body` of an `email` and in any field called `html`; everywhere else they are written as they are.
+//!
+//! ```text
+//!   fields ──► compile: syntax, names, filters, limits ──► Content
+//!   Content + channel + Scope ──► Rendered
+//! ```
+
+mod check;
+mod filters;
+mod limits;
+mod tags;
+mod values;
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
 
 use journey_types::{Channel, ContentId, ContentVersion};
+use minijinja::Environment;
 
+use self::check::Finding;
+use self::filters::{HTML_SUFFIX, environment};
+use self::limits::{
+    FIELD_SIZE_BYTES_MAX, FIELDS_PER_VARIANT_MAX, MESSAGE_SIZE_BYTES_MAX, UNDERLINE_SIZE_BYTES_MAX,
+};
+use self::values::{Reads, context};
 use crate::expression::EvaluationError;
 use crate::scope::Scope;
 
-/// One version of a content document.
-#[derive(Debug, Clone)]
+pub use self::check::{ContentProblem, ContentSite};
+
+/// One version of a content document, compiled. Cheap to clone.
+#[derive(Clone)]
 pub struct Content {
     /// Its id.
     pub id: ContentId,
@@ -16,6 +43,7 @@ pub struct Content {
     pub version: ContentVersion,
     /// One variant per channel.
     pub variants: BTreeMap<Channel, Variant>,
+    templates: Arc<Templates>,
 }
 
 /// The templates of one channel by field: `subject`, `title`, `body` …
@@ -28,18 +56,207 @@ pub struct Variant {
 /// Rendered fields by name, as they are recorded in the journal.
 pub type Rendered = BTreeMap<String, String>;
 
+struct Templates {
+    environment: Environment<'static>,
+    reads: BTreeMap<Channel, Reads>,
+}
+
 impl Content {
-    /// Renders the variant of a channel.
+    /// Compiles the templates of a content document.
     ///
     /// # Errors
-    /// A missing variant, an undefined variable or a template fault, in words.
+    /// Every problem found: syntax, unknown variables, filters and statements, limits.
+    pub fn compile(
+        id: ContentId,
+        version: ContentVersion,
+        variants: BTreeMap<Channel, Variant>,
+        site: &ContentSite<'_>,
+    ) -> Result<Self, Vec<ContentProblem>> {
+        let mut environment = environment();
+        let mut reads_by_channel = BTreeMap::new();
+        let mut problems = Vec::new();
+        for (channel, variant) in &variants {
+            let mut reads = Reads::default();
+            if variant.fields.len() > FIELDS_PER_VARIANT_MAX {
+                problems.push(too_many_fields(channel, variant));
+                continue;
+            }
+            for (field, source) in &variant.fields {
+                let name = template_name(channel, field);
+                let findings = check::check(&name, source, site, &mut reads);
+                let is_sound = findings.is_empty();
+                let place = |finding| placed(channel, field, source, finding);
+                problems.extend(findings.into_iter().map(place));
+                if is_sound && let Err(error) = environment.add_template_owned(name, source.clone())
+                {
+                    let finding = Finding {
+                        range: 0..0,
+                        message: error.to_string(),
+                        suggestion: None,
+                    };
+                    problems.push(place(finding));
+                }
+            }
+            reads_by_channel.insert(channel.clone(), reads);
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let templates = Arc::new(Templates {
+            environment,
+            reads: reads_by_channel,
+        });
+        Ok(Self {
+            id,
+            version,
+            variants,
+            templates,
+        })
+    }
+
+    /// Renders the variant of a channel: every field of it.
+    ///
+    /// # Errors
+    /// A missing variant, an undefined variable, a template fault or a text beyond its bound, in words.
     pub fn render(
         &self,
         channel: &Channel,
-        _scope: &Scope<'_>,
+        scope: &Scope<'_>,
     ) -> Result<Rendered, EvaluationError> {
-        Err(EvaluationError {
-            reason: format!("no renderer for {channel} yet"),
-        })
+        let (Some(variant), Some(reads)) = (
+            self.variants.get(channel),
+            self.templates.reads.get(channel),
+        ) else {
+            return Err(EvaluationError {
+                reason: format!("content `{}` has no variant for `{channel}`", self.id),
+            });
+        };
+        let context = context(reads, scope)?;
+        let mut bytes_left = MESSAGE_SIZE_BYTES_MAX;
+        let mut rendered = Rendered::new();
+        for field in variant.fields.keys() {
+            let text = self.render_field(channel, field, &context, bytes_left)?;
+            bytes_left -= text.len();
+            rendered.insert(field.clone(), text);
+        }
+        Ok(rendered)
+    }
+
+    fn render_field(
+        &self,
+        channel: &Channel,
+        field: &str,
+        context: &minijinja::value::Value,
+        bytes_left: usize,
+    ) -> Result<String, EvaluationError> {
+        let mut text = Bounded {
+            bytes: Vec::new(),
+            size_bytes_max: bytes_left.min(FIELD_SIZE_BYTES_MAX),
+            is_full: false,
+        };
+        let template = self
+            .templates
+            .environment
+            .get_template(&template_name(channel, field));
+        let outcome = template.and_then(|template| {
+            template
+                .render_captured_to(context.clone(), &mut text)
+                .map(drop)
+        });
+        let at = |reason: String| EvaluationError {
+            reason: format!("content `{}`, {channel} `{field}`{reason}", self.id),
+        };
+        if text.is_full {
+            return Err(at(format!(
+                ": more than {} bytes",
+                bytes_left.min(FIELD_SIZE_BYTES_MAX)
+            )));
+        }
+        outcome.map_err(|error| at(reason(&error)))?;
+        String::from_utf8(text.bytes).map_err(|_| at(": not UTF-8".to_owned()))
     }
 }
+
+impl fmt::Debug for Content {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Content")
+            .field("id", &self.id)
+            .field("version", &self.version)
+            .field("variants", &self.variants)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The name decides about escaping.
+fn template_name(channel: &Channel, field: &str) -> String {
+    let is_html = field == "html" || (field == "body" && channel.as_str() == "email");
+    let suffix = if is_html { HTML_SUFFIX } else { "" };
+    format!("{channel}/{field}{suffix}")
+}
+
+/// `, line 3: `customer.traits.first_name` is undefined`.
+fn reason(error: &minijinja::Error) -> String {
+    let line = error
+        .line()
+        .map(|line| format!(", line {line}"))
+        .unwrap_or_default();
+    let part = || {
+        let part = error.template_source()?.get(error.range()?)?;
+        (part.len() <= UNDERLINE_SIZE_BYTES_MAX).then(|| format!("{} in `{part}`", error.kind()))
+    };
+    let words = match error.detail() {
+        Some(detail) => detail.to_owned(),
+        None => part().unwrap_or_else(|| error.kind().to_string()),
+    };
+    format!("{line}: {words}")
+}
+
+fn placed(channel: &Channel, field: &str, source: &str, finding: Finding) -> ContentProblem {
+    let before = source.get(..finding.range.start).unwrap_or_default();
+    ContentProblem {
+        channel: channel.clone(),
+        field: field.to_owned(),
+        line: before.matches('\n').count() + 1,
+        range: finding.range,
+        message: finding.message,
+        suggestion: finding.suggestion,
+    }
+}
+
+fn too_many_fields(channel: &Channel, variant: &Variant) -> ContentProblem {
+    let n_fields = variant.fields.len();
+    let finding = Finding {
+        range: 0..0,
+        message: format!(
+            "a variant has at most {FIELDS_PER_VARIANT_MAX} fields, this one has {n_fields}"
+        ),
+        suggestion: None,
+    };
+    placed(channel, "", "", finding)
+}
+
+/// Takes text up to a bound and refuses the rest.
+struct Bounded {
+    bytes: Vec<u8>,
+    size_bytes_max: usize,
+    is_full: bool,
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > self.size_bytes_max {
+            self.is_full = true;
+            return Err(io::Error::other("the text is larger than its bound"));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

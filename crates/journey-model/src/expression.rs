@@ -31,6 +31,9 @@ pub use self::problem::ExpressionProblem;
 pub(crate) use self::problem::{nearest, one_of};
 pub use self::site::{Position, Site};
 
+pub(crate) use self::evaluate::zoned;
+pub(crate) use self::problem::{nearest, one_of};
+
 /// A compiled expression. Cheap to clone; equal when the sources are.
 #[derive(Clone)]
 pub struct Expression(Arc<Compiled>);
@@ -123,5 +126,7 @@ impl fmt::Debug for Expression {
     }
 }
 
+#[cfg(test)]
+pub(crate) use self::tests::fixture;
 #[cfg(test)]
 mod tests;

@@ -48,7 +48,7 @@ pub use calendar::{
 };
 pub use catalog::{AggregateSpec, Catalog, CatalogError, JourneyVersions, PublishedDocument};
 pub use check::{CheckReport, CheckedDocument, check};
-pub use content::{Content, Rendered, Variant};
+pub use content::{Content, ContentProblem, ContentSite, Rendered, Variant};
 pub use diagnostic::{Diagnostic, Severity};
 pub use document::DocumentKind;
 pub use event_line::read_event_line;

@@ -85,6 +85,13 @@ const ABSENCES: &[Absence] = &[
     },
 ];
 
+/// Whether the code holds the word at the start of a name: `Operand::of` does not name `rand::`.
+fn names(code: &str, word: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(word)
+        .any(|(at, _)| !(word.starts_with(is_word) && code[..at].ends_with(is_word)))
+}
+
 /// Finds forbidden words outside comments.
 pub(crate) fn check(root: &Path) -> anyhow::Result<Vec<String>> {
     let mut findings = Vec::new();
@@ -105,7 +112,7 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<Vec<String>> {
             }
             for (line_idx, line) in text.lines().enumerate() {
                 let code = line.split("//").next().unwrap_or("");
-                if let Some(word) = absence.words.iter().find(|word| code.contains(**word)) {
+                if let Some(word) = absence.words.iter().find(|word| names(code, word)) {
                     findings.push(format!(
                         "{path}:{}: `{word}`: {}",
                         line_idx + 1,

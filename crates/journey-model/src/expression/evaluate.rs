@@ -18,6 +18,8 @@ use super::node::{HistoryKind, HistoryRead, JourneysRead, Node, SelectMode};
 use super::operand::{Operand, fault};
 use crate::scope::Scope;
 
+pub(crate) use self::places::zoned;
+
 pub(crate) type Outcome<'a> = Result<Operand<'a>, EvaluationError>;
 
 /// Evaluates a node over a scope.

@@ -1,6 +1,7 @@
 //! Expressions over scopes: tables of (expression, value or reason), by topic.
 
-mod fixture;
+mod cost;
+pub(crate) mod fixture;
 mod hostile;
 mod needs;
 mod problems;

@@ -73,7 +73,7 @@ impl<'a> Evaluation<'a> {
 }
 
 /// An instant on the clock of a zone.
-pub(super) fn zoned(unix_ms: i64, zone: &str) -> Result<jiff::Zoned, EvaluationError> {
+pub(crate) fn zoned(unix_ms: i64, zone: &str) -> Result<jiff::Zoned, EvaluationError> {
     let instant = jiff::Timestamp::from_millisecond(unix_ms)
         .map_err(|_| fault("the time lies outside the years 1 to 9999"))?;
     let zone = jiff::tz::TimeZone::get(zone)

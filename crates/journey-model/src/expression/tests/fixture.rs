@@ -58,12 +58,12 @@ impl JourneysReader for FixedHistory {
 }
 
 /// The customer and the turn.
-pub(super) struct Fixture {
-    pub(super) event: CustomerEvent,
+pub(crate) struct Fixture {
+    pub(crate) event: CustomerEvent,
     entry: CustomerEvent,
     vars: BTreeMap<String, Value>,
     customer: CustomerId,
-    pub(super) traits: BTreeMap<String, Value>,
+    pub(crate) traits: BTreeMap<String, Value>,
     step: StepId,
     history: FixedHistory,
 }
@@ -89,7 +89,7 @@ fn event(name: &str, properties: BTreeMap<String, Value>) -> CustomerEvent {
 }
 
 impl Fixture {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let basket = fields([
             ("total", Value::Double(19.5)),
             (
@@ -131,7 +131,7 @@ impl Fixture {
     }
 
     /// Monday, 2026-01-05T09:30:15Z, which is 10:30 in Berlin.
-    pub(super) fn scope(&self) -> Scope<'_> {
+    pub(crate) fn scope(&self) -> Scope<'_> {
         let now = Timestamp::parse("2026-01-05T09:30:15Z").expect("RFC 3339");
         Scope {
             event: Some(&self.event),
