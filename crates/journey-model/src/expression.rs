@@ -28,7 +28,6 @@ use crate::scope::Scope;
 pub use self::aggregate::AggregateNeed;
 pub use self::dependencies::Dependencies;
 pub use self::problem::ExpressionProblem;
-pub(crate) use self::problem::{nearest, one_of};
 pub use self::site::{Position, Site};
 
 pub(crate) use self::evaluate::zoned;

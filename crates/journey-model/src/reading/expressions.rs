@@ -168,8 +168,8 @@ impl Reader<'_, '_> {
         })
     }
 
-    /// Where a part of an expression stands in the source.
-    fn place_of(&self, node: &Node, text: &str, part: Range<usize>) -> Range<usize> {
+    /// Where a part of an expression or a template stands in the source.
+    pub(crate) fn place_of(&self, node: &Node, text: &str, part: Range<usize>) -> Range<usize> {
         let whole = node.span.clone();
         let Some(written) = self.problems.text().get(whole.clone()) else {
             return whole;
