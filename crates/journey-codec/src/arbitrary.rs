@@ -1,5 +1,7 @@
 //! Strategies for every stored type, for the tests of this crate.
 
+pub(crate) mod state;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -6,23 +6,44 @@
 //!   JournalEntry, CustomerState, counts, control ◄──► 1 byte format version + protobuf (journey.durable.v1)
 //! ```
 //!
-//! Start at [`encode_entry`] and [`decode_entry`]; `proto/journey/durable/v1` says the same in protobuf's words.
+//! Start at [`encode_entry`] and [`encode_customer`]; `proto/journey/durable/v1` says the same in protobuf's words.
 
-#[cfg(test)]
-mod arbitrary;
-mod customer_event;
-mod entry;
-mod error;
-mod fact;
 mod journal;
-pub mod limits;
+
+mod entry;
+mod fact;
+
+mod customer;
 mod parts;
+
+mod control;
+mod counts;
+mod durations;
+
+mod hash;
+
+mod error;
+pub mod limits;
 mod stored;
+
+mod customer_event;
 mod value;
 mod wire;
 
+#[cfg(test)]
+mod arbitrary;
+
+pub use control::{Control, decode_floor, encode_floor};
+pub use counts::{
+    JourneyCounts, StepCounts, count, count_fact, counted_version, decode_counts, encode_counts,
+};
+pub use customer::{
+    CustomerRows, Head, HeadList, PartRow, decode_customer, decode_head, encode_customer,
+};
+pub use durations::Durations;
 pub use entry::{BatchWriter, decode_entry, encode_entry, record_size_bytes};
 pub use error::CodecError;
+pub use hash::{HashChain, control_hash, counts_hash, state_hash};
 pub use journal::{Batch, CatalogAdopted, JournalEntry, Record, SessionOpened, Turn};
-pub use parts::PartId;
+pub use parts::{PART_ID_SIZE_BYTES, PartId};
 pub use stored::FORMAT_VERSION;

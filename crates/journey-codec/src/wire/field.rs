@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::error::CodecError;
 use crate::wire::message::Message;
-use crate::wire::{Fault, Fields, Wire, Writer};
+use crate::wire::{Fault, Fields, ReadContext, Wire, Writer};
 
 /// A value that is one field.
 pub(crate) trait Plain: Sized {
@@ -177,6 +177,11 @@ impl<T: Message> Plain for T {
 
     fn take(wire: Wire<'_>) -> Result<Self, Fault> {
         T::read_fields(wire.fields()?).map_err(Fault::Inside)
+    }
+
+    /// A generated writer leaves out a map's value that has nothing but implied parts.
+    fn implied() -> Option<Self> {
+        T::read_fields(Fields::new(&[], ReadContext::default())).ok()
     }
 }
 

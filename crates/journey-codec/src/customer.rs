@@ -1,0 +1,278 @@
+//! A customer as a head row and the rows of its parts, and back.
+//!
+//! ```text
+//!   CustomerState ─► parts ─► hash ─┬─ as the last head has it ─► keeps the row it has
+//!                                   └─ new or changed ──────────► row (part, mark)      written first
+//!                                      head: who, when, which part lies under which mark   written last
+//! ```
+//!
+//! A row once written is never changed: until the new head is there, the old head and its rows are whole.
+
+mod parts;
+mod state;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use journey_customer::{CustomerState, Dedupe};
+use journey_types::{BirthIndex, CustomerKey, InstanceNumber, Lsn, Sequence, Timestamp};
+use xxhash_rust::xxh3::xxh3_64;
+
+pub(crate) use self::state::write_state;
+
+use self::state::IdList;
+use crate::error::CodecError;
+use crate::parts::PartId;
+use crate::stored;
+use crate::wire::message::{Message, kinds, message};
+
+/// The changes that bring a customer's rows up to its state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomerRows {
+    /// Rows to write under (part, the mark of these rows), before the head.
+    pub parts: Vec<(PartId, Bytes)>,
+    /// The head row, to be written last.
+    pub head: Bytes,
+    /// What the head now names: to be given to the next [`encode_customer`].
+    pub list: HeadList,
+    /// Rows that the head names no more, to be removed after it is durable.
+    pub stale: Vec<(PartId, Lsn)>,
+}
+
+impl CustomerRows {
+    /// Bytes of everything that is to be written.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.head.len()
+            + self
+                .parts
+                .iter()
+                .map(|(_, bytes)| bytes.len())
+                .sum::<usize>()
+    }
+}
+
+/// What a head row names: the last entry it reflects, and where the customer's parts lie.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HeadList {
+    /// The last journal entry that head and parts reflect.
+    pub row_lsn: Lsn,
+    /// The parts that there are.
+    pub parts: BTreeMap<PartId, PartRow>,
+}
+
+impl HeadList {
+    /// Bytes of all parts, as stored.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.parts.values().map(|row| row.size_bytes).sum()
+    }
+
+    /// The chunk of event ids that may have grown since; those before it never change.
+    fn newest_chunk(&self) -> Option<PartId> {
+        let newest = self.parts.last_key_value();
+        newest.map(|(part, _)| *part).filter(is_chunk)
+    }
+}
+
+fn is_chunk(part: &PartId) -> bool {
+    matches!(part, PartId::DedupeChunk(_))
+}
+
+/// Where a part lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartRow {
+    /// The mark under which its row was written.
+    pub mark: Lsn,
+    /// The xxh3 of its bytes.
+    pub hash: u64,
+    /// How many bytes there are.
+    pub size_bytes: u64,
+}
+
+/// A customer's head row, decoded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Head {
+    /// The customer's address.
+    pub key: CustomerKey,
+    /// Its life.
+    pub birth: BirthIndex,
+    /// How many facts are reflected.
+    pub last_sequence: Sequence,
+    /// The stamp of its last turn.
+    pub stamp: Timestamp,
+    /// The number the next instance gets.
+    pub next_instance: InstanceNumber,
+    /// Where its parts lie.
+    pub list: HeadList,
+    open_ids: IdList,
+    next_chunk: u64,
+}
+
+/// Encodes the parts of a customer that the rows named by `previous` do not hold yet, and its head.
+///
+/// `row_lsn` is the last entry that the state reflects. The same state under the same mark gives the same rows.
+#[must_use]
+pub fn encode_customer(
+    state: &CustomerState,
+    row_lsn: Lsn,
+    previous: Option<&HeadList>,
+) -> CustomerRows {
+    let mut list = HeadList {
+        row_lsn,
+        parts: BTreeMap::new(),
+    };
+    let mut written = Vec::new();
+    let newest_chunk = previous.and_then(HeadList::newest_chunk);
+    for part in parts::parts_of(state) {
+        let known = previous.and_then(|list| list.parts.get(&part));
+        let never_changes = is_chunk(&part) && Some(part) < newest_chunk;
+        if let Some(row) = known.filter(|_| never_changes) {
+            list.parts.insert(part, *row);
+            continue;
+        }
+        let bytes = parts::encode_part(state, part);
+        let row = PartRow {
+            mark: row_lsn,
+            hash: xxh3_64(&bytes),
+            size_bytes: bytes.len() as u64,
+        };
+        match known {
+            Some(known) if (known.hash, known.size_bytes) == (row.hash, row.size_bytes) => {
+                list.parts.insert(part, *known);
+            }
+            Some(_) | None => {
+                list.parts.insert(part, row);
+                written.push((part, bytes));
+            }
+        }
+    }
+    CustomerRows {
+        parts: written,
+        head: encode_head(state, &list),
+        stale: stale_rows(previous, &list),
+        list,
+    }
+}
+
+/// The rows of the old head that the new one does not name.
+fn stale_rows(previous: Option<&HeadList>, list: &HeadList) -> Vec<(PartId, Lsn)> {
+    let named = |list: &HeadList| -> BTreeSet<(PartId, Lsn)> {
+        let rows = list.parts.iter();
+        rows.map(|(part, row)| (*part, row.mark)).collect()
+    };
+    let now = named(list);
+    let before = previous.map(named).unwrap_or_default();
+    before.difference(&now).copied().collect()
+}
+
+fn encode_head(state: &CustomerState, list: &HeadList) -> Bytes {
+    let head = CustomerHead::Live(Head {
+        key: state.key.clone(),
+        birth: state.birth,
+        last_sequence: state.last_sequence,
+        stamp: state.stamp,
+        next_instance: state.next_instance,
+        list: list.clone(),
+        open_ids: IdList(state.dedupe.open.clone()),
+        next_chunk: state.dedupe.next_chunk,
+    });
+    stored::encode(None, |out| head.write_fields(out))
+}
+
+/// Reads a head row.
+///
+/// # Errors
+/// [`CodecError`] when the bytes are damaged or of a newer release.
+pub fn decode_head(bytes: &[u8]) -> Result<Head, CodecError> {
+    let CustomerHead::Live(head) =
+        CustomerHead::read_fields(stored::fields(bytes, CustomerHead::NAME, None)?)?;
+    Ok(head)
+}
+
+/// Reads a customer: its head, and with `row` the rows that the head names.
+///
+/// # Errors
+/// [`CodecError`] when a row is missing, is not the one that the head names, is damaged or of a newer release.
+pub fn decode_customer(
+    head: &[u8],
+    row: impl FnMut(PartId, Lsn) -> Option<Bytes>,
+) -> Result<(CustomerState, HeadList), CodecError> {
+    decode_head(head)?.into_state(row)
+}
+
+impl Head {
+    /// The customer whose head this is, from the rows that `row` gives for (part, mark).
+    ///
+    /// # Errors
+    /// As [`decode_customer`].
+    pub fn into_state(
+        self,
+        mut row: impl FnMut(PartId, Lsn) -> Option<Bytes>,
+    ) -> Result<(CustomerState, HeadList), CodecError> {
+        let mut state = CustomerState::new(self.key);
+        state.birth = self.birth;
+        state.last_sequence = self.last_sequence;
+        state.stamp = self.stamp;
+        state.next_instance = self.next_instance;
+        state.dedupe = Dedupe {
+            open: self.open_ids.0,
+            next_chunk: self.next_chunk,
+            ..Dedupe::default()
+        };
+        for (part, PartRow { mark, hash, .. }) in &self.list.parts {
+            let (part, mark) = (*part, *mark);
+            let bytes = row(part, mark).ok_or(CodecError::MissingPart { part, mark })?;
+            if xxh3_64(&bytes) != *hash {
+                return Err(CodecError::PartMismatch { part, mark });
+            }
+            parts::decode_part(&mut state, part, &bytes)?;
+        }
+        Ok((state, self.list))
+    }
+}
+
+/// A head row. A second kind, the tombstone of an erased customer, has its number reserved.
+#[derive(Debug, Clone, PartialEq)]
+enum CustomerHead {
+    Live(Head),
+}
+
+kinds! {
+    CustomerHead as "CustomerHead" {
+        newtypes {
+            1 => Live,
+        }
+    }
+}
+
+message! {
+    Head as "Head" {
+        1 => key,
+        2 => birth,
+        3 => last_sequence,
+        4 => stamp,
+        5 => next_instance,
+        6 => list,
+        7 => open_ids,
+        8 => next_chunk,
+    }
+}
+
+message! {
+    HeadList as "HeadList" {
+        1 => row_lsn,
+        2 => parts,
+    }
+}
+
+message! {
+    PartRow as "PartRow" {
+        1 => mark,
+        2 => hash,
+        3 => size_bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! The types that a customer's state is made of as messages.
+
+use journey_customer::{
+    Aggregate, EffectStatus, Instance, JourneyMemory, OutboxRow, PausedTurn, TimelineEntry,
+    WatchedGoal,
+};
+
+use crate::wire::message::{kinds, message, shared};
+
+shared!(Instance, OutboxRow);
+
+message! {
+    Aggregate as "Aggregate" {
+        1 => n_events,
+        2 => first,
+        3 => last,
+        4 => sum_nanos,
+        5 => recent,
+    }
+}
+
+message! {
+    Instance as "Instance" {
+        1 => number,
+        2 => journey,
+        3 => version,
+        4 => key,
+        5 => entry,
+        6 => entered_at,
+        7 => step,
+        8 => step_entered_at,
+        9 => rest,
+        10 => parked,
+        11 => vars,
+        12 => open_goals,
+        13 => foreseen,
+    }
+}
+
+message! {
+    JourneyMemory as "JourneyMemory" {
+        1 => newest,
+        2 => outcome,
+        3 => entries,
+        4 => queue,
+    }
+}
+
+message! {
+    WatchedGoal as "WatchedGoal" {
+        1 => instance,
+        2 => journey,
+        3 => version,
+        4 => key,
+        5 => entry,
+        6 => goal,
+        7 => until,
+    }
+}
+
+message! {
+    OutboxRow as "OutboxRow" {
+        1 => effect,
+        2 => birth,
+        3 => created_at,
+        4 => instance,
+        5 => journey,
+        6 => version,
+        7 => step,
+        8 => channel,
+        9 => content,
+        10 => content_version,
+        11 => rendered,
+        12 => why,
+        13 => purpose,
+        14 => send_by,
+        15 => failed_channels,
+        16 => fallback,
+        17 => attempt,
+        18 => status,
+    }
+}
+
+kinds! {
+    EffectStatus as "EffectStatus" {
+        units {
+            1 => Open,
+        }
+        structs {
+            2 => Claimed as "Claimed" {
+                1 => until,
+            },
+            3 => Retrying as "Retrying" {
+                1 => retry_at,
+                2 => reason,
+            },
+        }
+    }
+}
+
+message! {
+    PausedTurn as "PausedTurn" {
+        1 => stamp,
+        2 => round,
+        3 => events,
+        4 => instances,
+    }
+}
+
+message! {
+    TimelineEntry as "TimelineEntry" {
+        1 => stamp,
+        2 => sequence,
+        3 => instance,
+        4 => text,
+    }
+}
