@@ -39,3 +39,6 @@ pub use state::{
     Aggregate, CustomerState, EffectStatus, FallbackScope, Instance, JourneyMemory, OutboxRow,
     PausedTurn, TimelineEntry, WatchedGoal,
 };
+
+#[cfg(test)]
+mod tests;

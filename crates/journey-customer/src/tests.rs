@@ -1,0 +1,15 @@
+//! What the engine does, told as scripts: journeys in YAML, what happens to one customer, and the journal it makes.
+
+mod script;
+
+mod delays;
+mod delivery;
+mod entries;
+mod exits_and_goals;
+mod laws;
+mod limits;
+mod scenarios;
+mod steps;
+mod waits;
+
+use script::run;

@@ -1,0 +1,117 @@
+//! Messages from intent to outcome.
+
+use insta::assert_snapshot;
+
+use super::run;
+
+const CONTENT: &str = r#"
+---
+content: note
+variants:
+  - { channel: push, body: "Hi {{ entry.properties.who }}" }
+  - { channel: email, subject: "Hi", body: "Hi {{ entry.properties.who }}, {{ vars.x | default('no x') }}" }
+"#;
+
+fn one_message(message: &str, script: &str) -> String {
+    let yaml = format!(
+        r"
+journey: one
+entry: [{{ event: start }}]
+reentry: {{ concurrent: 9 }}
+steps:
+  say: {{ message: {message}, refused: refused, on_error: failed, next: after }}
+  after: {{ update: {{ traits.said: true }} }}
+  failed: {{ update: {{ traits.failed: true }} }}
+  refused: {{ update: {{ traits.refused: true }} }}
+{CONTENT}"
+    );
+    run(&yaml, script)
+}
+
+#[test]
+fn a_message_is_granted_claimed_and_settled_once() {
+    let script = "
+        event start who=Anna
+        claim
+        claim
+        ack
+        ack
+        claim";
+    assert_snapshot!(one_message("{ content: note, channels: [push, email] }", script), @"");
+}
+
+#[test]
+fn the_preferred_channel_comes_first_if_it_is_listed() {
+    let script = "
+        event identify preferred_channel=email
+        event start who=Anna
+        event identify preferred_channel=sms
+        event start who=Anna";
+    assert_snapshot!(one_message("{ content: note, channels: [push, email] }", script), @"");
+}
+
+#[test]
+fn after_a_permanent_failure_the_next_channel_is_a_new_effect_even_when_the_instance_has_ended() {
+    let script = "event start who=Anna \n claim \n fail \n claim \n fail \n fail";
+    assert_snapshot!(one_message("{ content: note, channels: [push, email] }", script), @"");
+}
+
+#[test]
+fn a_step_that_awaits_fails_after_the_last_channel() {
+    let message = "{ content: note, channels: [push, email], await: sent }";
+    let script = "event start who=Anna \n claim \n fail \n claim \n fail";
+    assert_snapshot!(one_message(message, script), @"");
+}
+
+#[test]
+fn a_step_that_awaits_sent_goes_on_with_the_word_of_the_channel() {
+    let message = "{ content: note, channels: [push], await: sent }";
+    let script = "event start who=Anna \n claim \n nack 5m \n claim \n advance 5m \n claim \n ack";
+    assert_snapshot!(one_message(message, script), @"");
+}
+
+#[test]
+fn a_step_that_awaits_delivery_hears_of_it_after_the_row_is_gone() {
+    let message = "{ content: note, channels: [push], await: delivered }";
+    let script = "event start who=Anna \n claim \n ack \n advance 1h \n deliver \n deliver";
+    assert_snapshot!(one_message(message, script), @"");
+}
+
+#[test]
+fn a_step_that_awaits_delivery_hears_of_it_by_a_customer_event() {
+    let message = "{ content: note, channels: [push], await: delivered }";
+    let script = "
+        event start who=Anna
+        claim
+        ack
+        event message_delivered effect_id=e1~00~1~default~anna~7~999~0
+        event message_delivered effect_id=e1~00~1~default~anna~7~4~0";
+    assert_snapshot!(one_message(message, script), @"");
+}
+
+#[test]
+fn a_message_that_cannot_be_rendered_fails_its_step() {
+    let message = "{ content: note, channels: [push] }";
+    assert_snapshot!(one_message(message, "event start"), @"");
+}
+
+#[test]
+fn effects_of_one_channel_are_handed_over_in_order_and_one_at_a_time() {
+    let script = "
+        event start who=A
+        event start who=B
+        claim
+        claim
+        ack
+        claim
+        advance 1m
+        claim";
+    assert_snapshot!(one_message("{ content: note, channels: [push] }", script), @"");
+}
+
+#[test]
+fn a_message_without_a_channel_is_refused() {
+    let message = "{ content: note, channels: [push], await: sent }";
+    let script = "event start who=Anna \n claim \n fail";
+    assert_snapshot!(one_message(message, script), @"");
+}

@@ -1,0 +1,296 @@
+//! Runs scripts over journeys in virtual time.
+//!
+//! A script is lines of: `09:00 event NAME key=value …` (also `history NAME …`), `again` (the last event once more),
+//! `advance 2h`, `day 2026-03-28`, `claim [CHANNEL]`, `ack`, `deliver`, `fail`, `nack 5m`. A time of day moves the
+//! clock there; timers that fall due on the way fire 1 ms after their instant. After every command the laws are held
+//! against what was decided.
+
+use std::fmt::Write as _;
+
+use journey_model::{Catalog, PublishedDocument, Source, check};
+use journey_types::{
+    BirthIndex, CatalogRevision, ClusterKey, CustomerEvent, CustomerId, CustomerKey, EventId,
+    EventName, Sequence, SourceName, TimeSpan, Timestamp, Value, WorkspaceId,
+};
+
+use crate::event::JournalEvent;
+use crate::{
+    Command, CustomerState, DecideContext, Decision, IngestMode, Outcome, Rejection, Reply, apply,
+    decide, printer,
+};
+
+/// Runs a script and gives the journal it makes, one line a fact.
+pub(super) fn run(yaml: &str, script: &str) -> String {
+    let mut world = World::new(yaml);
+    world.script(script);
+    world.journal()
+}
+
+/// One customer in virtual time.
+pub(super) struct World {
+    pub(super) catalog: Catalog,
+    documents: Vec<PublishedDocument>,
+    pub(super) state: CustomerState,
+    pub(super) facts: Vec<JournalEvent>,
+    pub(super) now: Timestamp,
+    lines: Vec<String>,
+    last_event: Option<(CustomerEvent, IngestMode)>,
+    last_claim: Option<(Sequence, u32)>,
+    n_events: usize,
+}
+
+impl World {
+    /// A customer nobody heard of, on Monday 2026-01-05 at 09:00 UTC.
+    pub(super) fn new(yaml: &str) -> Self {
+        let key = CustomerKey {
+            workspace: WorkspaceId::default_workspace(),
+            customer: CustomerId::new("anna").unwrap(),
+        };
+        let mut world = Self {
+            catalog: Catalog::default(),
+            documents: Vec::new(),
+            state: CustomerState::new(key),
+            facts: Vec::new(),
+            now: Timestamp::parse("2026-01-05T09:00:00Z").unwrap(),
+            lines: Vec::new(),
+            last_event: None,
+            last_claim: None,
+            n_events: 0,
+        };
+        world.publish(yaml);
+        world
+    }
+
+    /// Publishes documents, as new versions where their ids are known.
+    pub(super) fn publish(&mut self, yaml: &str) {
+        let report = check(&[Source::new("test.yaml", yaml)], &self.catalog);
+        assert!(report.is_publishable(), "{}", report.render());
+        for document in report.documents {
+            let is_earlier =
+                |known: &&PublishedDocument| known.kind == document.kind && known.id == document.id;
+            let version = self.documents.iter().filter(is_earlier).count() + 1;
+            self.documents.push(PublishedDocument {
+                kind: document.kind,
+                id: document.id,
+                version: u32::try_from(version).unwrap(),
+                hash: document.hash,
+                source_name: document.source_name,
+                source: document.source,
+            });
+        }
+        let revision = CatalogRevision::new(self.documents.len() as u64);
+        self.catalog = Catalog::build(revision, &self.documents).unwrap();
+    }
+
+    pub(super) fn script(&mut self, script: &str) {
+        for line in script
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+        {
+            self.line(line);
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
+        if first.contains(':') {
+            let day = self.now.to_string()[..10].to_owned();
+            self.go_to(Timestamp::parse(&format!("{day}T{first}:00Z")).unwrap());
+            return self.line(rest);
+        }
+        match first {
+            "event" => self.event(rest, IngestMode::Live),
+            "history" => self.event(rest, IngestMode::History),
+            "again" => {
+                let (event, mode) = self.last_event.clone().unwrap();
+                self.command(&Command::Ingest { event, mode });
+            }
+            "advance" => self.go_to(self.now.plus(TimeSpan::parse(rest).unwrap())),
+            "day" => self.go_to(Timestamp::parse(&format!("{rest}T00:00:00Z")).unwrap()),
+            "claim" => self.claim(Some(rest).filter(|channel| !channel.is_empty())),
+            "ack" => self.settle(Outcome::Sent),
+            "deliver" => self.settle(Outcome::Delivered),
+            "fail" => {
+                let reason = "no such address".to_owned();
+                self.settle(Outcome::FailedForGood { reason });
+            }
+            "nack" => {
+                let reason = "busy".to_owned();
+                let retry_at = self.now.plus(TimeSpan::parse(rest).unwrap());
+                self.settle(Outcome::FailedForNow { reason, retry_at });
+            }
+            _ => panic!("unknown line in a script: {line}"),
+        }
+    }
+
+    fn event(&mut self, words: &str, mode: IngestMode) {
+        let mut words = words.split_whitespace();
+        let name = words.next().unwrap();
+        let mut event = self.new_event(name);
+        for word in words {
+            let (property, value) = word.split_once('=').unwrap();
+            match property {
+                "@id" => event.id = EventId::new(value).unwrap(),
+                "@occurred" => event.occurred_at = Timestamp::parse(value).unwrap(),
+                _ => {
+                    event
+                        .properties
+                        .insert(property.to_owned(), read_value(value));
+                }
+            }
+        }
+        self.last_event = Some((event.clone(), mode));
+        self.command(&Command::Ingest { event, mode });
+    }
+
+    /// An event of this customer that occurs now, with an id of its own.
+    pub(super) fn new_event(&mut self, name: &str) -> CustomerEvent {
+        self.n_events += 1;
+        CustomerEvent {
+            customer: self.state.key.clone(),
+            source: SourceName::new("test").unwrap(),
+            id: EventId::new(format!("e{}", self.n_events)).unwrap(),
+            name: EventName::new(name).unwrap(),
+            occurred_at: self.now,
+            channel: None,
+            device: None,
+            properties: std::collections::BTreeMap::new(),
+        }
+    }
+
+    /// Moves the clock; what falls due on the way, or right there, fires 1 ms after its instant.
+    pub(super) fn go_to(&mut self, target: Timestamp) {
+        assert!(target >= self.now, "the clock does not go back");
+        while let Some(due_at) = self.state.next_due_at().filter(|due_at| *due_at <= target) {
+            self.now = self.now.max(due_at.plus(TimeSpan::from_ms(1)));
+            self.command(&Command::FireTimers);
+            assert!(
+                self.state.next_due_at() > Some(due_at) || self.state.next_due_at().is_none(),
+                "a timer that was due is still armed"
+            );
+        }
+        self.now = self.now.max(target);
+    }
+
+    fn claim(&mut self, channel: Option<&str>) {
+        let offered = self.state.offerable_effects();
+        let offered = offered.filter(|(_, row)| channel.is_none_or(|c| row.channel.as_str() == c));
+        let effect = offered.map(|(_, row)| row.effect).next();
+        let effect = effect.unwrap_or(Sequence::new(999));
+        let until = self.now.plus(TimeSpan::from_secs(60));
+        self.command(&Command::Claim { effect, until });
+    }
+
+    fn settle(&mut self, outcome: Outcome) {
+        let (effect, attempt) = self.last_claim.unwrap();
+        self.command(&Command::Settle {
+            birth: self.state.birth,
+            effect,
+            attempt,
+            outcome,
+        });
+    }
+
+    /// Decides a command, and goes on with its turn until it is done.
+    pub(super) fn command(&mut self, command: &Command) {
+        match self.decide(command) {
+            Ok(reply) => self.note_reply(&reply),
+            Err(rejection) => self.note(&format!("rejected: {rejection}")),
+        }
+        while self.state.paused_turn.is_some() {
+            self.decide(&Command::ContinueTurn).unwrap();
+        }
+    }
+
+    /// Decides a command and takes its facts in, holding the laws against them.
+    pub(super) fn decide(&mut self, command: &Command) -> Result<Reply, Rejection> {
+        let decision = self.decision(command)?;
+        let mut replayed = self.state.clone();
+        for fact in &decision.events {
+            apply(&mut replayed, fact);
+            self.lines.push(self.print(fact));
+        }
+        assert_eq!(
+            replayed, decision.state,
+            "replaying the facts makes the state"
+        );
+        assert!(decision.reply != Reply::Duplicate || decision.events.is_empty());
+        for (_, place, reason) in &decision.condition_errors {
+            self.note(&format!("condition of {place}: {reason}"));
+        }
+        if let Reply::Claimed { row } = &decision.reply {
+            self.last_claim = Some((row.effect, row.attempt));
+        }
+        self.facts.extend(decision.events);
+        self.state = decision.state;
+        Ok(decision.reply)
+    }
+
+    fn decision(&self, command: &Command) -> Result<Decision, Rejection> {
+        let context = DecideContext {
+            stamp: self.now.max(self.state.stamp),
+            catalog: &self.catalog,
+            cluster_key: &ClusterKey::new([1; 16]),
+            birth: BirthIndex::new(7),
+            workspace_zone: "UTC",
+        };
+        decide(&self.state, command, &context)
+    }
+
+    fn note_reply(&mut self, reply: &Reply) {
+        match reply {
+            Reply::Accepted
+            | Reply::Fired { .. }
+            | Reply::Continued
+            | Reply::Claimed { .. }
+            | Reply::Recorded
+            | Reply::Withdrawn { .. } => {}
+            Reply::Duplicate => self.note("duplicate"),
+            Reply::Settled => self.note("settled before"),
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        let line = format!("{} -- {text}", self.clock(self.now));
+        self.lines.push(line);
+    }
+
+    fn print(&self, fact: &JournalEvent) -> String {
+        format!(
+            "{} {}",
+            self.clock(fact.stamp),
+            printer::describe(&fact.body)
+        )
+    }
+
+    /// `01-05 09:00`, with seconds and milliseconds only where they say something.
+    fn clock(&self, stamp: Timestamp) -> String {
+        let text = stamp.to_string();
+        let seconds = text[16..].trim_end_matches('Z');
+        let seconds = if seconds == ":00" { "" } else { seconds };
+        format!("{} {}{seconds}", &text[5..10], &text[11..16])
+    }
+
+    /// The journal so far, without the births.
+    pub(super) fn journal(&self) -> String {
+        let mut journal = String::new();
+        let lines = self.lines.iter().filter(|line| !line.contains(" born "));
+        for line in lines {
+            writeln!(journal, "{line}").unwrap();
+        }
+        journal
+    }
+}
+
+/// `42`, `1.5`, `true`, `null`, everything else is text.
+fn read_value(text: &str) -> Value {
+    match text {
+        "null" => Value::Null,
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        _ => text
+            .parse()
+            .map_or_else(|_| Value::text(text), Value::number),
+    }
+}
