@@ -47,7 +47,25 @@ fn the_preferred_channel_comes_first_if_it_is_listed() {
         event start who=Anna
         event identify preferred_channel=sms
         event start who=Anna";
-    assert_snapshot!(one_message("{ content: note, channels: [push, email] }", script), @"");
+    assert_snapshot!(one_message("{ content: note, channels: [push, email] }", script), @r#"
+    01-05 09:00 event identify preferred_channel="email"
+    01-05 09:00 trait preferred_channel = "email"
+    01-05 09:00 event start who="Anna"
+    01-05 09:00 #1 entered one v1 at say
+    01-05 09:00 #1 message note refused: render_failed: no renderer for email yet
+    01-05 09:00 #1 say -> failed (failed: render_failed: no renderer for email yet)
+    01-05 09:00 trait failed = true
+    01-05 09:00 #1 failed -> end
+    01-05 09:00 #1 ended: completed
+    01-05 09:00 event identify preferred_channel="sms"
+    01-05 09:00 trait preferred_channel = "sms"
+    01-05 09:00 event start who="Anna"
+    01-05 09:00 #2 entered one v1 at say
+    01-05 09:00 #2 message note refused: render_failed: no renderer for push yet
+    01-05 09:00 #2 say -> failed (failed: render_failed: no renderer for push yet)
+    01-05 09:00 #2 failed -> end
+    01-05 09:00 #2 ended: completed
+    "#);
 }
 
 #[test]
@@ -92,7 +110,15 @@ fn a_step_that_awaits_delivery_hears_of_it_by_a_customer_event() {
 #[test]
 fn a_message_that_cannot_be_rendered_fails_its_step() {
     let message = "{ content: note, channels: [push] }";
-    assert_snapshot!(one_message(message, "event start"), @"");
+    assert_snapshot!(one_message(message, "event start"), @r"
+    01-05 09:00 event start
+    01-05 09:00 #1 entered one v1 at say
+    01-05 09:00 #1 message note refused: render_failed: no renderer for push yet
+    01-05 09:00 #1 say -> failed (failed: render_failed: no renderer for push yet)
+    01-05 09:00 trait failed = true
+    01-05 09:00 #1 failed -> end
+    01-05 09:00 #1 ended: completed
+    ");
 }
 
 #[test]

@@ -267,5 +267,30 @@ fn the_first_branch_that_holds_is_taken() {
         event signed_up
         event identify age=18
         event signed_up";
-    assert_snapshot!(run(BRANCHES, script), @"");
+    assert_snapshot!(run(BRANCHES, script), @r#"
+    01-05 09:00 event identify age=17 plan="gold"
+    01-05 09:00 trait age = 17
+    01-05 09:00 trait plan = "gold"
+    01-05 09:00 event signed_up
+    01-05 09:00 #1 entered branches v1 at choose
+    01-05 09:00 #1 choose -> other (branch 2)
+    01-05 09:00 #1 other -> end (skipped)
+    01-05 09:00 #1 ended: completed
+    01-05 09:00 event purchase sku="cap"
+    01-05 09:00 event purchase sku="hat"
+    01-05 09:00 event signed_up
+    01-05 09:00 #2 entered branches v1 at choose
+    01-05 09:00 #2 choose -> hat (branch 1)
+    01-05 09:00 trait way = "hat"
+    01-05 09:00 #2 hat -> end
+    01-05 09:00 #2 ended: completed
+    01-05 09:00 event identify age=18
+    01-05 09:00 trait age = 18
+    01-05 09:00 event signed_up
+    01-05 09:00 #3 entered branches v1 at choose
+    01-05 09:00 #3 choose -> gold (branch 0)
+    01-05 09:00 trait way = "gold"
+    01-05 09:00 #3 gold -> end
+    01-05 09:00 #3 ended: completed
+    "#);
 }

@@ -62,7 +62,15 @@ steps:
   second: { update: { lifecycle: size(customer.id) }, on_error: third }
   third: { update: { traits.ok: true } }
 "#;
-    assert_snapshot!(run(yaml, "event start"), @"");
+    assert_snapshot!(run(yaml, "event start"), @r"
+    01-05 09:00 event start
+    01-05 09:00 #1 entered update v1 at first
+    01-05 09:00 #1 first -> second (failed: no field `age` in `customer.traits`)
+    01-05 09:00 #1 second -> third (failed: lifecycle is a text or null, not int)
+    01-05 09:00 trait ok = true
+    01-05 09:00 #1 third -> end
+    01-05 09:00 #1 ended: completed
+    ");
 }
 
 #[test]
