@@ -55,6 +55,8 @@ pub(crate) struct Turn<'a> {
     intents: Vec<Intent<'a>>,
     /// How many raised events led to what is being done now.
     depth: u8,
+    /// The deepest of them so far: what a condition moves is taken to follow from that one.
+    deepest: u8,
     /// How many times this turn has paused before.
     round: u32,
     /// Reading is by shared reference; what could not be evaluated is noted on the side.
@@ -113,6 +115,7 @@ impl<'a> Turn<'a> {
             tired: BTreeMap::new(),
             intents: Vec::new(),
             depth: 0,
+            deepest: 0,
             round: 0,
             condition_errors: RefCell::default(),
             trait_zone_is_valid: Cell::new(None),

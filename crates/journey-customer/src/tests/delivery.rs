@@ -37,7 +37,20 @@ fn a_message_is_granted_claimed_and_settled_once() {
         ack
         ack
         claim";
-    assert_snapshot!(one_message("{ content: note, channels: [push, email] }", script), @"");
+    assert_snapshot!(one_message("{ content: note, channels: [push, email] }", script), @r#"
+    01-05 09:00 event start who="Anna"
+    01-05 09:00 #1 entered one v1 at say
+    01-05 09:00 #1 message note granted on push: purpose service; channel push is first available
+    01-05 09:00 #1 say -> after
+    01-05 09:00 trait said = true
+    01-05 09:00 #1 after -> end
+    01-05 09:00 #1 ended: completed
+    01-05 09:00 effect 4 claimed: attempt 1 until 2026-01-05T09:01:00Z
+    01-05 09:00 -- rejected: the effect cannot be claimed: it is claimed by another worker
+    01-05 09:00 effect 4 attempt 1 sent
+    01-05 09:00 -- settled before
+    01-05 09:00 -- rejected: the effect cannot be claimed: it is gone
+    "#);
 }
 
 #[test]
@@ -52,18 +65,18 @@ fn the_preferred_channel_comes_first_if_it_is_listed() {
     01-05 09:00 trait preferred_channel = "email"
     01-05 09:00 event start who="Anna"
     01-05 09:00 #1 entered one v1 at say
-    01-05 09:00 #1 message note refused: render_failed: no renderer for email yet
-    01-05 09:00 #1 say -> failed (failed: render_failed: no renderer for email yet)
-    01-05 09:00 trait failed = true
-    01-05 09:00 #1 failed -> end
+    01-05 09:00 #1 message note granted on email: purpose service; channel email is preferred
+    01-05 09:00 #1 say -> after
+    01-05 09:00 trait said = true
+    01-05 09:00 #1 after -> end
     01-05 09:00 #1 ended: completed
     01-05 09:00 event identify preferred_channel="sms"
     01-05 09:00 trait preferred_channel = "sms"
     01-05 09:00 event start who="Anna"
     01-05 09:00 #2 entered one v1 at say
-    01-05 09:00 #2 message note refused: render_failed: no renderer for push yet
-    01-05 09:00 #2 say -> failed (failed: render_failed: no renderer for push yet)
-    01-05 09:00 #2 failed -> end
+    01-05 09:00 #2 message note granted on push: purpose service; channel push is first available
+    01-05 09:00 #2 say -> after
+    01-05 09:00 #2 after -> end
     01-05 09:00 #2 ended: completed
     "#);
 }
@@ -71,28 +84,86 @@ fn the_preferred_channel_comes_first_if_it_is_listed() {
 #[test]
 fn after_a_permanent_failure_the_next_channel_is_a_new_effect_even_when_the_instance_has_ended() {
     let script = "event start who=Anna \n claim \n fail \n claim \n fail \n fail";
-    assert_snapshot!(one_message("{ content: note, channels: [push, email] }", script), @"");
+    assert_snapshot!(one_message("{ content: note, channels: [push, email] }", script), @r#"
+    01-05 09:00 event start who="Anna"
+    01-05 09:00 #1 entered one v1 at say
+    01-05 09:00 #1 message note granted on push: purpose service; channel push is first available
+    01-05 09:00 #1 say -> after
+    01-05 09:00 trait said = true
+    01-05 09:00 #1 after -> end
+    01-05 09:00 #1 ended: completed
+    01-05 09:00 effect 4 claimed: attempt 1 until 2026-01-05T09:01:00Z
+    01-05 09:00 effect 4 attempt 1 failed for good: no such address
+    01-05 09:00 #1 message note granted on email: purpose service; channel email is first available; after push failed
+    01-05 09:00 effect 11 claimed: attempt 1 until 2026-01-05T09:01:00Z
+    01-05 09:00 effect 11 attempt 1 failed for good: no such address
+    01-05 09:00 event message_failed channels=["push","email"] content="note" journey="one" reason="no such address" step="say" version=1 (raised by #1)
+    01-05 09:00 -- settled before
+    "#);
 }
 
 #[test]
 fn a_step_that_awaits_fails_after_the_last_channel() {
     let message = "{ content: note, channels: [push, email], await: sent }";
     let script = "event start who=Anna \n claim \n fail \n claim \n fail";
-    assert_snapshot!(one_message(message, script), @"");
+    assert_snapshot!(one_message(message, script), @r#"
+    01-05 09:00 event start who="Anna"
+    01-05 09:00 #1 entered one v1 at say
+    01-05 09:00 #1 message note granted on push: purpose service; channel push is first available
+    01-05 09:00 #1 rests: awaits effect 4
+    01-05 09:00 effect 4 claimed: attempt 1 until 2026-01-05T09:01:00Z
+    01-05 09:00 effect 4 attempt 1 failed for good: no such address
+    01-05 09:00 #1 message note granted on email: purpose service; channel email is first available; after push failed
+    01-05 09:00 #1 rests: awaits effect 8
+    01-05 09:00 effect 8 claimed: attempt 1 until 2026-01-05T09:01:00Z
+    01-05 09:00 effect 8 attempt 1 failed for good: no such address
+    01-05 09:00 #1 say -> failed (failed: no such address)
+    01-05 09:00 event message_failed channels=["push","email"] content="note" journey="one" reason="no such address" step="say" version=1 (raised by #1)
+    01-05 09:00 trait failed = true
+    01-05 09:00 #1 failed -> end
+    01-05 09:00 #1 ended: completed
+    "#);
 }
 
 #[test]
 fn a_step_that_awaits_sent_goes_on_with_the_word_of_the_channel() {
     let message = "{ content: note, channels: [push], await: sent }";
     let script = "event start who=Anna \n claim \n nack 5m \n claim \n advance 5m \n claim \n ack";
-    assert_snapshot!(one_message(message, script), @"");
+    assert_snapshot!(one_message(message, script), @r#"
+    01-05 09:00 event start who="Anna"
+    01-05 09:00 #1 entered one v1 at say
+    01-05 09:00 #1 message note granted on push: purpose service; channel push is first available
+    01-05 09:00 #1 rests: awaits effect 4
+    01-05 09:00 effect 4 claimed: attempt 1 until 2026-01-05T09:01:00Z
+    01-05 09:00 effect 4 attempt 1 failed for now, again at 2026-01-05T09:05:00Z: busy
+    01-05 09:00 -- rejected: the effect cannot be claimed: it waits for its retry
+    01-05 09:05 effect 4 claimed: attempt 2 until 2026-01-05T09:06:00Z
+    01-05 09:05 effect 4 attempt 2 sent
+    01-05 09:05 #1 say -> after
+    01-05 09:05 trait said = true
+    01-05 09:05 #1 after -> end
+    01-05 09:05 #1 ended: completed
+    "#);
 }
 
 #[test]
 fn a_step_that_awaits_delivery_hears_of_it_after_the_row_is_gone() {
     let message = "{ content: note, channels: [push], await: delivered }";
     let script = "event start who=Anna \n claim \n ack \n advance 1h \n deliver \n deliver";
-    assert_snapshot!(one_message(message, script), @"");
+    assert_snapshot!(one_message(message, script), @r#"
+    01-05 09:00 event start who="Anna"
+    01-05 09:00 #1 entered one v1 at say
+    01-05 09:00 #1 message note granted on push: purpose service; channel push is first available
+    01-05 09:00 #1 rests: awaits effect 4
+    01-05 09:00 effect 4 claimed: attempt 1 until 2026-01-05T09:01:00Z
+    01-05 09:00 effect 4 attempt 1 sent
+    01-05 10:00 effect 4 attempt 1 delivered
+    01-05 10:00 #1 say -> after
+    01-05 10:00 trait said = true
+    01-05 10:00 #1 after -> end
+    01-05 10:00 #1 ended: completed
+    01-05 10:00 -- settled before
+    "#);
 }
 
 #[test]
@@ -104,7 +175,20 @@ fn a_step_that_awaits_delivery_hears_of_it_by_a_customer_event() {
         ack
         event message_delivered effect_id=e1~00~1~default~anna~7~999~0
         event message_delivered effect_id=e1~00~1~default~anna~7~4~0";
-    assert_snapshot!(one_message(message, script), @"");
+    assert_snapshot!(one_message(message, script), @r#"
+    01-05 09:00 event start who="Anna"
+    01-05 09:00 #1 entered one v1 at say
+    01-05 09:00 #1 message note granted on push: purpose service; channel push is first available
+    01-05 09:00 #1 rests: awaits effect 4
+    01-05 09:00 effect 4 claimed: attempt 1 until 2026-01-05T09:01:00Z
+    01-05 09:00 effect 4 attempt 1 sent
+    01-05 09:00 event message_delivered effect_id="e1~00~1~default~anna~7~999~0"
+    01-05 09:00 event message_delivered effect_id="e1~00~1~default~anna~7~4~0"
+    01-05 09:00 #1 say -> after
+    01-05 09:00 trait said = true
+    01-05 09:00 #1 after -> end
+    01-05 09:00 #1 ended: completed
+    "#);
 }
 
 #[test]
@@ -113,8 +197,8 @@ fn a_message_that_cannot_be_rendered_fails_its_step() {
     assert_snapshot!(one_message(message, "event start"), @r"
     01-05 09:00 event start
     01-05 09:00 #1 entered one v1 at say
-    01-05 09:00 #1 message note refused: render_failed: no renderer for push yet
-    01-05 09:00 #1 say -> failed (failed: render_failed: no renderer for push yet)
+    01-05 09:00 #1 message note refused: render_failed: content `note`, push `body`, line 1: `entry.properties.who` is undefined
+    01-05 09:00 #1 say -> failed (failed: render_failed: content `note`, push `body`, line 1: `entry.properties.who` is undefined)
     01-05 09:00 trait failed = true
     01-05 09:00 #1 failed -> end
     01-05 09:00 #1 ended: completed
@@ -132,12 +216,55 @@ fn effects_of_one_channel_are_handed_over_in_order_and_one_at_a_time() {
         claim
         advance 1m
         claim";
-    assert_snapshot!(one_message("{ content: note, channels: [push] }", script), @"");
+    assert_snapshot!(one_message("{ content: note, channels: [push] }", script), @r#"
+    01-05 09:00 event start who="A"
+    01-05 09:00 #1 entered one v1 at say
+    01-05 09:00 #1 message note granted on push: purpose service; channel push is first available
+    01-05 09:00 #1 say -> after
+    01-05 09:00 trait said = true
+    01-05 09:00 #1 after -> end
+    01-05 09:00 #1 ended: completed
+    01-05 09:00 event start who="B"
+    01-05 09:00 #2 entered one v1 at say
+    01-05 09:00 #2 message note granted on push: purpose service; channel push is first available
+    01-05 09:00 #2 say -> after
+    01-05 09:00 #2 after -> end
+    01-05 09:00 #2 ended: completed
+    01-05 09:00 effect 4 claimed: attempt 1 until 2026-01-05T09:01:00Z
+    01-05 09:00 -- rejected: the effect cannot be claimed: it is claimed by another worker
+    01-05 09:00 effect 4 attempt 1 sent
+    01-05 09:00 effect 11 claimed: attempt 1 until 2026-01-05T09:01:00Z
+    01-05 09:01 effect 11 claimed: attempt 2 until 2026-01-05T09:02:00Z
+    "#);
 }
 
 #[test]
-fn a_message_without_a_channel_is_refused() {
-    let message = "{ content: note, channels: [push], await: sent }";
-    let script = "event start who=Anna \n claim \n fail";
-    assert_snapshot!(one_message(message, script), @"");
+fn a_late_word_of_an_earlier_attempt_counts_when_it_went_out_and_not_when_it_failed() {
+    use crate::{Command, Outcome, Reply};
+    use journey_types::Sequence;
+    let yaml = format!(
+        "
+journey: one
+entry: [{{ event: start }}]
+steps:
+  say: {{ message: {{ content: note, channels: [push] }} }}
+{CONTENT}"
+    );
+    let mut world = super::script::World::new(&yaml);
+    world.script("event start who=Anna \n claim \n advance 2m \n claim");
+    let effect = Sequence::new(4);
+    let settle = |attempt: u32, outcome: Outcome| Command::Settle {
+        birth: world.state.birth,
+        effect,
+        attempt,
+        outcome,
+    };
+    let reason = "no such address".to_owned();
+    let failed = settle(1, Outcome::FailedForGood { reason });
+    let never_claimed = settle(3, Outcome::Sent);
+    let sent = settle(1, Outcome::Sent);
+    assert_eq!(world.decide(&failed), Ok(Reply::Settled));
+    assert_eq!(world.decide(&never_claimed), Ok(Reply::Settled));
+    assert_eq!(world.decide(&sent), Ok(Reply::Recorded));
+    assert!(world.state.outbox.is_empty());
 }

@@ -29,8 +29,8 @@ fn a_condition_that_never_comes_ends_in_the_timeout_branch() {
     01-05 09:00 #1 rests: branch 1 due 2026-01-07T09:00:00Z
     01-07 09:00:00.001 #1 timer fired: branch 1, due 2026-01-07T09:00:00Z
     01-07 09:00:00.001 #1 wait -> remind (branch 1)
-    01-07 09:00:00.001 #1 message hello refused: render_failed: no renderer for email yet
-    01-07 09:00:00.001 #1 remind -> end (failed: render_failed: no renderer for email yet)
+    01-07 09:00:00.001 #1 message hello granted on email: purpose service; channel email is first available
+    01-07 09:00:00.001 #1 remind -> end
     01-07 09:00:00.001 #1 ended: completed
     ");
 }
@@ -44,8 +44,8 @@ fn a_condition_that_was_true_before_takes_its_branch_at_once() {
     01-05 09:00 event signed_up
     01-05 09:00 #1 entered verify v1 at wait
     01-05 09:00 #1 wait -> welcome (branch 0)
-    01-05 09:00 #1 message hello refused: render_failed: no renderer for push yet
-    01-05 09:00 #1 welcome -> end (failed: render_failed: no renderer for push yet)
+    01-05 09:00 #1 message hello granted on push: purpose service; channel push is first available
+    01-05 09:00 #1 welcome -> end
     01-05 09:00 #1 ended: completed
     ");
 }
@@ -60,8 +60,8 @@ fn a_condition_that_becomes_true_disarms_the_timer() {
     01-06 09:00 event identify verified=true
     01-06 09:00 trait verified = true
     01-06 09:00 #1 wait -> welcome (branch 0)
-    01-06 09:00 #1 message hello refused: render_failed: no renderer for push yet
-    01-06 09:00 #1 welcome -> end (failed: render_failed: no renderer for push yet)
+    01-06 09:00 #1 message hello granted on push: purpose service; channel push is first available
+    01-06 09:00 #1 welcome -> end
     01-06 09:00 #1 ended: completed
     ");
 }
@@ -99,13 +99,13 @@ fn of_two_appointments_only_the_cancelled_one_is_called_off() {
     01-05 09:00 #2 rests: branch 1 due 2026-01-11T10:00:00Z
     01-05 10:00 event appointment_cancelled appointment="a1"
     01-05 10:00 #1 wait -> cancelled (branch 0)
-    01-05 10:00 #1 message note refused: render_failed: no renderer for sms yet
-    01-05 10:00 #1 cancelled -> end (failed: render_failed: no renderer for sms yet)
+    01-05 10:00 #1 message note granted on sms: purpose service; channel sms is first available
+    01-05 10:00 #1 cancelled -> end
     01-05 10:00 #1 ended: completed
     01-11 10:00:00.001 #2 timer fired: branch 1, due 2026-01-11T10:00:00Z
     01-11 10:00:00.001 #2 wait -> reminder (branch 1)
-    01-11 10:00:00.001 #2 message note refused: render_failed: no renderer for sms yet
-    01-11 10:00:00.001 #2 reminder -> end (failed: render_failed: no renderer for sms yet)
+    01-11 10:00:00.001 #2 message note granted on sms: purpose service; channel sms is first available
+    01-11 10:00:00.001 #2 reminder -> end
     01-11 10:00:00.001 #2 ended: completed
     "#);
 }
@@ -117,8 +117,8 @@ fn the_same_keyed_event_twice_is_one_instance() {
     01-05 09:00 event appointment_booked appointment=42 day="2026-01-05T12:00:00Z"
     01-05 09:00 #1 entered appointment v1 [42] at wait
     01-05 09:00 #1 wait -> reminder (branch 1, already due at 2026-01-04T12:00:00Z)
-    01-05 09:00 #1 message note refused: render_failed: no renderer for sms yet
-    01-05 09:00 #1 reminder -> end (failed: render_failed: no renderer for sms yet)
+    01-05 09:00 #1 message note granted on sms: purpose service; channel sms is first available
+    01-05 09:00 #1 reminder -> end
     01-05 09:00 #1 ended: completed
     01-05 09:00 -- duplicate
     "#);

@@ -48,7 +48,7 @@ impl Turn<'_> {
     /// Takes an event in: profile and history first, then the instances that run, then entries.
     pub(crate) fn take_in(&mut self, incoming: &Incoming) {
         self.budget.spend_step();
-        self.depth = incoming.depth;
+        self.follow(incoming.depth);
         let feeds = self.feeds(incoming);
         self.record(EventBody::EventAccepted {
             fingerprint: incoming.fingerprint,
@@ -84,6 +84,13 @@ impl Turn<'_> {
     /// What follows is caused by something from outside, not by an event raised in the turn.
     pub(crate) const fn start_from_outside(&mut self) {
         self.depth = 0;
+        self.deepest = 0;
+    }
+
+    /// What follows is caused by an event of this depth.
+    fn follow(&mut self, depth: u8) {
+        self.depth = depth;
+        self.deepest = self.deepest.max(depth);
     }
 
     fn take_in_raised(&mut self) {
@@ -102,7 +109,7 @@ impl Turn<'_> {
                 self.ready.insert(number, depth);
                 return;
             }
-            self.depth = depth;
+            self.follow(depth);
             self.run_step(number);
         }
     }

@@ -21,6 +21,7 @@ impl<'a> Turn<'a> {
             return;
         }
         let changes = std::mem::take(&mut self.changes);
+        self.depth = self.deepest;
         for number in self.running() {
             let Some(position) = self.position(number) else {
                 continue;

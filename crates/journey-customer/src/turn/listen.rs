@@ -19,7 +19,9 @@ impl<'a> Turn<'a> {
         for number in self.running() {
             self.hear(number, event);
         }
-        for watched in self.state.watched_goals.clone() {
+        let watched = self.state.watched_goals.iter();
+        let watched = watched.filter(|watched| self.goal_of(watched, event).is_some());
+        for watched in watched.cloned().collect::<Vec<WatchedGoal>>() {
             self.hear_for_ended(&watched, event);
         }
     }
@@ -76,21 +78,30 @@ impl<'a> Turn<'a> {
         ending
     }
 
+    /// The goal that is watched, if this kind of event reaches it.
+    fn goal_of(
+        &self,
+        watched: &WatchedGoal,
+        event: &CustomerEvent,
+    ) -> Option<(&'a Plan, &'a Goal)> {
+        let catalog = self.context.catalog;
+        let plan = catalog.plan(&watched.journey, watched.version)?;
+        let mut goals = plan.goals.iter();
+        let goal = goals.find(|goal| goal.id == watched.goal)?;
+        (goal.reached_by.event == event.name).then_some((plan, goal))
+    }
+
     fn hear_for_ended(&mut self, watched: &WatchedGoal, event: &CustomerEvent) {
-        let plan = self.context.catalog.plan(&watched.journey, watched.version);
-        let Some(plan) = plan.map(Arc::as_ref) else {
+        let Some((plan, goal)) = self.goal_of(watched, event) else {
             return;
         };
-        let goal = plan.goals.iter().find(|goal| goal.id == watched.goal);
         let subject = Subject {
             entry: Some(&watched.entry),
             ..Subject::outside(plan)
         };
-        let key = watched.key.as_deref();
-        if let Some(goal) = goal
-            && self.stamp <= watched.until
-            && self.matches_as(&goal.reached_by, (key, subject), plan, event)
-        {
+        let subject = (watched.key.as_deref(), subject);
+        let counts_still = self.stamp <= watched.until;
+        if counts_still && self.matches_as(&goal.reached_by, subject, plan, event) {
             let instance = InstanceRef {
                 number: watched.instance,
                 journey: watched.journey.clone(),
