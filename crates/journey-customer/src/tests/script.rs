@@ -6,6 +6,7 @@
 //! against what was decided.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use journey_model::{Catalog, PublishedDocument, Source, check};
 use journey_types::{
@@ -28,7 +29,7 @@ pub(super) fn run(yaml: &str, script: &str) -> String {
 
 /// One customer in virtual time.
 pub(super) struct World {
-    pub(super) catalog: Catalog,
+    catalog: Arc<Catalog>,
     documents: Vec<PublishedDocument>,
     pub(super) state: CustomerState,
     pub(super) facts: Vec<JournalEvent>,
@@ -42,12 +43,25 @@ pub(super) struct World {
 impl World {
     /// A customer nobody heard of, on Monday 2026-01-05 at 09:00 UTC.
     pub(super) fn new(yaml: &str) -> Self {
+        let mut world = Self::of("anna");
+        world.publish(yaml);
+        world
+    }
+
+    /// Another customer under the same journeys.
+    pub(super) fn beside(&self, customer: &str) -> Self {
+        let mut world = Self::of(customer);
+        world.catalog = Arc::clone(&self.catalog);
+        world
+    }
+
+    fn of(customer: &str) -> Self {
         let key = CustomerKey {
             workspace: WorkspaceId::default_workspace(),
-            customer: CustomerId::new("anna").unwrap(),
+            customer: CustomerId::new(customer).unwrap(),
         };
-        let mut world = Self {
-            catalog: Catalog::default(),
+        Self {
+            catalog: Arc::default(),
             documents: Vec::new(),
             state: CustomerState::new(key),
             facts: Vec::new(),
@@ -56,9 +70,7 @@ impl World {
             last_event: None,
             last_claim: None,
             n_events: 0,
-        };
-        world.publish(yaml);
-        world
+        }
     }
 
     /// Publishes documents, as new versions where their ids are known.
@@ -79,7 +91,7 @@ impl World {
             });
         }
         let revision = CatalogRevision::new(self.documents.len() as u64);
-        self.catalog = Catalog::build(revision, &self.documents).unwrap();
+        self.catalog = Arc::new(Catalog::build(revision, &self.documents).unwrap());
     }
 
     pub(super) fn script(&mut self, script: &str) {
