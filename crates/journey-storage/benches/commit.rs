@@ -26,7 +26,6 @@ fn main() -> Result<(), Box<dyn Error>> {
             segment_size_bytes: LOG_SEGMENT_SIZE_BYTES,
             value_size_bytes_max: LOG_VALUE_SIZE_BYTES_MAX,
             cache_capacity_bytes: 64 * 1024 * 1024,
-            flush_every: Duration::from_millis(200),
         })?;
         let tree = engine.tree("raft")?;
         let (mut n_commits, mut worst) = (0_u64, Duration::ZERO);

@@ -13,7 +13,6 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::error::StorageError;
@@ -40,8 +39,6 @@ pub struct DataFolderOptions {
     pub log_cache_bytes: u64,
     /// Page cache of the state database, 64 to 128 MiB.
     pub state_cache_bytes: u64,
-    /// How often each database writes out what nobody flushed; 200 ms is a good value.
-    pub flush_every: Duration,
 }
 
 /// An open data folder. It is free again when it, its engines and their trees are gone.
@@ -69,14 +66,12 @@ impl DataFolder {
             segment_size_bytes: LOG_SEGMENT_SIZE_BYTES,
             value_size_bytes_max: LOG_VALUE_SIZE_BYTES_MAX,
             cache_capacity_bytes: options.log_cache_bytes,
-            flush_every: options.flush_every,
         })?;
         let state = SledEngine::open(SledOptions {
             path: path.join(STATE),
             segment_size_bytes: STATE_SEGMENT_SIZE_BYTES,
             value_size_bytes_max: STATE_VALUE_SIZE_BYTES_MAX,
             cache_capacity_bytes: options.state_cache_bytes,
-            flush_every: options.flush_every,
         })?;
         sync_folder(&path)?;
         Ok(Self {

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::error::StorageError;
-use crate::limits::KEY_SIZE_BYTES_MAX;
+use crate::limits::{ATOMIC_BATCH_SIZE_BYTES_MAX, KEY_SIZE_BYTES_MAX};
 
 /// One key with its value, as read from a tree.
 pub type Row = (Vec<u8>, Vec<u8>);
@@ -103,7 +103,8 @@ pub trait Tree: Send + Sync + std::fmt::Debug + 'static {
     /// Writes all changes or none, also over a crash. Takes a process-wide lock in sled: never on a hot path.
     ///
     /// # Errors
-    /// As [`Tree::put_ordered`], but with nothing changed.
+    /// As [`Tree::put_ordered`], but with nothing changed, and [`StorageError::BatchTooLarge`] above
+    /// [`ATOMIC_BATCH_SIZE_BYTES_MAX`] in all.
     fn apply_atomic(&self, puts: &[Put]) -> Result<(), StorageError>;
 
     /// Reads up to `rows_max` rows in key order between the bounds; bounds that cross give none. Writers may go on
@@ -147,6 +148,20 @@ pub(crate) fn check_sizes(
                 size_bytes_max: value_size_bytes_max,
             });
         }
+    }
+    Ok(())
+}
+
+/// Refuses an atomic batch that no engine may take.
+pub(crate) fn check_batch_size(tree: &str, puts: &[Put]) -> Result<(), StorageError> {
+    let size_of = |put: &Put| put.key.len() + put.value.as_ref().map_or(0, Vec::len);
+    let size_bytes = puts.iter().map(size_of).sum();
+    if size_bytes > ATOMIC_BATCH_SIZE_BYTES_MAX {
+        return Err(StorageError::BatchTooLarge {
+            tree: tree.to_owned(),
+            size_bytes,
+            size_bytes_max: ATOMIC_BATCH_SIZE_BYTES_MAX,
+        });
     }
     Ok(())
 }

@@ -55,6 +55,18 @@ pub enum StorageError {
         /// The limit of this database.
         size_bytes_max: usize,
     },
+    /// An atomic batch is larger than may be written without an fsync in between.
+    #[error(
+        "atomic batch of {size_bytes} bytes in tree {tree} is above the limit of {size_bytes_max} bytes; write the rows in order, and last the one that makes them count"
+    )]
+    BatchTooLarge {
+        /// The tree.
+        tree: String,
+        /// Size of all keys and values.
+        size_bytes: usize,
+        /// The limit of every database.
+        size_bytes_max: usize,
+    },
     /// A value is larger than chunks may make up.
     #[error(
         "value of {size_bytes} bytes is above the limit of {size_bytes_max} bytes for a value in chunks"

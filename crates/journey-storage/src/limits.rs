@@ -13,9 +13,13 @@ pub const STATE_VALUE_SIZE_BYTES_MAX: usize = 4 * 1024;
 /// Segment of the log database: [`leaf_fits`] needs more than 6 MiB for its values.
 pub const LOG_SEGMENT_SIZE_BYTES: usize = 8 * 1024 * 1024;
 
-/// Segment of the state database: its leaves would fit 512 KiB, but an index page of [`INDEX_KEYS_MAX`] longest keys
-/// needs more than 1 MiB.
-pub const STATE_SEGMENT_SIZE_BYTES: usize = 2 * 1024 * 1024;
+/// Segment of the state database: 2 MiB would do for its pages (an index page of [`INDEX_KEYS_MAX`] longest keys is the
+/// largest), but every half segment costs an fsync.
+pub const STATE_SEGMENT_SIZE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Changes of one atomic batch together: sled makes them without an fsync in between, and writes several times as
+/// much, which must stay well below half a segment.
+pub const ATOMIC_BATCH_SIZE_BYTES_MAX: usize = 512 * 1024;
 
 /// The largest value that is stored in chunks: a log entry of 2 MiB, or a customer of 1 MiB, with room.
 pub const CHUNKED_VALUE_SIZE_BYTES_MAX: usize = 3 * 1024 * 1024;
@@ -59,6 +63,11 @@ const _: () = assert!(
 const _: () = assert!(
     leaf_fits(STATE_SEGMENT_SIZE_BYTES, STATE_VALUE_SIZE_BYTES_MAX),
     "a leaf of the state database would be written to a side file that is never synced"
+);
+const _: () = assert!(
+    ATOMIC_BATCH_SIZE_BYTES_MAX * 8 <= STATE_SEGMENT_SIZE_BYTES
+        && ATOMIC_BATCH_SIZE_BYTES_MAX * 8 <= LOG_SEGMENT_SIZE_BYTES,
+    "an atomic batch would outrun the fsync that guards freed segments"
 );
 const _: () = assert!(
     17 * (KEY_SIZE_BYTES_MAX + LOG_VALUE_SIZE_BYTES_MAX) < LOG_SEGMENT_SIZE_BYTES / 4

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::engine::{Engine, Put, Row, Tree, check_sizes, is_empty_range};
+use crate::engine::{Engine, Put, Row, Tree, check_batch_size, check_sizes, is_empty_range};
 use crate::error::StorageError;
 
 type Bytes = Arc<[u8]>;
@@ -320,6 +320,7 @@ impl Tree for MemoryTree {
     }
 
     fn apply_atomic(&self, puts: &[Put]) -> Result<(), StorageError> {
+        check_batch_size(&self.name, puts)?;
         self.change(puts, true)
     }
 

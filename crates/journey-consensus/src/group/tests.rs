@@ -1,7 +1,6 @@
 //! One group over memory and over sled: what is acknowledged is there, what fails is seen, nothing runs ahead.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use journey_storage::{CrashPoint, Engine, Fault, SledEngine, SledOptions};
@@ -30,7 +29,6 @@ fn sled(path: &std::path::Path) -> Arc<dyn Engine> {
         segment_size_bytes: journey_storage::limits::LOG_SEGMENT_SIZE_BYTES,
         value_size_bytes_max: journey_storage::limits::LOG_VALUE_SIZE_BYTES_MAX,
         cache_capacity_bytes: 16 * 1_024 * 1_024,
-        flush_every: Duration::from_millis(200),
     };
     Arc::new(SledEngine::open(options).unwrap())
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Fixture, VALUE_SIZE_BYTES_MAX};
 use crate::engine::{Engine, Put, Tree};
 use crate::error::StorageError;
-use crate::limits::KEY_SIZE_BYTES_MAX;
+use crate::limits::{ATOMIC_BATCH_SIZE_BYTES_MAX, KEY_SIZE_BYTES_MAX};
 
 type Claim = fn(&dyn Fixture) -> Result<(), StorageError>;
 
@@ -242,6 +242,14 @@ fn sizes_are_refused(fixture: &dyn Fixture) -> Result<(), StorageError> {
     assert!(is_value(tree.apply_atomic(&long_value)));
     assert!(is_key(tree.put_ordered(&long_key)));
     assert!(is_key(tree.apply_atomic(&long_key)));
+    let n_rows = u32::try_from(ATOMIC_BATCH_SIZE_BYTES_MAX / VALUE_SIZE_BYTES_MAX);
+    let row = |number| Put::set(key(number), vec![0; VALUE_SIZE_BYTES_MAX]);
+    let large_batch: Vec<Put> = (0..n_rows.expect("some rows")).map(row).collect();
+    let large_batch = tree.apply_atomic(&large_batch);
+    assert!(matches!(
+        large_batch,
+        Err(StorageError::BatchTooLarge { .. })
+    ));
     assert_eq!(tree.range(Unbounded, Unbounded, 9)?, []);
     Ok(())
 }

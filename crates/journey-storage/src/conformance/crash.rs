@@ -29,6 +29,15 @@ type State = BTreeMap<(&'static str, Vec<u8>), Vec<u8>>;
 /// # Errors
 /// What the engine says.
 pub fn write_round(engine: &dyn Engine, round: u64) -> Result<(), StorageError> {
+    write_unflushed_round(engine, round)?;
+    engine.flush_durable()
+}
+
+/// Writes one round, of which any prefix may be lost until a flush.
+///
+/// # Errors
+/// What the engine says.
+pub fn write_unflushed_round(engine: &dyn Engine, round: u64) -> Result<(), StorageError> {
     for write in 0..N_WRITES {
         let (tree, puts) = write_of(round, write);
         let tree = engine.tree(tree)?;
@@ -38,7 +47,7 @@ pub fn write_round(engine: &dyn Engine, round: u64) -> Result<(), StorageError> 
             tree.apply_atomic(&puts)?;
         }
     }
-    engine.flush_durable()
+    Ok(())
 }
 
 /// Checks what a crash has left, and gives the last round of which anything survived: the next must be above it.

@@ -8,7 +8,6 @@ fn options(path: &Path) -> DataFolderOptions {
         path: path.to_owned(),
         log_cache_bytes: 64 * 1024 * 1024,
         state_cache_bytes: 64 * 1024 * 1024,
-        flush_every: Duration::from_millis(200),
     }
 }
 

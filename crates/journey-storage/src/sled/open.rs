@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 
 use super::{Database, SledOptions};
 use crate::error::StorageError;
@@ -17,7 +17,6 @@ pub(super) fn open(options: SledOptions) -> Result<Database, StorageError> {
         segment_size_bytes,
         value_size_bytes_max,
         cache_capacity_bytes,
-        flush_every,
     } = options;
     if !leaf_fits(segment_size_bytes, value_size_bytes_max) {
         return Err(StorageError::UnsafeSizes {
@@ -28,19 +27,21 @@ pub(super) fn open(options: SledOptions) -> Result<Database, StorageError> {
     create_folder(&path)?;
     let lock = lock_folder(&path)?;
     remove_half_written_indexes(&path)?;
-    let flush_every_ms = u64::try_from(flush_every.as_millis()).unwrap_or(u64::MAX);
     let config = ::sled::Config::new()
         .path(&path)
         .segment_size(segment_size_bytes)
         .cache_capacity(cache_capacity_bytes)
-        .flush_every_ms(Some(flush_every_ms));
+        // Its own thread would clean segments between our fsyncs, see `Database::sync_when_due`.
+        .flush_every_ms(None);
     let db = open_alone(&config, &path)?;
     sync_files(&path)?;
     Ok(Database {
-        db,
         file: open_file(&path.join("db"))?,
         path,
         value_size_bytes_max,
+        unsynced_bytes_max: i64::try_from(segment_size_bytes / 2).unwrap_or(i64::MAX),
+        synced_lsn: AtomicI64::new(db.context.pagecache.log.stable_offset()),
+        db,
         flush_failed: AtomicBool::new(false),
         _lock: lock,
     })

@@ -16,7 +16,6 @@ fn options(path: &Path) -> SledOptions {
         segment_size_bytes: STATE_SEGMENT_SIZE_BYTES,
         value_size_bytes_max: VALUE_SIZE_BYTES_MAX,
         cache_capacity_bytes: 64 * 1024 * 1024,
-        flush_every: Duration::from_millis(200),
     }
 }
 
@@ -99,7 +98,7 @@ fn side_files_are_refused_while_open_and_at_open() {
 fn sizes_that_would_make_side_files_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path());
-    options.value_size_bytes_max = 64 * 1024;
+    options.segment_size_bytes = 1024 * 1024;
     let opened = SledEngine::open(options);
     assert!(matches!(opened, Err(StorageError::UnsafeSizes { .. })));
 }

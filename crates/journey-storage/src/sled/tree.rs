@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Database;
 use super::key::{decode, encode, encode_bound};
-use crate::engine::{Put, Row, Tree, check_sizes, is_empty_range};
+use crate::engine::{Put, Row, Tree, check_batch_size, check_sizes, is_empty_range};
 use crate::error::StorageError;
 
 /// A tree and the database that it lies in; the tree goes first, so that the lock goes last.
@@ -56,12 +56,14 @@ impl Tree for SledTree {
                 None => self.tree.remove(encode(&put.key)),
             }
             .map_err(self.failed("writing to"))?;
+            self.database.sync_when_due()?;
         }
         Ok(())
     }
 
     fn apply_atomic(&self, puts: &[Put]) -> Result<(), StorageError> {
         self.check_writable(puts)?;
+        check_batch_size(&self.name, puts)?;
         let mut batch = ::sled::Batch::default();
         for put in puts {
             match &put.value {
@@ -70,7 +72,8 @@ impl Tree for SledTree {
             }
         }
         let applied = self.tree.apply_batch(batch);
-        applied.map_err(self.failed("writing a batch to"))
+        applied.map_err(self.failed("writing a batch to"))?;
+        self.database.sync_when_due()
     }
 
     fn range(
