@@ -90,7 +90,6 @@ async fn main() -> anyhow::Result<()> {
         segment_size_bytes: LOG_SEGMENT_SIZE_BYTES,
         value_size_bytes_max: LOG_VALUE_SIZE_BYTES_MAX,
         cache_capacity_bytes: 64 * 1_024 * 1_024,
-        flush_every: Duration::from_millis(200),
     })?;
     let storage = LogStorage::open(Arc::new(engine))?;
     let options = ConsensusOptions {
