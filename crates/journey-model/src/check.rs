@@ -1,5 +1,7 @@
 //! Checks authored files against each other and what is published, before anything is published.
 
+mod published;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -88,6 +90,7 @@ pub fn check(sources: &[Source], published: &Catalog) -> CheckReport {
         file.read(DocumentKind::Journey, &known);
     }
     refuse_same_events(&mut files);
+    published::refuse_lost_channels(&mut files, published);
     report(files, published)
 }
 

@@ -215,15 +215,29 @@ pub(crate) fn exits_of(step: &Step) -> Vec<(Target, bool)> {
     targets
 }
 
-/// Whether an instance may pass the step without time passing.
-pub(crate) fn may_pass_at_once(step: &Step) -> bool {
-    step.only_if.is_some()
-        || match &step.kind {
-            StepKind::Message(message) => message::may_pass_at_once(message),
-            StepKind::Delay(delay) => delay::may_pass_at_once(delay),
-            StepKind::WaitUntil(branches) => wait_until::may_pass_at_once(branches),
-            StepKind::Split(_) | StepKind::Update(_) | StepKind::Emit(_) => true,
-        }
+/// Whether time passes while an instance is at a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Each time.
+    Always,
+    /// Not when its condition holds from the start, its instant lies in the past, or `only_if` skips it.
+    Sometimes,
+    /// Never.
+    Never,
+}
+
+/// Whether time passes while an instance is at the step.
+pub(crate) fn rest_of(step: &Step) -> Rest {
+    let rest = match &step.kind {
+        StepKind::Message(message) => message::rest_of(message),
+        StepKind::Delay(delay) => delay::rest_of(delay),
+        StepKind::WaitUntil(branches) => wait_until::rest_of(branches),
+        StepKind::Split(_) | StepKind::Update(_) | StepKind::Emit(_) => Rest::Never,
+    };
+    match rest {
+        Rest::Always if step.only_if.is_some() => Rest::Sometimes,
+        rest => rest,
+    }
 }
 
 /// The canonical form of a step: defaults filled in, without its title.

@@ -1,6 +1,6 @@
 //! What authors are told: a table of bad files with every message, and good files with their hashes.
 
-use super::{CheckReport, check};
+use super::{CheckReport, CheckedDocument, check};
 use crate::catalog::{Catalog, PublishedDocument};
 use crate::document::DocumentKind;
 use crate::source::Source;
@@ -108,21 +108,63 @@ fn two_files_are_checked_together() {
     assert_eq!(together.render(), "");
     assert_eq!(together.documents.len(), 2);
     // What is published may be referred to as well.
-    let published = together
-        .documents
-        .iter()
-        .filter(|document| document.kind == DocumentKind::Content);
-    let published: Vec<PublishedDocument> = published
-        .map(|document| PublishedDocument {
-            kind: document.kind,
-            id: document.id.clone(),
-            version: 1,
-            hash: document.hash.clone(),
-            source_name: document.source_name.clone(),
-            source: document.source.clone(),
-        })
-        .collect();
-    let catalog = Catalog::build(journey_types::CatalogRevision::new(1), &published).unwrap();
+    let catalog = publish(&together, |kind| kind == DocumentKind::Content);
     let later = check(&[Source::new("j.yaml", journey)], &catalog);
     assert_eq!(later.render(), "");
+}
+
+/// The catalog of those documents of a report that are of fitting kinds, each as version 1.
+fn publish(report: &CheckReport, fits: impl Fn(DocumentKind) -> bool) -> Catalog {
+    let documents = report
+        .documents
+        .iter()
+        .filter(|document| fits(document.kind));
+    let published: Vec<PublishedDocument> = documents.map(as_version_1).collect();
+    Catalog::build(journey_types::CatalogRevision::new(1), &published).unwrap()
+}
+
+fn as_version_1(document: &CheckedDocument) -> PublishedDocument {
+    PublishedDocument {
+        kind: document.kind,
+        id: document.id.clone(),
+        version: 1,
+        hash: document.hash.clone(),
+        source_name: document.source_name.clone(),
+        source: document.source.clone(),
+    }
+}
+
+#[test]
+fn a_content_cannot_lose_a_channel_that_a_published_journey_sends_on() {
+    let catalog = publish(&check_text(good::METER), |_| true);
+    let content = "content: meter_video\nvariants: [{ channel: email, body: hello }]\n";
+    let sources = [Source::new("c.yaml", content)];
+    let report = check(&sources, &catalog);
+    insta::assert_snapshot!(report.render(), @r"
+    error: `meter_reading_help` version 1 sends this content on `push`, `sms`, which it has no longer
+     --> c.yaml:1:10
+      |
+    1 | content: meter_video
+      |          ^^^^^^^^^^^
+      = keep the variant, or publish the journey without the channel together with it
+    ");
+    // Together with a version of the journey that does without, it is only told.
+    let journey = good::METER.replace("[push, sms, email]", "[email]");
+    let (journey, _) = journey.split_once("---").unwrap();
+    let sources = [
+        Source::new("c.yaml", content),
+        Source::new("j.yaml", journey),
+    ];
+    let report = check(&sources, &catalog);
+    assert!(report.is_publishable(), "{}", report.render());
+    assert_eq!(report.diagnostics.len(), 1);
+}
+
+#[test]
+fn counts_that_are_new_are_said_and_known_ones_are_not() {
+    let report = check_text(good::METER);
+    assert_eq!(report.new_aggregates, ["count(reading_failed)"]);
+    let catalog = publish(&report, |_| true);
+    let again = check(&[Source::new("a.yaml", good::METER)], &catalog);
+    assert_eq!(again.new_aggregates, [""; 0]);
 }

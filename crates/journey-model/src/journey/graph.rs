@@ -2,7 +2,7 @@
 
 use crate::plan::{Step, StepIdx, Target};
 use crate::reading::Reader;
-use crate::step::{StepNames, exits_of, may_pass_at_once};
+use crate::step::{Rest, StepNames, exits_of, rest_of};
 
 /// Reports unreachable steps and loops that never rest.
 pub(super) fn check(
@@ -39,9 +39,12 @@ fn report_loop(reader: &mut Reader<'_, '_>, names: &StepNames, steps: &[Step], m
         [only] => format!("step {only} goes"),
         _ => format!("steps {} go", ids.join(", ")),
     };
-    if has_way_out {
-        let message = format!("{ids} round without resting");
-        let advice = "an instance parks after 256 steps in one turn: add a `delay` or `wait_until` unless a condition ends the loop before";
+    let may_rest = members
+        .iter()
+        .any(|member| rest_of(&steps[*member]) != Rest::Never);
+    if has_way_out || may_rest {
+        let message = format!("{ids} round, at times without resting");
+        let advice = "an instance parks after 256 steps in one turn: see that something in the loop takes time or ends it";
         reader.problems.warning(span, message, advice);
     } else {
         let message = format!("{ids} round for ever without resting");
@@ -83,13 +86,12 @@ fn loops_without_rest(steps: &[Step]) -> Vec<Vec<usize>> {
     let edges: Vec<Vec<usize>> = steps
         .iter()
         .map(|step| {
-            if may_pass_at_once(step) {
-                successors(step)
-                    .filter(|to| may_pass_at_once(&steps[*to]))
-                    .collect()
-            } else {
-                Vec::new()
+            if rest_of(step) == Rest::Always {
+                return Vec::new();
             }
+            successors(step)
+                .filter(|to| rest_of(&steps[*to]) != Rest::Always)
+                .collect()
         })
         .collect();
     let mut search = Search {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use journey_types::{TimeSpan, Value};
 
+use super::Rest;
 use crate::calendar::{WeekdaySet, ZoneChoice};
 use crate::canonical::{weekdays, window, zone_choice};
 use crate::expression::Position;
@@ -78,8 +79,16 @@ fn read_until_local(
     })
 }
 
-pub(super) fn may_pass_at_once(delay: &Delay) -> bool {
-    matches!(delay, Delay::For { span, .. } if *span == TimeSpan::ZERO)
+pub(super) fn rest_of(delay: &Delay) -> Rest {
+    match delay {
+        Delay::For { span, window: None } if *span == TimeSpan::ZERO => Rest::Never,
+        Delay::For { span, .. } if *span == TimeSpan::ZERO => Rest::Sometimes,
+        // An instant that does not move with the clock lies in the past the second time.
+        Delay::Until { at, .. } if !at.dependencies().time => Rest::Sometimes,
+        // At 09:00:00.000 the next 09:00 is now: once round the loop it is a day away.
+        Delay::UntilLocal { .. } => Rest::Sometimes,
+        Delay::For { .. } | Delay::Until { .. } => Rest::Always,
+    }
 }
 
 pub(super) fn canonical(delay: &Delay) -> Value {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use journey_types::{Channel, ContentId, Value};
 
-use super::KindContext;
+use super::{KindContext, Rest};
 use crate::expression::{nearest, one_of};
 use crate::fields::Fields;
 use crate::plan::{MessageAwait, MessageStep};
@@ -114,9 +114,12 @@ fn check_variant(
         .error(node.span.clone(), message, suggestion);
 }
 
-pub(super) const fn may_pass_at_once(message: &MessageStep) -> bool {
-    // A grant comes in the turn that asks for it.
-    matches!(message.awaits, MessageAwait::Granted)
+pub(super) const fn rest_of(message: &MessageStep) -> Rest {
+    match message.awaits {
+        // A grant comes in the turn that asks for it.
+        MessageAwait::Granted => Rest::Never,
+        MessageAwait::Sent | MessageAwait::Delivered => Rest::Always,
+    }
 }
 
 pub(super) fn canonical(message: &MessageStep) -> Value {

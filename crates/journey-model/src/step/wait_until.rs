@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use journey_types::{TimeSpan, Value};
 
-use super::{KindContext, StepNames};
+use super::{KindContext, Rest, StepNames};
 use crate::canonical::{event_match, window};
 use crate::event_match::read_event_match;
 use crate::expression::{Dependencies, Position};
@@ -152,14 +152,25 @@ fn can_wake(trigger: &WaitTrigger) -> bool {
     }
 }
 
-pub(super) fn may_pass_at_once(branches: &[WaitBranch]) -> bool {
-    branches.iter().any(|branch| match &branch.trigger {
+pub(super) fn rest_of(branches: &[WaitBranch]) -> Rest {
+    let mut rests = branches.iter().map(|branch| match &branch.trigger {
         // A level condition may hold from the start, again and again.
-        WaitTrigger::When { rising, .. } => !rising,
-        WaitTrigger::After { span, .. } => *span == TimeSpan::ZERO,
-        WaitTrigger::Event { since, .. } => *since == WaitSince::Entry,
-        // An instant may lie in the past every time.
-        WaitTrigger::At { .. } => true,
+        WaitTrigger::When { rising: false, .. } => Rest::Sometimes,
+        WaitTrigger::After { span, window: None } if *span == TimeSpan::ZERO => Rest::Never,
+        WaitTrigger::After { span, .. } if *span == TimeSpan::ZERO => Rest::Sometimes,
+        WaitTrigger::Event { since, .. } if *since == WaitSince::Entry => Rest::Sometimes,
+        // An instant that does not move with the clock lies in the past the second time.
+        WaitTrigger::At { at } if !at.dependencies().time => Rest::Sometimes,
+        WaitTrigger::When { .. }
+        | WaitTrigger::After { .. }
+        | WaitTrigger::Event { .. }
+        | WaitTrigger::At { .. } => Rest::Always,
+    });
+    let first = rests.next().unwrap_or(Rest::Always);
+    rests.fold(first, |least, rest| match (least, rest) {
+        (Rest::Never, _) | (_, Rest::Never) => Rest::Never,
+        (Rest::Sometimes, _) | (_, Rest::Sometimes) => Rest::Sometimes,
+        (Rest::Always, Rest::Always) => Rest::Always,
     })
 }
 
