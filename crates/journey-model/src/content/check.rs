@@ -182,7 +182,11 @@ fn check_token(
     match (token.kind, token.text) {
         (TokenKind::Word, name) if before == Some("|") => {
             let suggestion = nearest(name, FILTERS).map(str::to_owned);
-            let message = format!("unknown filter `{name}`: there are {}", one_of(FILTERS));
+            // The list is long: it is told where no name is near.
+            let message = match &suggestion {
+                Some(_) => format!("unknown filter `{name}`"),
+                None => format!("unknown filter `{name}`: there are {}", one_of(FILTERS)),
+            };
             (!FILTERS.contains(&name)).then(|| Finding {
                 range: token.range(),
                 message,

@@ -231,6 +231,25 @@ fn unknown_variables_fail_at_publish_with_a_suggestion() {
 }
 
 #[test]
+fn a_document_places_the_problems_of_its_templates_in_the_file() {
+    let yaml = "content: hello\nvariants:\n  - channel: email\n    subject: \"Dear {{ custmer.id }}\"\n    body: |\n      Hello,\n      {{ customer.first_name | uper }}\n";
+    let sources = [crate::Source::new("a.yaml", yaml)];
+    let report = crate::check(&sources, &crate::Catalog::default());
+    assert!(!report.is_publishable());
+    let rendered = report.render();
+    for piece in [
+        " --> a.yaml:4:23\n",
+        "did you mean `customer`?",
+        " --> a.yaml:7:19\n",
+        "did you mean `traits.first_name`?",
+        " --> a.yaml:7:32\n",
+        "did you mean `upper`?",
+    ] {
+        assert!(rendered.contains(piece), "{piece}\n{rendered}");
+    }
+}
+
+#[test]
 fn what_content_cannot_do_is_refused_by_name() {
     let table = [
         (
