@@ -123,3 +123,14 @@ fn a_journey_enters_on_the_event_it_names() {
     let entered: Vec<_> = catalog.entries.keys().map(ToString::to_string).collect();
     assert_eq!(entered, ["reading_failed"]);
 }
+
+#[test]
+fn the_sample_journeys_of_the_demo_are_fine() {
+    for text in [
+        include_str!("../../../../../cluster/journeys/abandoned_cart.yaml"),
+        include_str!("../../../../../cluster/journeys/welcome.yaml"),
+        include_str!("../../../../../cluster/journeys/win_back.yaml"),
+    ] {
+        assert_eq!(check_text(text).render(), "");
+    }
+}
