@@ -24,7 +24,9 @@ use self::state::IdList;
 use crate::error::CodecError;
 use crate::parts::PartId;
 use crate::stored;
+use crate::wire::field::{Field, present};
 use crate::wire::message::{Message, kinds, message};
+use crate::wire::{Fields, Writer};
 
 /// The changes that bring a customer's rows up to its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -266,11 +268,33 @@ message! {
     }
 }
 
-message! {
-    PartRow as "PartRow" {
-        1 => mark,
-        2 => hash,
-        3 => size_bytes,
+/// A hash is random: a varint of it would take ten bytes.
+impl Message for PartRow {
+    const NAME: &'static str = "PartRow";
+
+    fn write_fields(&self, out: &mut Writer<'_>) {
+        self.mark.write(1, out);
+        out.fixed64(2, self.hash);
+        self.size_bytes.write(3, out);
+    }
+
+    fn read_fields(mut fields: Fields<'_>) -> Result<Self, CodecError> {
+        let message = Self::NAME;
+        let (mut mark, mut hash, mut size_bytes) = (None, 0, None);
+        while let Some((number, wire)) = fields.next(message)? {
+            match number {
+                1 => Field::read(&mut mark, wire),
+                2 => wire.fixed64().map(|read| hash = read),
+                3 => Field::read(&mut size_bytes, wire),
+                field => return Err(CodecError::UnknownField { message, field }),
+            }
+            .map_err(|fault| fault.at(message, number))?;
+        }
+        Ok(Self {
+            mark: present(mark, message, 1)?,
+            hash,
+            size_bytes: present(size_bytes, message, 3)?,
+        })
     }
 }
 

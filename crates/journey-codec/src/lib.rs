@@ -32,6 +32,8 @@ mod wire;
 
 #[cfg(test)]
 mod arbitrary;
+#[cfg(test)]
+mod golden;
 
 pub use control::{Control, decode_floor, encode_floor};
 pub use counts::{

@@ -41,6 +41,8 @@ impl<'c> Writer<'c> {
     /// A writer of a customer's things, or of nobody's.
     pub(crate) fn new(customer: Option<&'c CustomerKey>) -> Self {
         Self {
+            // Most turns and rows fit, so that they are written without growing.
+            bytes: Vec::with_capacity(256),
             customer,
             ..Self::default()
         }

@@ -1,6 +1,8 @@
 //! The parts of a customer as messages.
 
+mod aggregate;
 mod ids;
+mod stamps;
 mod types;
 
 use std::borrow::Cow;

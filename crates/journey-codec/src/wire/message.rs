@@ -17,6 +17,10 @@ pub(crate) trait Message: Sized {
 
 /// An enum as a oneof: exactly one field, whose number is the kind.
 pub(crate) trait Kinds: Message {
+    /// The numbers of all kinds.
+    #[cfg(test)]
+    const KINDS: &'static [u32];
+
     /// Writes the one field.
     fn write_kind(&self, out: &mut Writer<'_>);
 
@@ -101,6 +105,13 @@ macro_rules! kinds {
         ),* $(,)? })?
     }) => {
         impl crate::wire::message::Kinds for $type {
+            #[cfg(test)]
+            const KINDS: &'static [u32] = &[
+                $($($unit_number,)*)?
+                $($($newtype_number,)*)?
+                $($($struct_number,)*)?
+            ];
+
             fn write_kind(&self, out: &mut crate::wire::Writer<'_>) {
                 match self {
                     $($(Self::$unit => out.length_led($unit_number, &[]),)*)?

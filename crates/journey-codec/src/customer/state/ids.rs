@@ -2,10 +2,11 @@
 
 use journey_types::{Fingerprint, Timestamp};
 
+use super::stamps;
 use crate::error::CodecError;
-use crate::wire::field::{Plain, unzigzag, zigzag};
+use crate::wire::field::Plain;
 use crate::wire::message::Message;
-use crate::wire::{Fault, Fields, Wire, Writer, take_varint};
+use crate::wire::{Fault, Fields, Wire, Writer};
 
 /// Bytes of a fingerprint.
 const FINGERPRINT_SIZE_BYTES: usize = 16;
@@ -25,36 +26,16 @@ impl IdList {
                 out.raw(fingerprint.bytes());
             }
         });
-        out.message(2, |out| {
-            let mut last = 0;
-            for (_, stamp) in ids {
-                out.bare_varint(zigzag(stamp.unix_ms() - last));
-                last = stamp.unix_ms();
-            }
-        });
+        stamps::write(ids.iter().map(|(_, stamp)| *stamp), 2, out);
     }
 
-    fn of_packed(fingerprints: &[u8], mut deltas: &[u8]) -> Result<Self, Fault> {
+    fn of_packed(fingerprints: &[u8], stamps: Vec<Timestamp>) -> Result<Self, Fault> {
         let (fingerprints, rest) = fingerprints.as_chunks::<FINGERPRINT_SIZE_BYTES>();
-        if !rest.is_empty() {
-            return Err(Fault::new("a fingerprint is cut off"));
+        if !rest.is_empty() || fingerprints.len() != stamps.len() {
+            return Err(Fault::new("not a stamp for every fingerprint"));
         }
-        let mut stamp_ms = 0_i64;
-        let mut ids = Vec::with_capacity(fingerprints.len());
-        for fingerprint in fingerprints {
-            let delta = unzigzag(take_varint(&mut deltas)?);
-            stamp_ms = stamp_ms.wrapping_add(delta);
-            let stamp = Timestamp::from_unix_ms(stamp_ms);
-            if stamp.unix_ms() != stamp_ms {
-                return Err(Fault::new(format!("{stamp_ms} ms is out of range")));
-            }
-            ids.push((Fingerprint::from_bytes(*fingerprint), stamp));
-        }
-        if deltas.is_empty() {
-            Ok(Self(ids))
-        } else {
-            Err(Fault::new("more stamps than fingerprints"))
-        }
+        let fingerprints = fingerprints.iter().copied().map(Fingerprint::from_bytes);
+        Ok(Self(fingerprints.zip(stamps).collect()))
     }
 }
 
@@ -67,16 +48,17 @@ impl Message for IdList {
 
     fn read_fields(mut fields: Fields<'_>) -> Result<Self, CodecError> {
         let message = Self::NAME;
-        let (mut fingerprints, mut deltas): (&[u8], &[u8]) = (&[], &[]);
+        let mut fingerprints: &[u8] = &[];
+        let mut stamps = Vec::new();
         while let Some((field, wire)) = fields.next(message)? {
-            let bytes = wire.bytes().map_err(|fault| fault.at(message, field))?;
             match field {
-                1 => fingerprints = bytes,
-                2 => deltas = bytes,
+                1 => wire.bytes().map(|bytes| fingerprints = bytes),
+                2 => stamps::read(wire).map(|read| stamps = read),
                 field => return Err(CodecError::UnknownField { message, field }),
             }
+            .map_err(|fault| fault.at(message, field))?;
         }
-        Self::of_packed(fingerprints, deltas).map_err(|fault| fault.at(message, 2))
+        Self::of_packed(fingerprints, stamps).map_err(|fault| fault.at(message, 2))
     }
 }
 

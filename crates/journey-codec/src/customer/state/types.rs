@@ -1,23 +1,12 @@
 //! The types that a customer's state is made of as messages.
 
 use journey_customer::{
-    Aggregate, EffectStatus, Instance, JourneyMemory, OutboxRow, PausedTurn, TimelineEntry,
-    WatchedGoal,
+    EffectStatus, Instance, JourneyMemory, OutboxRow, PausedTurn, TimelineEntry, WatchedGoal,
 };
 
 use crate::wire::message::{kinds, message, shared};
 
 shared!(Instance, OutboxRow);
-
-message! {
-    Aggregate as "Aggregate" {
-        1 => n_events,
-        2 => first,
-        3 => last,
-        4 => sum_nanos,
-        5 => recent,
-    }
-}
 
 message! {
     Instance as "Instance" {
