@@ -82,6 +82,14 @@ impl CustomerState {
         timers.map(|timer| timer.due_at).min()
     }
 
+    /// After which instant this customer has something to do by itself: its earliest timer, or a paused turn that
+    /// goes on. Whoever hosts it finds it by this.
+    #[must_use]
+    pub fn next_wake_at(&self) -> Option<Timestamp> {
+        let paused = self.paused_turn.as_ref().map(|paused| paused.stamp);
+        [paused, self.next_due_at()].into_iter().flatten().min()
+    }
+
     /// Effects in order of emission with the instant from which each may be claimed: of every channel only the
     /// oldest is offered, so that a customer gets messages of a channel in order.
     pub fn offerable_effects(&self) -> impl Iterator<Item = (Timestamp, &OutboxRow)> {

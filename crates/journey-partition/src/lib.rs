@@ -1,1 +1,27 @@
-//! Not written yet.
+//! One partition: the leader's core that decides, and the replica that applies.
+//!
+//! Never knows Raft, never hands anything out before it is applied, never lists all customers in memory.
+//!
+//! ```text
+//!   commands ──► PartitionCore ──► JournalEntry ──► Journal (elsewhere) ──► replica: state, timers, outboxes
+//!                     ▲                                                          │
+//!                     └──────────────── CommittedReader ◄────────────────────────┘
+//! ```
+//!
+//! Start at [`PartitionCore`].
+
+mod error;
+
+mod journal;
+mod reader;
+
+pub mod core;
+
+pub use crate::core::{
+    Answer, ClockHeld, ConfirmationId, CoreOptions, Decide, HandOver, Input, Lifecycle, Output,
+    PartitionCore, PartitionCounters, PartitionStatus, ProposalId, QuarantinedCommand, Refusal,
+    Role, Subscription, TicketId, WorkerCredit, WorkerId,
+};
+pub use error::PartitionError;
+pub use journal::{ConfirmationDone, Journal, ProposalDone, ProposeResult};
+pub use reader::{CommittedControl, CommittedReader};

@@ -1,0 +1,263 @@
+//! What goes into the core and what comes out: plain data.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bytes::Bytes;
+use journey_codec::JournalEntry;
+use journey_customer::{Command, OutboxRow, Rejection, Reply};
+use journey_model::Catalog;
+use journey_types::{Channel, CustomerKey, Lsn, TimeSpan, Timestamp, WorkspaceId};
+
+use crate::journal::ProposeResult;
+
+macro_rules! token {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u64);
+    };
+}
+
+token!(
+    /// Names one submission or read; the driver numbers them and never uses one twice.
+    TicketId
+);
+token!(
+    /// Names one worker stream; unique in the node.
+    WorkerId
+);
+token!(
+    /// Names one proposal of this core.
+    ProposalId
+);
+token!(
+    /// Names one request for proof of leadership.
+    ConfirmationId
+);
+
+/// What happened to the partition.
+#[derive(Debug)]
+pub enum Input {
+    /// This replica became the leader.
+    LeadershipGained,
+    /// This replica leads no more.
+    LeadershipLost,
+    /// The node's copy of the published documents came this far.
+    CatalogOffered(Arc<Catalog>),
+    /// Commands of one request, answered together.
+    Submit {
+        /// Names the answer.
+        ticket: TicketId,
+        /// What to do, in order.
+        commands: Vec<(CustomerKey, Command)>,
+    },
+    /// A linearizable read wants to know that this replica leads after its arrival.
+    Read {
+        /// Names the answer.
+        ticket: TicketId,
+    },
+    /// What became of a proposal.
+    Proposed {
+        /// Which.
+        proposal: ProposalId,
+        /// What.
+        result: ProposeResult,
+    },
+    /// The answer to [`Output::ConfirmLeadership`].
+    LeadershipConfirmed {
+        /// To which.
+        confirmation: ConfirmationId,
+        /// Whether this replica leads.
+        leads: bool,
+    },
+    /// A worker stream opened.
+    Subscribe(Subscription),
+    /// A worker stream closed; what it holds is offered again when its claims expire.
+    Unsubscribe(WorkerId),
+    /// A worker has new credit.
+    CreditAdded(WorkerId),
+    /// An operator says that the clock is right after its jump.
+    AcceptClock,
+    /// An operator lets a parked customer go on.
+    ReleaseCustomer(CustomerKey),
+    /// The time asked for by [`Output::WakeAt`] has come.
+    Wake,
+}
+
+/// What the driver has to do, in order.
+#[derive(Debug)]
+pub enum Output {
+    /// Propose the entry, in this order, and answer with [`Input::Proposed`].
+    Propose {
+        /// Names the answer.
+        proposal: ProposalId,
+        /// The entry, for this replica's own applier.
+        entry: Arc<JournalEntry>,
+        /// The same, encoded.
+        encoded: Bytes,
+    },
+    /// Answer a submission; everything the answers depend on is applied as valid.
+    Reply {
+        /// Which.
+        ticket: TicketId,
+        /// One answer for each command, in order.
+        answers: Vec<Answer>,
+    },
+    /// A linearizable read may read the committed state now, or may not.
+    ReadProven {
+        /// Which.
+        ticket: TicketId,
+        /// Why not.
+        result: Result<(), Refusal>,
+    },
+    /// Ask for proof of leadership and answer with [`Input::LeadershipConfirmed`]. At most one is under way.
+    ConfirmLeadership(ConfirmationId),
+    /// Hand an effect to a worker: its claim is applied.
+    HandOver(HandOver),
+    /// Call again with [`Input::Wake`] at this instant; replaces what was asked for before.
+    WakeAt(Timestamp),
+    /// The core refuses everything from now on; an operator must act.
+    Stopped {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The answer to one command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// It was decided, and what it depends on is applied.
+    Done {
+        /// What it came to.
+        reply: Reply,
+        /// The journal position that a reader of this reply must have reached to see it.
+        lsn: Lsn,
+    },
+    /// The domain refused it; nothing changed.
+    Rejected(Rejection),
+    /// The machine refused it.
+    Refused(Refusal),
+}
+
+/// Why the machine refused a command.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The customer's mailbox is full.
+    #[error(
+        "HOT_CUSTOMER: {n_waiting} commands wait for this customer, the most that may; slow its producer down and send again"
+    )]
+    HotCustomer {
+        /// How many.
+        n_waiting: usize,
+    },
+    /// Deciding the command panicked; it is kept and can be read, the customer goes on.
+    #[error("QUARANTINED: deciding this command failed: {reason}; do not send it again")]
+    Quarantined {
+        /// The text of the panic.
+        reason: String,
+    },
+    /// The customer is parked after several panics.
+    #[error("CUSTOMER_PARKED: this customer is parked until an operator releases it: {reason}")]
+    CustomerParked {
+        /// The latest panic.
+        reason: String,
+    },
+    /// Another replica leads, or none.
+    #[error("NOT_LEADER: this replica does not lead the partition; send to the leader")]
+    NotLeader,
+    /// This replica leads but may not decide yet. Nothing was done.
+    #[error("NO_SESSION: the partition's leader cannot decide yet: {reason}; send again")]
+    NoSession {
+        /// What it waits for.
+        reason: String,
+    },
+    /// The session ended before the command was reported applied.
+    #[error(
+        "OUTCOME_UNKNOWN: the command may have been applied or not; send it again with the same event id"
+    )]
+    OutcomeUnknown,
+    /// The partition stopped.
+    #[error("PARTITION_STOPPED: {reason}; an operator must act")]
+    Stopped {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Refusal {
+    /// Whether the same command may succeed when it is sent again as it is.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::HotCustomer { .. }
+            | Self::NotLeader
+            | Self::NoSession { .. }
+            | Self::OutcomeUnknown => true,
+            Self::Quarantined { .. } | Self::CustomerParked { .. } | Self::Stopped { .. } => false,
+        }
+    }
+}
+
+/// What a worker stream takes.
+#[derive(Debug, Clone)]
+pub struct Subscription {
+    /// Its name.
+    pub worker: WorkerId,
+    /// Of which tenant.
+    pub workspace: WorkspaceId,
+    /// Which channels; `None` for all of them.
+    pub channels: Option<BTreeSet<Channel>>,
+    /// What it may still take, shared by all partitions it subscribes to.
+    pub credit: WorkerCredit,
+    /// How long its claims hold; clamped to the bounds in [`crate::core::limits`].
+    pub claim_span: TimeSpan,
+}
+
+/// How many more effects a worker takes, over all partitions of the node.
+#[derive(Debug, Clone, Default)]
+pub struct WorkerCredit(Arc<AtomicU32>);
+
+impl WorkerCredit {
+    /// No credit.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds credit; saturates. Tell the partitions with [`Input::CreditAdded`].
+    pub fn add(&self, n_effects: u32) {
+        let add = |credit: u32| Some(credit.saturating_add(n_effects));
+        let _before = self
+            .0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
+    }
+
+    /// What is left.
+    #[must_use]
+    pub fn left(&self) -> u32 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Takes credit for one effect, if there is any.
+    pub(crate) fn try_take(&self) -> bool {
+        let take = |credit: u32| credit.checked_sub(1);
+        self.0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, take)
+            .is_ok()
+    }
+}
+
+/// An effect on its way to a worker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HandOver {
+    /// To whom.
+    pub worker: WorkerId,
+    /// Whose effect.
+    pub customer: CustomerKey,
+    /// The effect, with its attempt and until when it is claimed.
+    pub row: Box<OutboxRow>,
+    /// After this instant of the driver's clock it must not be written any more: the claim is left to expire.
+    pub hand_over_by: Timestamp,
+}

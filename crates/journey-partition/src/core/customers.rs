@@ -1,0 +1,172 @@
+//! All customers in memory: found by key, scheduled round-robin, passivated when unused for longest.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use journey_types::{CustomerKey, Timestamp};
+
+use crate::core::hosted::{Hosted, Lifecycle};
+
+/// A place in the table of hosted customers; stable while the customer is hosted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct HostedIdx(usize);
+
+/// The hosted customers.
+///
+/// # Invariants
+/// Every occupied place is found by its key and stands in the order of use; a customer in the ready queue is hosted.
+#[derive(Debug)]
+pub(crate) struct Customers {
+    places: Vec<Option<Box<Hosted>>>,
+    free: Vec<usize>,
+    by_key: HashMap<CustomerKey, usize>,
+    ready: VecDeque<usize>,
+    by_use: BTreeMap<u64, usize>,
+    uses: u64,
+    hosted_max: usize,
+}
+
+impl Customers {
+    pub(crate) fn new(hosted_max: usize) -> Self {
+        Self {
+            places: Vec::new(),
+            free: Vec::new(),
+            by_key: HashMap::new(),
+            ready: VecDeque::new(),
+            by_use: BTreeMap::new(),
+            uses: 0,
+            hosted_max,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    pub(crate) fn find(&self, key: &CustomerKey) -> Option<HostedIdx> {
+        self.by_key.get(key).copied().map(HostedIdx)
+    }
+
+    /// The place of a customer, made if need be.
+    pub(crate) fn host(&mut self, key: &CustomerKey) -> HostedIdx {
+        if let Some(idx) = self.by_key.get(key) {
+            return HostedIdx(*idx);
+        }
+        let hosted = Some(Box::new(Hosted::new(key.clone())));
+        let idx = if let Some(idx) = self.free.pop() {
+            self.places[idx] = hosted;
+            idx
+        } else {
+            self.places.push(hosted);
+            self.places.len() - 1
+        };
+        self.by_key.insert(key.clone(), idx);
+        let idx = HostedIdx(idx);
+        self.touch(idx);
+        idx
+    }
+
+    pub(crate) fn get(&self, idx: HostedIdx) -> &Hosted {
+        self.places[idx.0]
+            .as_ref()
+            .expect("a place is used only while its customer is hosted")
+    }
+
+    pub(crate) fn get_mut(&mut self, idx: HostedIdx) -> &mut Hosted {
+        self.places[idx.0]
+            .as_mut()
+            .expect("a place is used only while its customer is hosted")
+    }
+
+    /// Notes a use, for passivation.
+    pub(crate) fn touch(&mut self, idx: HostedIdx) {
+        self.uses += 1;
+        let uses = self.uses;
+        let hosted = self.get_mut(idx);
+        let before = std::mem::replace(&mut hosted.used, uses);
+        self.by_use.remove(&before);
+        self.by_use.insert(uses, idx.0);
+    }
+
+    /// Puts a customer that has something to do at the end of the queue, unless its turn has to wait.
+    pub(crate) fn queue(&mut self, idx: HostedIdx) {
+        let hosted = self.get_mut(idx);
+        match hosted.lifecycle {
+            Lifecycle::Idle | Lifecycle::Ready => {}
+            Lifecycle::AwaitingCommit | Lifecycle::Quarantined | Lifecycle::Passive => return,
+        }
+        hosted.lifecycle = Lifecycle::Ready;
+        if !std::mem::replace(&mut hosted.is_queued, true) {
+            self.ready.push_back(idx.0);
+        }
+    }
+
+    /// The next customer in turn.
+    pub(crate) fn next_ready(&mut self) -> Option<HostedIdx> {
+        while let Some(idx) = self.ready.pop_front() {
+            let Some(hosted) = self.places[idx].as_mut() else {
+                continue;
+            };
+            hosted.is_queued = false;
+            if hosted.lifecycle == Lifecycle::Ready {
+                return Some(HostedIdx(idx));
+            }
+        }
+        None
+    }
+
+    pub(crate) fn n_parked(&self) -> usize {
+        let hosted = self.places.iter().flatten();
+        hosted
+            .filter(|h| h.lifecycle == Lifecycle::Quarantined)
+            .count()
+    }
+
+    pub(crate) fn n_mailed(&self) -> usize {
+        self.places.iter().flatten().map(|h| h.mailbox.len()).sum()
+    }
+
+    /// Drops customers unused for longest until the bound is kept; answers how many. Busy ones are passed over.
+    pub(crate) fn passivate(&mut self, stamp: Timestamp) -> usize {
+        let mut n_passivated = 0;
+        let mut n_looked_at = 0;
+        while self.by_key.len() > self.hosted_max && n_looked_at < self.by_use.len() {
+            n_looked_at += 1;
+            let Some((_, idx)) = self.by_use.first_key_value().map(|(k, v)| (*k, *v)) else {
+                break;
+            };
+            let idx = HostedIdx(idx);
+            if self.get(idx).may_passivate(stamp) {
+                self.drop_hosted(idx);
+                n_passivated += 1;
+            } else {
+                self.touch(idx);
+            }
+        }
+        n_passivated
+    }
+
+    /// Every hosted customer.
+    pub(crate) fn indices(&self) -> Vec<HostedIdx> {
+        let occupied =
+            |(idx, place): (usize, &Option<Box<Hosted>>)| place.as_ref().map(|_| HostedIdx(idx));
+        self.places
+            .iter()
+            .enumerate()
+            .filter_map(occupied)
+            .collect()
+    }
+
+    /// Drops one customer, whose state lies in the replica.
+    pub(crate) fn drop_hosted(&mut self, idx: HostedIdx) {
+        let hosted = self.places[idx.0]
+            .take()
+            .expect("only hosted customers are dropped");
+        self.by_key.remove(&hosted.key);
+        self.by_use.remove(&hosted.used);
+        // A place that still stands in the ready queue is used again only after the queue has passed it.
+        if hosted.is_queued {
+            self.ready.retain(|queued| *queued != idx.0);
+        }
+        self.free.push(idx.0);
+    }
+}

@@ -1,0 +1,136 @@
+//! Effects on their way to workers: offers are found, claimed as commands of their customers, and handed over when
+//! the claim is applied (`settling`).
+
+use std::sync::Arc;
+
+use journey_customer::Command;
+use journey_types::{Sequence, Timestamp};
+
+use crate::core::PartitionCore;
+use crate::core::api::{Subscription, WorkerId};
+use crate::core::customers::HostedIdx;
+use crate::core::hosted::{Lifecycle, Mail, Origin};
+use crate::core::limits::{CLAIMS_WAITING_MAX, OFFERS_LOADED_AT_ONCE};
+use crate::error::PartitionError;
+
+impl PartitionCore {
+    pub(crate) fn subscribe(&mut self, subscription: Subscription) {
+        let worker = subscription.worker;
+        if self.workers.subscribe(subscription) {
+            self.offers.restart(self.workers.wanted());
+        } else {
+            self.counters.n_workers_refused += 1;
+            tracing::warn!(
+                worker_id = worker.0,
+                "too many worker streams, one gets nothing"
+            );
+        }
+    }
+
+    pub(crate) fn unsubscribe(&mut self, worker: WorkerId) {
+        if self.workers.unsubscribe(worker) {
+            self.offers.restart(self.workers.wanted());
+        }
+    }
+
+    pub(crate) fn give_credit_back(&self, worker: WorkerId) {
+        if let Some(subscription) = self.workers.get(worker) {
+            subscription.credit.add(1);
+        }
+    }
+
+    /// Begins claims for workers with credit, one each in turn.
+    pub(crate) fn begin_claims(&mut self, now: Timestamp) {
+        let stamp = self.clock.peek(now);
+        let mut workers = self.workers.in_turn();
+        while !workers.is_empty() {
+            let mut taking = Vec::with_capacity(workers.len());
+            for worker in workers {
+                if self.n_claims_waiting >= CLAIMS_WAITING_MAX {
+                    return;
+                }
+                if self.begin_claim(worker, stamp) {
+                    taking.push(worker);
+                }
+            }
+            workers = taking;
+        }
+    }
+
+    /// Begins one claim; answers whether this worker may take another one.
+    fn begin_claim(&mut self, worker: WorkerId, stamp: Timestamp) -> bool {
+        let Some(subscription) = self.workers.get(worker) else {
+            return false;
+        };
+        let (workspace, channels) = (&subscription.workspace, subscription.channels.as_ref());
+        let Some(offer) = self.offers.first(workspace, channels, stamp) else {
+            return false;
+        };
+        if !subscription.credit.try_take() {
+            return false;
+        }
+        self.offers.take(&offer);
+        let idx = self.customers.host(&offer.customer);
+        let hosted = self.customers.get_mut(idx);
+        if hosted.lifecycle == Lifecycle::Quarantined {
+            self.give_credit_back(worker);
+            return true;
+        }
+        let effect = offer.effect;
+        // `until` follows from the stamp of the claim's turn.
+        let command = Command::Claim {
+            effect,
+            until: stamp,
+        };
+        let origin = Origin::Worker { worker, effect };
+        hosted.mail_claim(Mail { command, origin }, effect);
+        self.n_claims_waiting += 1;
+        self.workers.took(worker);
+        self.customers.queue(idx);
+        true
+    }
+
+    /// Forgets a claim that nobody waits for any more, before it was decided.
+    pub(crate) fn drop_claim(&mut self, idx: HostedIdx, effect: Sequence) {
+        let hosted = self.customers.get_mut(idx);
+        hosted.claims.retain(|claimed| *claimed != effect);
+        if let Some(state) = &hosted.committed {
+            self.offers.update(state, Timestamp::EPOCH, &hosted.claims);
+        }
+        self.go_on(idx);
+    }
+
+    /// Looks through one more page of outboxes, where the offers in memory are not all there are.
+    pub(crate) fn load_offers(&mut self) -> Result<(), PartitionError> {
+        let Some(after) = self.offers.next_page() else {
+            return Ok(());
+        };
+        let page = self.reader.open_effects(after, OFFERS_LOADED_AT_ONCE)?;
+        for customer in &page {
+            let idx = self.customers.find(customer);
+            let hosted = idx.map(|idx| self.customers.get(idx));
+            let (committed, claims) = match hosted {
+                // Its offers are set when its turn is applied.
+                Some(hosted) if self.is_in_flight(customer) => {
+                    debug_assert!(hosted.key == *customer, "found by its key");
+                    continue;
+                }
+                Some(hosted) => (hosted.committed.clone(), hosted.claims.clone()),
+                None => (None, Vec::new()),
+            };
+            let state = match committed {
+                Some(state) => Some(state),
+                None => self.reader.customer(customer)?,
+            };
+            if let Some(state) = state {
+                self.offers
+                    .update(&Arc::clone(&state), Timestamp::EPOCH, &claims);
+            }
+        }
+        let is_last = page.len() < OFFERS_LOADED_AT_ONCE;
+        self.offers
+            .page_done(if is_last { None } else { page.last().cloned() });
+        self.has_more |= self.offers.next_page().is_some();
+        Ok(())
+    }
+}

@@ -1,0 +1,161 @@
+//! One hosted customer: a virtual actor with an address, a bounded mailbox, a lifecycle and supervision of its own.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use journey_customer::{Command, CustomerState};
+use journey_types::limits::CUSTOMER_MAILBOX_MAX;
+use journey_types::{CustomerKey, Sequence, Timestamp};
+
+use crate::core::api::{TicketId, WorkerId};
+use crate::core::limits::{STRIKES_MAX, STRIKES_WINDOW};
+
+/// Where a customer actor is in its life.
+///
+/// ```text
+///   Passive ──activate──► Idle ──mail──► Ready ──turn with facts──► AwaitingCommit ──applied──► Idle | Ready
+///      ▲                   │               └──three panics in a minute──► Quarantined ──released──► Ready
+///      └─────passivate─────┘
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// In memory, with nothing to do.
+    Idle,
+    /// Something waits for its turn.
+    Ready,
+    /// A turn is on its way through the journal; what comes waits for it.
+    AwaitingCommit,
+    /// Parked after panics: commands are refused until it is released.
+    Quarantined,
+    /// Not in memory: its state lies in the replica.
+    Passive,
+}
+
+/// Who gets the answer to a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A caller.
+    Caller { ticket: TicketId, position: usize },
+    /// A worker waits for the effect.
+    Worker { worker: WorkerId, effect: Sequence },
+    /// Nobody: a timer, or the rest of a paused turn.
+    Core,
+}
+
+/// A command in a mailbox.
+#[derive(Debug)]
+pub(crate) struct Mail {
+    pub(crate) command: Command,
+    pub(crate) origin: Origin,
+}
+
+impl Mail {
+    pub(crate) const fn is_claim(&self) -> bool {
+        matches!(self.origin, Origin::Worker { .. })
+    }
+}
+
+/// A customer in memory.
+#[derive(Debug)]
+pub(crate) struct Hosted {
+    pub(crate) key: CustomerKey,
+    /// What its next command is decided on: the committed state, or with a turn in flight the state after it. Commands
+    /// wait for the commit today, so whatever is decided on is committed; pipelining would lift only that wait.
+    pub(crate) head: Option<Arc<CustomerState>>,
+    /// The committed state, `None` until it is loaded.
+    pub(crate) committed: Option<Arc<CustomerState>>,
+    /// After which instant `head` has something to do by itself.
+    pub(crate) next_due_at: Option<Timestamp>,
+    pub(crate) mailbox: VecDeque<Mail>,
+    pub(crate) lifecycle: Lifecycle,
+    /// Effects whose claim lies in the mailbox or in flight.
+    pub(crate) claims: Vec<Sequence>,
+    /// Whether it stands in the queue of ready customers.
+    pub(crate) is_queued: bool,
+    /// The place in the order of last use.
+    pub(crate) used: u64,
+    strikes: VecDeque<Timestamp>,
+    last_panic: String,
+}
+
+impl Hosted {
+    pub(crate) const fn new(key: CustomerKey) -> Self {
+        Self {
+            key,
+            head: None,
+            committed: None,
+            next_due_at: None,
+            mailbox: VecDeque::new(),
+            lifecycle: Lifecycle::Idle,
+            claims: Vec::new(),
+            is_queued: false,
+            used: 0,
+            strikes: VecDeque::new(),
+            last_panic: String::new(),
+        }
+    }
+
+    /// Whether the mailbox takes another command of a caller. Claims do not count: there is at most one for each
+    /// channel.
+    pub(crate) fn has_room(&self) -> bool {
+        self.mailbox.len() - self.n_claims_mailed() < CUSTOMER_MAILBOX_MAX
+    }
+
+    /// Takes a claim on behalf of a worker.
+    pub(crate) fn mail_claim(&mut self, mail: Mail, effect: Sequence) {
+        self.claims.push(effect);
+        self.mailbox.push_back(mail);
+    }
+
+    /// Holds a state that the replica has applied.
+    pub(crate) fn set_committed(&mut self, state: Arc<CustomerState>) {
+        self.next_due_at = state.next_wake_at();
+        self.committed = Some(Arc::clone(&state));
+        self.head = Some(state);
+    }
+
+    /// Drops what is not committed, and the copy of what is: it is loaded again when needed.
+    pub(crate) fn forget_state(&mut self) {
+        self.head = None;
+        self.committed = None;
+        self.next_due_at = None;
+        if self.lifecycle == Lifecycle::AwaitingCommit {
+            self.lifecycle = Lifecycle::Idle;
+        }
+    }
+
+    /// Counts a panic; answers whether the customer is parked by it.
+    pub(crate) fn strike(&mut self, at: Timestamp, reason: String) -> bool {
+        self.strikes.push_back(at);
+        let window_start = at.minus(STRIKES_WINDOW);
+        self.strikes.retain(|strike| *strike >= window_start);
+        self.last_panic = reason;
+        self.strikes.len() >= STRIKES_MAX
+    }
+
+    pub(crate) fn last_panic(&self) -> &str {
+        &self.last_panic
+    }
+
+    /// Lets a parked customer go on, as if it had never panicked.
+    pub(crate) fn release(&mut self) {
+        self.strikes.clear();
+        self.lifecycle = Lifecycle::Idle;
+    }
+
+    /// Whether nothing keeps it in memory but its state.
+    pub(crate) fn may_passivate(&self, stamp: Timestamp) -> bool {
+        let has_fresh_strikes = self
+            .strikes
+            .back()
+            .is_some_and(|strike| stamp.since(*strike) <= STRIKES_WINDOW);
+        self.lifecycle == Lifecycle::Idle && self.mailbox.is_empty() && !has_fresh_strikes
+    }
+
+    fn n_claims_mailed(&self) -> usize {
+        if self.claims.is_empty() {
+            return 0;
+        }
+        self.mailbox.iter().filter(|mail| mail.is_claim()).count()
+    }
+}

@@ -1,0 +1,85 @@
+//! Bounds of the leader's side of a partition, each with its reason.
+
+use journey_types::{TimeSpan, limits::TURN_SIZE_BYTES_MAX};
+
+/// Encoded bytes at which a batch is closed: DESIGN section 3. A target, not a limit of an entry.
+pub const BATCH_SIZE_BYTES_TARGET: usize = 48 * 1024;
+/// Encoded bytes of one entry: DESIGN section 3; a decision that needs more is quarantined before it is proposed.
+pub const ENTRY_SIZE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Batches proposed and not yet reported: while one is on disk the next is decided; measured, four are no better
+/// (PERFORMANCE, levers). A decision that travels alone may make it one more.
+pub const PROPOSALS_IN_FLIGHT_MAX: usize = 2;
+/// Turns of one call of the core, so that turns without facts (duplicates, stale timers) cannot hold its thread.
+pub const TURNS_PER_CALL_MAX: usize = 1_024;
+/// Customers whose timers fire in one batch: DESIGN section 5.
+pub const TIMER_FIRES_PER_BATCH_MAX: usize = 256;
+/// Bytes of a batch that timers may take: half, so that a million timers due at once never starve ingest.
+pub const TIMER_FIRES_SIZE_BYTES_TARGET: usize = BATCH_SIZE_BYTES_TARGET / 2;
+/// Armed timers in memory: DESIGN section 5; about 15 MB of keys.
+pub const TIMERS_IN_MEMORY_MAX: usize = 100_000;
+/// Timers loaded at a time once fewer than half are left.
+pub const TIMERS_LOADED_AT_ONCE: usize = 4_096;
+/// How long a timer is left alone that was due and did not take effect: without it a fault of the deciding would spin.
+pub const IDLE_FIRE_PAUSE: TimeSpan = TimeSpan::from_secs(60);
+/// Customers with claimable effects in memory; more are found by paging through the replica.
+pub const OFFERING_CUSTOMERS_MAX: usize = 50_000;
+/// Customers read from the replica in one call when offers are looked for: a page costs about as much as a batch.
+pub const OFFERS_LOADED_AT_ONCE: usize = 64;
+/// Claims that wait in mailboxes at once, so that a deep outbox never crowds ingest out of a batch.
+pub const CLAIMS_WAITING_MAX: usize = 128;
+/// How long a worker may work on an effect when its subscription does not say.
+pub const CLAIM_SPAN_DEFAULT: TimeSpan = TimeSpan::from_secs(60);
+/// The shortest claim: below it the effect would be offered again while it is on its way.
+pub const CLAIM_SPAN_MIN: TimeSpan = TimeSpan::from_secs(5);
+/// The longest claim: for so long a dead worker keeps an effect from the others.
+pub const CLAIM_SPAN_MAX: TimeSpan = TimeSpan::from_hours(12);
+/// From a claim's turn until its hand-over: DESIGN section 6; later the claim is left to expire.
+pub const HAND_OVER_AFTER_TURN_MAX: TimeSpan = TimeSpan::from_secs(2);
+/// How long an effect is left alone whose claim was refused.
+pub const REFUSED_CLAIM_PAUSE: TimeSpan = TimeSpan::from_secs(1);
+/// How often an offer without credit looks for credit that another partition gave back.
+pub const CREDIT_POLL: TimeSpan = TimeSpan::from_secs(1);
+/// Worker streams of one partition: each is looked at for every free effect.
+pub const WORKERS_MAX: usize = 1_024;
+/// The pause after an effect's first failure; it doubles with every attempt.
+pub const RETRY_PAUSE_FIRST: TimeSpan = TimeSpan::from_secs(1);
+/// The longest pause between two attempts, before jitter: a channel that comes back is used within the hour.
+pub const RETRY_PAUSE_MAX: TimeSpan = TimeSpan::from_secs(30 * 60);
+/// Panics within [`STRIKES_WINDOW`] that park a customer: DESIGN section 2.
+pub const STRIKES_MAX: usize = 3;
+/// The minute of DESIGN section 2.
+pub const STRIKES_WINDOW: TimeSpan = TimeSpan::from_secs(60);
+/// Quarantined commands kept readable; a command holds at most one event of 32 KiB.
+pub const QUARANTINED_COMMANDS_MAX: usize = 256;
+/// Bytes of a panic's text that are kept and answered.
+pub const PANIC_TEXT_SIZE_BYTES_MAX: usize = 512;
+/// Places (journey, rule) whose failing conditions are counted one by one; the rest goes into one sum.
+pub const CONDITION_ERROR_PLACES_MAX: usize = 1_024;
+/// The pause before a session is opened again after one failed; doubles up to [`SESSION_PAUSE_MAX`].
+pub const SESSION_PAUSE_FIRST: TimeSpan = TimeSpan::from_ms(20);
+/// The longest pause between two attempts to open a session: well below what a caller waits.
+pub const SESSION_PAUSE_MAX: TimeSpan = TimeSpan::from_secs(1);
+/// How often an idle leader looks at its clock, so that hours without work are not taken for a jump of the clock.
+pub const CLOCK_LOOK: TimeSpan = TimeSpan::from_hours(1);
+/// How far the journaled stamp may lag behind the clock of an idle leader, so that a restart of an idle node is not
+/// taken for a jump of the clock either.
+pub const STAMP_LAG_MAX: TimeSpan = TimeSpan::from_hours(6);
+/// The forward step of a single node's clock above which timers are held: DESIGN section 5.
+pub const CLOCK_STEP_MAX: TimeSpan = TimeSpan::from_hours(24);
+
+const _: () = assert!(
+    TURN_SIZE_BYTES_MAX * 2 <= ENTRY_SIZE_BYTES_MAX,
+    "a turn at its bound fits into an entry, with the keys around it"
+);
+const _: () = assert!(
+    TIMER_FIRES_SIZE_BYTES_TARGET * 2 <= BATCH_SIZE_BYTES_TARGET,
+    "timers may not starve ingest"
+);
+const _: () = assert!(
+    STAMP_LAG_MAX.ms() + CLOCK_LOOK.ms() < CLOCK_STEP_MAX.ms(),
+    "an idle node is not taken for one whose clock jumped"
+);
+const _: () = assert!(
+    HAND_OVER_AFTER_TURN_MAX.ms() < CLAIM_SPAN_MIN.ms(),
+    "a claim outlives its hand-over"
+);

@@ -1,0 +1,145 @@
+//! Answers on their way out: collected per submission, and held back until what they depend on is proven.
+
+use std::collections::BTreeMap;
+
+use crate::core::api::{Answer, ConfirmationId, Output, Refusal, TicketId};
+
+/// An answer that may not leave yet.
+#[derive(Debug)]
+pub(crate) enum Held {
+    /// The answer to one command.
+    Command {
+        ticket: TicketId,
+        position: usize,
+        answer: Answer,
+    },
+    /// A linearizable read.
+    Read { ticket: TicketId },
+}
+
+#[derive(Debug)]
+struct Ticket {
+    answers: Vec<Option<Answer>>,
+    n_open: usize,
+}
+
+/// Submissions not yet answered in full.
+#[derive(Debug, Default)]
+pub(crate) struct Replies {
+    tickets: BTreeMap<TicketId, Ticket>,
+    /// Answers without facts: they wait for the next batch of the session, or for the next proof of leadership.
+    unproven: Vec<Held>,
+    /// The proof under way, and the answers that came before it was asked for.
+    confirming: Option<(ConfirmationId, Vec<Held>)>,
+    n_confirmations: u64,
+}
+
+impl Replies {
+    /// Begins a submission; one without commands is answered at once.
+    pub(crate) fn open(&mut self, ticket: TicketId, n_commands: usize, outputs: &mut Vec<Output>) {
+        if n_commands == 0 {
+            let answers = Vec::new();
+            outputs.push(Output::Reply { ticket, answers });
+            return;
+        }
+        let answers = vec![None; n_commands];
+        let n_open = n_commands;
+        let before = self.tickets.insert(ticket, Ticket { answers, n_open });
+        assert!(before.is_none(), "ticket {ticket:?} was used twice");
+    }
+
+    /// Gives one answer out.
+    pub(crate) fn answer(
+        &mut self,
+        ticket: TicketId,
+        position: usize,
+        answer: Answer,
+        outputs: &mut Vec<Output>,
+    ) {
+        let Some(open) = self.tickets.get_mut(&ticket) else {
+            return;
+        };
+        let place = &mut open.answers[position];
+        assert!(
+            place.is_none(),
+            "command {position} of ticket {ticket:?} was answered twice"
+        );
+        *place = Some(answer);
+        open.n_open -= 1;
+        if open.n_open > 0 {
+            return;
+        }
+        let open = self.tickets.remove(&ticket).expect("found above");
+        let answers = open.answers.into_iter().flatten().collect();
+        outputs.push(Output::Reply { ticket, answers });
+    }
+
+    /// Gives a held answer out: what it depends on is applied as valid.
+    pub(crate) fn release(&mut self, held: Held, outputs: &mut Vec<Output>) {
+        match held {
+            Held::Command {
+                ticket,
+                position,
+                answer,
+            } => {
+                self.answer(ticket, position, answer, outputs);
+            }
+            Held::Read { ticket } => {
+                let result = Ok(());
+                outputs.push(Output::ReadProven { ticket, result });
+            }
+        }
+    }
+
+    /// Refuses what was held: what it depends on is not, or not known to be, applied.
+    pub(crate) fn refuse(&mut self, held: Held, refusal: Refusal, outputs: &mut Vec<Output>) {
+        match held {
+            Held::Command {
+                ticket, position, ..
+            } => {
+                self.answer(ticket, position, Answer::Refused(refusal), outputs);
+            }
+            Held::Read { ticket } => {
+                let result = Err(refusal);
+                outputs.push(Output::ReadProven { ticket, result });
+            }
+        }
+    }
+
+    /// Holds an answer without facts.
+    pub(crate) fn hold(&mut self, held: Held) {
+        self.unproven.push(held);
+    }
+
+    /// The answers that a batch proposed now proves when it is applied.
+    pub(crate) fn take_unproven(&mut self) -> Vec<Held> {
+        std::mem::take(&mut self.unproven)
+    }
+
+    /// Asks for proof of leadership when answers wait and none is under way.
+    pub(crate) fn begin_confirmation(&mut self) -> Option<ConfirmationId> {
+        if self.unproven.is_empty() || self.confirming.is_some() {
+            return None;
+        }
+        self.n_confirmations += 1;
+        let confirmation = ConfirmationId(self.n_confirmations);
+        self.confirming = Some((confirmation, std::mem::take(&mut self.unproven)));
+        Some(confirmation)
+    }
+
+    /// The answers that waited for this proof; `None` when it is not the one under way.
+    pub(crate) fn end_confirmation(&mut self, confirmation: ConfirmationId) -> Option<Vec<Held>> {
+        let (_, held) = self
+            .confirming
+            .take_if(|(under_way, _)| *under_way == confirmation)?;
+        Some(held)
+    }
+
+    /// Everything held here, as a session ends.
+    pub(crate) fn take_all(&mut self) -> Vec<Held> {
+        let confirming = self.confirming.take().map(|(_, held)| held);
+        let mut held = confirming.unwrap_or_default();
+        held.append(&mut self.unproven);
+        held
+    }
+}

@@ -1,0 +1,328 @@
+//! Which turn comes next: customers with mail round-robin, timers in between, both within the bounds of a batch.
+
+use std::sync::Arc;
+
+use journey_codec::{Batch, JournalEntry};
+use journey_customer::Command;
+use journey_types::{TimeSpan, Timestamp};
+
+use crate::core::PartitionCore;
+use crate::core::api::Output;
+use crate::core::batch::{InFlight, OpenBatch};
+use crate::core::customers::HostedIdx;
+use crate::core::hosted::{Lifecycle, Mail, Origin};
+use crate::core::limits::{
+    CLOCK_LOOK, CREDIT_POLL, ENTRY_SIZE_BYTES_MAX, PROPOSALS_IN_FLIGHT_MAX, TURNS_PER_CALL_MAX,
+};
+use crate::core::session::Leadership;
+use crate::error::PartitionError;
+
+/// A timer due at D fires in a turn stamped later, and stamps are whole milliseconds.
+const ONE_STAMP: TimeSpan = TimeSpan::from_ms(1);
+
+impl PartitionCore {
+    /// Decides and proposes as much as may be in flight.
+    pub(crate) fn run(&mut self, now: Timestamp) {
+        self.has_more = false;
+        self.advance_session(now);
+        let mut turns_left = TURNS_PER_CALL_MAX;
+        while self.may_decide() {
+            match self.fill_batch(now, &mut turns_left) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    self.stop(&with_sources(&error));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Arranges what is left at the end of a call: proof for answers that wait, and the next wake.
+    pub(crate) fn finish(&mut self, now: Timestamp) {
+        let is_leading = matches!(self.leadership, Leadership::Leading(_));
+        if is_leading && let Some(confirmation) = self.replies.begin_confirmation() {
+            self.counters.n_confirmations += 1;
+            self.outputs.push(Output::ConfirmLeadership(confirmation));
+        }
+        let n_passivated = self.customers.passivate(self.clock.peek(now));
+        self.counters.n_passivations += n_passivated as u64;
+        let Some(at) = self.next_wake(now) else {
+            return;
+        };
+        let at = at.max(now);
+        if self.wake_at.is_none_or(|asked_for| at < asked_for) {
+            self.wake_at = Some(at);
+            self.outputs.push(Output::WakeAt(at));
+        }
+    }
+
+    fn may_decide(&self) -> bool {
+        match &self.leadership {
+            Leadership::Leading(session) => {
+                !session.is_adopting && self.in_flight.len() < PROPOSALS_IN_FLIGHT_MAX
+            }
+            Leadership::Follower
+            | Leadership::Waiting { .. }
+            | Leadership::Opening { .. }
+            | Leadership::Stopped { .. } => false,
+        }
+    }
+
+    /// Decides turns into one batch and proposes it; answers whether there was anything to propose.
+    fn fill_batch(
+        &mut self,
+        now: Timestamp,
+        turns_left: &mut usize,
+    ) -> Result<bool, PartitionError> {
+        self.load_timers()?;
+        self.load_offers()?;
+        self.begin_claims(now);
+        let mut batch = self.open_batch();
+        while !batch.is_full() {
+            if *turns_left == 0 {
+                self.has_more = true;
+                break;
+            }
+            *turns_left -= 1;
+            let (idx, mail) = match self.next_turn(&batch, now) {
+                Ok(Some(next)) => next,
+                Ok(None) => break,
+                Err(error) => {
+                    // What was decided goes the way of everything speculative.
+                    self.propose(batch, now);
+                    return Err(error);
+                }
+            };
+            if let Some((record, turn)) = self.turn(idx, mail, &mut batch, now) {
+                self.propose(batch, now);
+                batch = self.open_batch();
+                batch.add(record, turn);
+                break;
+            }
+        }
+        Ok(self.propose(batch, now))
+    }
+
+    fn open_batch(&self) -> OpenBatch {
+        match &self.leadership {
+            Leadership::Leading(session) => OpenBatch::new(session.id, session.next),
+            Leadership::Follower
+            | Leadership::Waiting { .. }
+            | Leadership::Opening { .. }
+            | Leadership::Stopped { .. } => unreachable!("turns are decided inside a session only"),
+        }
+    }
+
+    fn next_turn(
+        &mut self,
+        batch: &OpenBatch,
+        now: Timestamp,
+    ) -> Result<Option<(HostedIdx, Mail)>, PartitionError> {
+        let stamp = self.clock.peek(now);
+        let is_timers_turn = self.is_timers_turn;
+        self.is_timers_turn = !is_timers_turn;
+        if is_timers_turn && let Some(fire) = self.next_fire(batch, stamp)? {
+            return Ok(Some(fire));
+        }
+        match self.next_mail(batch, stamp)? {
+            Some(mail) => Ok(Some(mail)),
+            None if is_timers_turn => Ok(None),
+            None => self.next_fire(batch, stamp),
+        }
+    }
+
+    /// The customer whose timer is due first.
+    fn next_fire(
+        &mut self,
+        batch: &OpenBatch,
+        stamp: Timestamp,
+    ) -> Result<Option<(HostedIdx, Mail)>, PartitionError> {
+        if self.clock.held().is_some() || !batch.takes_fires() {
+            return Ok(None);
+        }
+        while let Some(customer) = self.timers.first_due(stamp).cloned() {
+            self.timers.take(&customer);
+            let idx = self.customers.host(&customer);
+            match self.customers.get(idx).lifecycle {
+                Lifecycle::Idle | Lifecycle::Ready => {}
+                // Armed again when its turn is applied, or when it is released.
+                Lifecycle::AwaitingCommit | Lifecycle::Quarantined | Lifecycle::Passive => continue,
+            }
+            self.activate(idx)?;
+            self.customers.touch(idx);
+            if let Some(mail) = self.own_turn(idx, stamp) {
+                return Ok(Some((idx, mail)));
+            }
+            let next_due_at = self.customers.get(idx).next_due_at;
+            self.timers.arm(&customer, next_due_at);
+        }
+        Ok(None)
+    }
+
+    /// The next customer with mail. What is due of its own comes first, as far as the batch takes timers.
+    fn next_mail(
+        &mut self,
+        batch: &OpenBatch,
+        stamp: Timestamp,
+    ) -> Result<Option<(HostedIdx, Mail)>, PartitionError> {
+        while let Some(idx) = self.customers.next_ready() {
+            if let Err(error) = self.activate(idx) {
+                self.customers.queue(idx);
+                return Err(error);
+            }
+            let hosted = self.customers.get(idx);
+            let is_paused = hosted
+                .head
+                .as_ref()
+                .is_some_and(|head| head.paused_turn.is_some());
+            let may_fire = self.clock.held().is_none() && batch.takes_fires();
+            if (is_paused || may_fire)
+                && let Some(mail) = self.own_turn(idx, stamp)
+            {
+                return Ok(Some((idx, mail)));
+            }
+            let Some(mail) = self.customers.get_mut(idx).mailbox.pop_front() else {
+                self.go_on(idx);
+                continue;
+            };
+            if let Origin::Worker { worker, effect } = mail.origin {
+                self.n_claims_waiting -= 1;
+                if self.workers.get(worker).is_none() {
+                    self.drop_claim(idx, effect);
+                    continue;
+                }
+            }
+            return Ok(Some((idx, mail)));
+        }
+        Ok(None)
+    }
+
+    /// What a customer has to do by itself at that stamp, before anything is asked of it.
+    fn own_turn(&self, idx: HostedIdx, stamp: Timestamp) -> Option<Mail> {
+        let hosted = self.customers.get(idx);
+        let paused = hosted
+            .head
+            .as_ref()
+            .and_then(|head| head.paused_turn.as_ref());
+        let command = if paused.is_some() {
+            Command::ContinueTurn
+        } else if hosted.next_due_at.is_some_and(|due_at| due_at < stamp) {
+            Command::FireTimers
+        } else {
+            return None;
+        };
+        Some(Mail {
+            command,
+            origin: Origin::Core,
+        })
+    }
+
+    fn load_timers(&mut self) -> Result<(), PartitionError> {
+        if !self.timers.wants_more() {
+            return Ok(());
+        }
+        let mut timers = std::mem::replace(&mut self.timers, crate::core::timers::TimerHeap::new());
+        let loaded = timers.load(self.reader.as_ref(), &|customer| {
+            self.is_in_flight(customer)
+        });
+        self.timers = timers;
+        loaded
+    }
+
+    /// Proposes a batch; answers whether there was anything to propose.
+    fn propose(&mut self, batch: OpenBatch, now: Timestamp) -> bool {
+        if batch.is_empty() {
+            return false;
+        }
+        let OpenBatch {
+            records,
+            turns,
+            writer,
+            ..
+        } = batch;
+        let encoded = writer.finish();
+        if encoded.len() > ENTRY_SIZE_BYTES_MAX {
+            let reason = format!(
+                "its facts take {} bytes, more than the {ENTRY_SIZE_BYTES_MAX} of an entry",
+                encoded.len()
+            );
+            let stamp = self.clock.peek(now);
+            for turn in turns {
+                self.turn_panicked(turn.customer, turn.mail, reason.clone(), stamp);
+            }
+            return true;
+        }
+        let Leadership::Leading(session) = &mut self.leadership else {
+            unreachable!("turns are decided inside a session only");
+        };
+        let number = session.next;
+        session.next = number.next();
+        let session = session.id;
+        let proposal = self.next_proposal(encoded.len());
+        let entry = Arc::new(JournalEntry::Batch(Batch {
+            session,
+            number,
+            records,
+        }));
+        let proven = self.replies.take_unproven();
+        self.in_flight.push(InFlight {
+            proposal,
+            turns,
+            proven,
+            adopts: None,
+        });
+        self.outputs.push(Output::Propose {
+            proposal,
+            entry,
+            encoded,
+        });
+        true
+    }
+
+    /// The next instant at which there is something to do without any input.
+    fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
+        let session = self.session_retry_at();
+        let look = self.clock.is_watched().then(|| now.plus(CLOCK_LOOK));
+        let work = if self.has_more && self.may_decide() {
+            Some(now)
+        } else {
+            None
+        };
+        let (mut timer, mut offer) = (None, None);
+        if self.may_decide() {
+            let is_held = self.clock.held().is_some();
+            let due_at = if is_held {
+                None
+            } else {
+                self.timers.next_due_at()
+            };
+            timer = due_at.map(|due_at| due_at.plus(ONE_STAMP));
+            let from = self.offers.next_from();
+            // What may be claimed already waits for credit.
+            offer = from.map(|from| {
+                if from > now {
+                    from
+                } else {
+                    now.plus(CREDIT_POLL)
+                }
+            });
+        }
+        [session, look, work, timer, offer]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
+
+/// An error with what is behind it, in one line.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

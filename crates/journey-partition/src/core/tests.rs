@@ -1,0 +1,13 @@
+//! The core by scripts: a bed with a fake replica and a fake journal, and one file of claims per concern.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the scripted deciding looks at few kinds of commands"
+)]
+
+mod answers;
+mod bed;
+mod effects;
+mod mailboxes;
+mod sessions;
+mod supervision;
+mod time;

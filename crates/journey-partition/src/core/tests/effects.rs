@@ -1,0 +1,217 @@
+//! Claims and hand-overs.
+
+use journey_customer::{EffectStatus, EventBody, Outcome, Reply};
+use journey_types::TimeSpan;
+
+use super::bed::Bed;
+use crate::core::{Answer, Input, WorkerId};
+use crate::journal::ProposeResult;
+
+const SECOND: TimeSpan = TimeSpan::from_secs(1);
+
+fn n_claims(bed: &Bed) -> usize {
+    bed.n_facts(|body| matches!(body, EventBody::EffectClaimed { .. }))
+}
+
+#[test]
+fn an_effect_is_handed_over_only_after_its_claim_is_applied() {
+    let mut bed = Bed::leading();
+    let credit = bed.subscribe(1, &["push"], 5);
+    bed.send("ann", "message_push", "1");
+    bed.commit();
+    assert_eq!(bed.proposed.len(), 1, "the claim");
+    assert!(bed.hand_overs.is_empty());
+    bed.commit();
+    assert_eq!(bed.hand_overs.len(), 1);
+    let hand_over = &bed.hand_overs[0];
+    assert_eq!((hand_over.worker, hand_over.row.attempt), (WorkerId(1), 1));
+    let until = bed.now.plus(TimeSpan::from_secs(30));
+    assert_eq!(hand_over.row.status, EffectStatus::Claimed { until });
+    assert_eq!(credit.left(), 4);
+}
+
+#[test]
+fn nothing_is_claimed_without_credit_or_for_another_channel() {
+    let mut bed = Bed::leading();
+    let credit = bed.subscribe(1, &["push"], 0);
+    bed.subscribe(2, &["email"], 9);
+    bed.send("ann", "message_push", "1");
+    bed.commit_all();
+    assert_eq!(n_claims(&bed), 0);
+    credit.add(1);
+    bed.input(Input::CreditAdded(WorkerId(1)));
+    bed.commit_all();
+    assert_eq!(
+        (n_claims(&bed), bed.hand_overs.len(), credit.left()),
+        (1, 1, 0)
+    );
+}
+
+#[test]
+fn one_effect_of_a_channel_is_out_at_a_time_in_order_of_emission() {
+    let mut bed = Bed::leading();
+    bed.subscribe(1, &["push", "email"], 100);
+    for n in 0..3 {
+        bed.send("ann", "message_push", &n.to_string());
+    }
+    bed.send("ann", "message_email", "mail");
+    bed.commit_all();
+    assert_eq!(bed.hand_overs.len(), 2, "one for each channel");
+    let mut effects = Vec::new();
+    for _ in 0..3 {
+        let position = bed
+            .hand_overs
+            .iter()
+            .position(|h| h.row.channel.as_str() == "push");
+        let hand_over = bed.hand_overs.remove(position.expect("the next push"));
+        effects.push(hand_over.row.effect);
+        let ticket = bed.settle(&hand_over, Outcome::Delivered);
+        bed.commit_all();
+        assert!(matches!(
+            bed.answer(ticket),
+            Some(Answer::Done {
+                reply: Reply::Recorded,
+                ..
+            })
+        ));
+    }
+    assert!(effects.is_sorted(), "{effects:?}");
+    assert!(
+        bed.hand_overs
+            .iter()
+            .all(|h| h.row.channel.as_str() == "email")
+    );
+}
+
+#[test]
+fn a_claim_that_expires_is_offered_again_with_the_next_attempt() {
+    let mut bed = Bed::leading();
+    bed.subscribe(1, &["push"], 10);
+    bed.send("ann", "message_push", "1");
+    bed.commit_all();
+    bed.input(Input::Unsubscribe(WorkerId(1)));
+    bed.subscribe(2, &["push"], 10);
+    bed.commit_all();
+    bed.pass(TimeSpan::from_secs(29));
+    assert_eq!(bed.hand_overs.len(), 1);
+    bed.pass(SECOND);
+    assert_eq!(bed.hand_overs.len(), 2);
+    let (first, second) = (&bed.hand_overs[0], &bed.hand_overs[1]);
+    assert_eq!(first.row.effect, second.row.effect);
+    assert_eq!((second.worker, second.row.attempt), (WorkerId(2), 2));
+}
+
+#[test]
+fn an_effect_that_failed_for_now_comes_back_after_a_growing_pause() {
+    let mut bed = Bed::leading();
+    bed.subscribe(1, &["push"], 10);
+    bed.send("ann", "message_push", "1");
+    bed.commit_all();
+    let mut pauses = Vec::new();
+    for _ in 0..4 {
+        let hand_over = bed.hand_overs.pop().expect("handed over");
+        let (reason, retry_at) = ("busy".to_owned(), bed.now);
+        bed.settle(&hand_over, Outcome::FailedForNow { reason, retry_at });
+        bed.commit_all();
+        let failed_at = bed.now;
+        let wake_at = bed.wake_at.expect("it is offered again");
+        bed.pass(wake_at.since(bed.now));
+        pauses.push(bed.now.since(failed_at).ms());
+    }
+    for (pause_ms, least_ms) in pauses.iter().zip([1_000, 2_000, 4_000, 8_000]) {
+        assert!(
+            (least_ms..=least_ms + least_ms / 4).contains(pause_ms),
+            "{pauses:?}"
+        );
+    }
+    assert_eq!(bed.hand_overs.len(), 1);
+}
+
+#[test]
+fn a_session_that_ends_drops_hand_overs_and_a_new_one_offers_after_the_claim() {
+    let mut bed = Bed::leading();
+    let credit = bed.subscribe(1, &["push"], 3);
+    bed.send("ann", "message_push", "1");
+    bed.commit();
+    let (proposal, entry) = bed.proposed.pop_front().expect("the claim");
+    assert_eq!(credit.left(), 2);
+    bed.apply(&entry);
+    bed.report(proposal, ProposeResult::Lost);
+    assert_eq!(credit.left(), 3, "it was not handed over");
+    bed.commit_all();
+    assert!(
+        bed.hand_overs.is_empty(),
+        "the claim of the former session holds"
+    );
+    bed.pass(TimeSpan::from_secs(30));
+    assert_eq!(bed.hand_overs.len(), 1);
+    assert_eq!(bed.hand_overs[0].row.attempt, 2);
+}
+
+#[test]
+fn a_claim_applied_too_late_is_left_to_expire() {
+    let mut bed = Bed::leading();
+    let credit = bed.subscribe(1, &["push"], 1);
+    bed.send("ann", "message_push", "1");
+    bed.commit();
+    bed.now = bed.now.plus(SECOND).plus(SECOND).plus(TimeSpan::from_ms(1));
+    bed.commit();
+    assert!(bed.hand_overs.is_empty());
+    assert_eq!((credit.left(), bed.core.counters().n_claims_unused), (1, 1));
+    bed.pass(TimeSpan::from_secs(30));
+    assert_eq!(bed.hand_overs.len(), 1);
+}
+
+#[test]
+fn effects_of_before_are_found_when_a_worker_comes() {
+    let mut bed = Bed::with(|options| options.hosted_customers_max = 10).lead();
+    for n in 0..500 {
+        bed.send(&format!("customer{n:03}"), "message_push", "1");
+        bed.commit_all();
+    }
+    assert_eq!(
+        bed.core.status(bed.now).n_effects_offered,
+        0,
+        "nobody wants them"
+    );
+    bed.subscribe(1, &["push"], 1_000);
+    bed.commit_all();
+    bed.pass(SECOND);
+    assert_eq!(bed.hand_overs.len(), 500);
+}
+
+#[test]
+fn workers_take_turns() {
+    let mut bed = Bed::leading();
+    bed.subscribe(1, &["push"], 100);
+    bed.subscribe(2, &["push"], 100);
+    for n in 0..40 {
+        bed.send(&format!("customer{n}"), "message_push", "1");
+    }
+    bed.commit_all();
+    let n_first = bed
+        .hand_overs
+        .iter()
+        .filter(|h| h.worker == WorkerId(1))
+        .count();
+    assert_eq!((bed.hand_overs.len(), n_first), (40, 20));
+}
+
+#[test]
+fn an_outcome_for_an_effect_that_is_gone_is_settled() {
+    let mut bed = Bed::leading();
+    bed.subscribe(1, &["push"], 1);
+    bed.send("ann", "message_push", "1");
+    bed.commit_all();
+    let hand_over = bed.hand_overs.pop().unwrap();
+    bed.settle(&hand_over, Outcome::Delivered);
+    let again = bed.settle(&hand_over, Outcome::Delivered);
+    bed.commit_all();
+    assert!(matches!(
+        bed.answer(again),
+        Some(Answer::Done {
+            reply: Reply::Settled,
+            ..
+        })
+    ));
+}

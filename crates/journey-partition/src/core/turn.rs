@@ -1,0 +1,344 @@
+//! One turn of one customer: decided behind a guard that turns a panic into a quarantined command.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use journey_codec::Turn;
+use journey_customer::{
+    Command, CustomerState, DecideContext, Decision, Outcome, Rejection, Reply,
+};
+use journey_types::{CustomerKey, Timestamp};
+
+use crate::core::PartitionCore;
+use crate::core::api::{Answer, Refusal};
+use crate::core::batch::{DecidedTurn, OpenBatch, turn_size_bytes};
+use crate::core::customers::HostedIdx;
+use crate::core::hosted::{Lifecycle, Mail, Origin};
+use crate::core::limits::{IDLE_FIRE_PAUSE, REFUSED_CLAIM_PAUSE};
+use crate::core::quarantine::panic_text;
+use crate::core::retry::{FailedAttempt, retry_at};
+use crate::error::PartitionError;
+
+/// The zone of workspaces: none can be set yet.
+const WORKSPACE_ZONE: &str = "UTC";
+
+/// A decided turn that has to travel in the next batch.
+pub(crate) type Deferred = Option<(Turn, DecidedTurn)>;
+
+impl PartitionCore {
+    /// Decides one command of one customer into the batch. A turn too large to travel with the others is given back.
+    pub(crate) fn turn(
+        &mut self,
+        idx: HostedIdx,
+        mail: Mail,
+        batch: &mut OpenBatch,
+        now: Timestamp,
+    ) -> Deferred {
+        let state = self.customers.get(idx).head.clone();
+        let state = state.expect("a customer is activated before its turn");
+        let stamp = self.clock.stamp(now);
+        let Mail { command, origin } = mail;
+        let command = self.complete(command, origin, &state, stamp);
+        let turn_stamp = match &state.paused_turn {
+            Some(paused) => paused.stamp,
+            // A clock that went back between two leaders never takes a customer back.
+            None => stamp.max(state.stamp),
+        };
+        let context = DecideContext {
+            stamp: turn_stamp,
+            catalog: &self.catalog,
+            cluster_key: &self.options.cluster_key,
+            birth: batch.birth(),
+            workspace_zone: WORKSPACE_ZONE,
+        };
+        self.counters.n_turns += 1;
+        let decide = self.options.decide;
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            let decided = decide(&state, &command, &context);
+            let changes = decided
+                .as_ref()
+                .is_ok_and(|decision| !decision.events.is_empty());
+            // Otherwise it would be tried again for ever, before anything else of that customer.
+            assert!(
+                changes || !matches!(command, Command::ContinueTurn),
+                "a paused turn did not go on"
+            );
+            decided
+        }));
+        match decided {
+            Err(panic) => {
+                let reason = panic_text(panic.as_ref());
+                self.turn_panicked(idx, Mail { command, origin }, reason, stamp);
+                None
+            }
+            Ok(Err(rejection)) => {
+                self.turn_rejected(idx, origin, rejection, stamp);
+                None
+            }
+            Ok(Ok(decision)) if decision.events.is_empty() => {
+                self.turn_changed_nothing(idx, origin, decision, stamp);
+                None
+            }
+            Ok(Ok(decision)) => {
+                let turn = self.turn_decided(idx, Mail { command, origin }, decision, now);
+                let size_bytes = turn_size_bytes(&turn.0);
+                if batch.fits(size_bytes) {
+                    batch.add(turn.0, turn.1);
+                    return None;
+                }
+                Some(turn)
+            }
+        }
+    }
+
+    /// The customer's state to decide on, loaded when it is not in memory.
+    pub(crate) fn activate(
+        &mut self,
+        idx: HostedIdx,
+    ) -> Result<Arc<CustomerState>, PartitionError> {
+        let hosted = self.customers.get_mut(idx);
+        if let Some(head) = &hosted.head {
+            return Ok(Arc::clone(head));
+        }
+        let loaded = self.reader.customer(&hosted.key)?;
+        let unborn = || Arc::new(CustomerState::new(hosted.key.clone()));
+        let state = loaded.unwrap_or_else(unborn);
+        hosted.set_committed(Arc::clone(&state));
+        self.counters.n_activations += 1;
+        Ok(state)
+    }
+
+    /// Fills in what only the turn's stamp tells.
+    fn complete(
+        &self,
+        command: Command,
+        origin: Origin,
+        state: &CustomerState,
+        stamp: Timestamp,
+    ) -> Command {
+        match (command, origin) {
+            (Command::Claim { effect, .. }, Origin::Worker { worker, .. }) => {
+                let claim_span = self.workers.get(worker).map(|worker| worker.claim_span);
+                let span = claim_span.unwrap_or(crate::core::limits::CLAIM_SPAN_DEFAULT);
+                let until = stamp.plus(span);
+                Command::Claim { effect, until }
+            }
+            (
+                Command::Settle {
+                    birth,
+                    effect,
+                    attempt,
+                    outcome,
+                },
+                _,
+            ) => {
+                let outcome = match outcome {
+                    Outcome::FailedForNow { reason, .. } => {
+                        let customer = &state.key;
+                        let failed = FailedAttempt {
+                            customer,
+                            birth,
+                            effect,
+                            attempt,
+                        };
+                        let retry_at = retry_at(failed, stamp);
+                        Outcome::FailedForNow { reason, retry_at }
+                    }
+                    final_one @ (Outcome::Sent
+                    | Outcome::Delivered
+                    | Outcome::FailedForGood { .. }) => final_one,
+                };
+                Command::Settle {
+                    birth,
+                    effect,
+                    attempt,
+                    outcome,
+                }
+            }
+            (command, _) => command,
+        }
+    }
+
+    fn turn_decided(
+        &mut self,
+        idx: HostedIdx,
+        mail: Mail,
+        decision: Decision,
+        now: Timestamp,
+    ) -> (Turn, DecidedTurn) {
+        let Decision {
+            events,
+            state,
+            reply,
+            condition_errors,
+        } = decision;
+        self.counters.count_condition_errors(condition_errors);
+        let state = Arc::new(state);
+        let hosted = self.customers.get_mut(idx);
+        let before = hosted
+            .head
+            .as_ref()
+            .map_or(0, |head| head.last_sequence.get());
+        assert!(
+            state.last_sequence.get() == before + events.len() as u64,
+            "a decision's state is the state before it plus its facts"
+        );
+        hosted.lifecycle = Lifecycle::AwaitingCommit;
+        hosted.head = Some(Arc::clone(&state));
+        let customer = hosted.key.clone();
+        self.timers.take(&customer);
+        let turn_at = now;
+        let turn = DecidedTurn {
+            customer: idx,
+            state,
+            mail,
+            reply,
+            turn_at,
+        };
+        (Turn { customer, events }, turn)
+    }
+
+    fn turn_changed_nothing(
+        &mut self,
+        idx: HostedIdx,
+        origin: Origin,
+        decision: Decision,
+        stamp: Timestamp,
+    ) {
+        self.counters
+            .count_condition_errors(decision.condition_errors);
+        match decision.reply {
+            Reply::Duplicate => self.counters.n_duplicates += 1,
+            Reply::Fired { .. } => self.counters.n_idle_fires += 1,
+            Reply::Accepted
+            | Reply::Continued
+            | Reply::Claimed { .. }
+            | Reply::Withdrawn { .. }
+            | Reply::Recorded
+            | Reply::Settled => {}
+        }
+        self.rest(idx, origin, stamp);
+        let answer = Answer::Done {
+            reply: decision.reply,
+            lsn: self.applied,
+        };
+        self.answer_when_proven(origin, answer);
+    }
+
+    fn turn_rejected(
+        &mut self,
+        idx: HostedIdx,
+        origin: Origin,
+        rejection: Rejection,
+        stamp: Timestamp,
+    ) {
+        self.counters.n_rejected += 1;
+        self.rest(idx, origin, stamp);
+        self.answer_when_proven(origin, Answer::Rejected(rejection));
+    }
+
+    /// After a turn without facts: the customer is as before it, and what led to the turn is not tried again at once.
+    fn rest(&mut self, idx: HostedIdx, origin: Origin, stamp: Timestamp) {
+        match origin {
+            Origin::Caller { .. } => {}
+            Origin::Core => {
+                let hosted = self.customers.get_mut(idx);
+                let not_before = stamp.plus(IDLE_FIRE_PAUSE);
+                hosted.next_due_at = hosted.next_due_at.map(|due_at| due_at.max(not_before));
+                let (customer, due_at) = (hosted.key.clone(), hosted.next_due_at);
+                self.timers.arm(&customer, due_at);
+            }
+            Origin::Worker { worker, effect } => {
+                self.counters.n_claims_refused += 1;
+                self.give_credit_back(worker);
+                let hosted = self.customers.get_mut(idx);
+                hosted.claims.retain(|claimed| *claimed != effect);
+                if let Some(state) = &hosted.committed {
+                    let not_before = stamp.plus(REFUSED_CLAIM_PAUSE);
+                    self.offers.update(state, not_before, &hosted.claims);
+                }
+            }
+        }
+        self.go_on(idx);
+    }
+
+    /// Lets a customer have its next turn, when something waits for it.
+    pub(crate) fn go_on(&mut self, idx: HostedIdx) {
+        let hosted = self.customers.get_mut(idx);
+        if hosted.lifecycle == Lifecycle::Quarantined {
+            return;
+        }
+        hosted.lifecycle = Lifecycle::Idle;
+        let is_paused = hosted
+            .head
+            .as_ref()
+            .is_some_and(|head| head.paused_turn.is_some());
+        if is_paused || !hosted.mailbox.is_empty() {
+            self.customers.queue(idx);
+        }
+    }
+
+    /// Drops the speculative state, keeps the command where it can be read, and parks the customer at the third.
+    pub(crate) fn turn_panicked(
+        &mut self,
+        idx: HostedIdx,
+        mail: Mail,
+        reason: String,
+        stamp: Timestamp,
+    ) {
+        self.counters.n_quarantined += 1;
+        let customer = self.customers.get(idx).key.clone();
+        let Mail { command, origin } = mail;
+        let is_forgotten = self
+            .quarantine
+            .keep(customer.clone(), command, stamp, reason.clone());
+        self.counters.n_quarantined_forgotten += u64::from(is_forgotten);
+        if let Origin::Worker { worker, effect } = origin {
+            self.give_credit_back(worker);
+            self.customers
+                .get_mut(idx)
+                .claims
+                .retain(|claimed| *claimed != effect);
+        }
+        let refusal = Refusal::Quarantined {
+            reason: reason.clone(),
+        };
+        self.answer_when_proven(origin, Answer::Refused(refusal));
+        let hosted = self.customers.get_mut(idx);
+        hosted.forget_state();
+        if !hosted.strike(stamp, reason.clone()) {
+            // The next turn loads the committed state again.
+            if matches!(origin, Origin::Core) {
+                self.timers.arm(&customer, Some(stamp));
+            }
+            self.go_on(idx);
+            return;
+        }
+        hosted.lifecycle = Lifecycle::Quarantined;
+        self.timers.take(&customer);
+        self.offers.remove(&customer);
+        for mail in std::mem::take(&mut self.customers.get_mut(idx).mailbox) {
+            self.n_claims_waiting -= usize::from(mail.is_claim());
+            self.answer_now(
+                mail.origin,
+                Refusal::CustomerParked {
+                    reason: reason.clone(),
+                },
+            );
+        }
+    }
+
+    /// Whether the customer is one whose timers must not be armed now: its turn in flight does it.
+    pub(crate) fn is_in_flight(&self, customer: &CustomerKey) -> bool {
+        let hosted = self
+            .customers
+            .find(customer)
+            .map(|idx| self.customers.get(idx));
+        hosted.is_some_and(|hosted| {
+            matches!(
+                hosted.lifecycle,
+                Lifecycle::AwaitingCommit | Lifecycle::Quarantined
+            )
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! What can go wrong in a partition: the machine failing, never a refusal of the domain.
+
+use journey_storage::StorageError;
+use journey_types::{CustomerKey, Lsn, PartitionId, Sequence};
+
+/// A failure of one partition. Whatever the variant, this replica serves nothing more until it is opened again.
+#[derive(Debug, thiserror::Error)]
+pub enum PartitionError {
+    /// The rows could not be read or written.
+    #[error("partition {partition} failed while {attempt}")]
+    Storage {
+        /// Which partition.
+        partition: PartitionId,
+        /// What was being done, for example `writing rows of customers`.
+        attempt: &'static str,
+        /// The storage layer's own error.
+        source: StorageError,
+    },
+    /// A row does not read back.
+    #[error(
+        "partition {partition} cannot read its {table} row: {reason}; rebuild this replica from another one, or start the release that wrote the row"
+    )]
+    UnreadableRow {
+        /// Which partition.
+        partition: PartitionId,
+        /// Which kind of row, for example `head`.
+        table: &'static str,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A value cannot be written as rows.
+    #[error("partition {partition} cannot write its {table} row: {reason}")]
+    UnwritableRow {
+        /// Which partition.
+        partition: PartitionId,
+        /// Which kind of row.
+        table: &'static str,
+        /// What does not fit.
+        reason: String,
+    },
+    /// An entry did not follow the last one.
+    #[error(
+        "partition {partition} was given journal entry {lsn} after entry {applied}; an entry was lost or doubled on the way, restart the node so that it is read again"
+    )]
+    EntryOutOfOrder {
+        /// Which partition.
+        partition: PartitionId,
+        /// The entry given.
+        lsn: Lsn,
+        /// The last entry applied.
+        applied: Lsn,
+    },
+    /// A valid batch holds a fact that is not the next one of its customer: a bug of the leader that decided it.
+    #[error(
+        "partition {partition} stopped at journal entry {lsn}: fact {found} of {customer} follows fact {last}; install a fixed release, or skip the entry"
+    )]
+    FactOutOfOrder {
+        /// Which partition.
+        partition: PartitionId,
+        /// The entry.
+        lsn: Lsn,
+        /// Whose fact.
+        customer: CustomerKey,
+        /// Its sequence.
+        found: Sequence,
+        /// The last sequence applied to this customer.
+        last: Sequence,
+    },
+    /// Applying a committed entry panicked.
+    #[error(
+        "partition {partition} stopped at journal entry {lsn}: applying it panicked: {reason}; install a fixed release, or skip the entry"
+    )]
+    ApplyPanicked {
+        /// Which partition.
+        partition: PartitionId,
+        /// The entry.
+        lsn: Lsn,
+        /// The panic's message.
+        reason: String,
+    },
+    /// An earlier failure stopped this replica.
+    #[error("partition {partition} is stopped since an earlier failure: {reason}")]
+    Stopped {
+        /// Which partition.
+        partition: PartitionId,
+        /// The first failure, in its own words.
+        reason: String,
+    },
+}

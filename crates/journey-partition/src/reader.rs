@@ -1,0 +1,55 @@
+//! What the leader's core reads of its own replica: committed state, and the indexes that wake customers.
+
+use std::sync::Arc;
+
+use journey_customer::CustomerState;
+use journey_types::{CatalogRevision, CustomerKey, Lsn, SessionId, Timestamp};
+
+use crate::error::PartitionError;
+
+/// What the partition itself holds, as of the last applied entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommittedControl {
+    /// The highest entry applied in memory.
+    pub applied: Lsn,
+    /// The session whose batches are valid.
+    pub session: SessionId,
+    /// The latest stamp of any fact.
+    pub stamp: Timestamp,
+    /// The adopted catalog.
+    pub catalog_revision: CatalogRevision,
+    /// Its digest.
+    pub catalog_digest: [u8; 32],
+}
+
+/// Reads committed state. Every answer is as of some applied entry, never of one in flight.
+pub trait CommittedReader: Send {
+    /// The partition's own state.
+    fn control(&self) -> CommittedControl;
+
+    /// A customer, `None` when nobody has heard of it.
+    ///
+    /// # Errors
+    /// The storage engine's failure.
+    fn customer(&self, key: &CustomerKey) -> Result<Option<Arc<CustomerState>>, PartitionError>;
+
+    /// Up to `n_max` customers by the instant their earliest timer is due, after the given pair.
+    ///
+    /// # Errors
+    /// The storage engine's failure.
+    fn timers_after(
+        &self,
+        after: Option<&(Timestamp, CustomerKey)>,
+        n_max: usize,
+    ) -> Result<Vec<(Timestamp, CustomerKey)>, PartitionError>;
+
+    /// Up to `n_max` customers whose outbox is not empty, in key order after the given one.
+    ///
+    /// # Errors
+    /// The storage engine's failure.
+    fn open_effects(
+        &self,
+        after: Option<&CustomerKey>,
+        n_max: usize,
+    ) -> Result<Vec<CustomerKey>, PartitionError>;
+}
