@@ -1,3 +1,5 @@
+//! Floors there and back, also through the generated reader.
+
 use journey_proto::durable;
 use proptest::prelude::*;
 use prost::Message as _;

@@ -1,3 +1,5 @@
+//! What facts add to counts, and that counts of partitions add up.
+
 use std::sync::Arc;
 
 use journey_customer::{Departure, IngestMode, InstanceEntered, InstanceRef};

@@ -1,3 +1,5 @@
+//! Customers there and back, what is written again after a change, and what damaged rows give.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Buckets without gaps, percentiles near the exact ones.
+
 use proptest::prelude::*;
 
 use super::*;

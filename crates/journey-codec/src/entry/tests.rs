@@ -1,3 +1,5 @@
+//! Entries there and back, through the generated reader, cut off, flipped, and of newer releases.
+
 use std::sync::Arc;
 
 use journey_customer::{EventBody, IngestMode, InstanceEntered, InstanceRef};

@@ -1,3 +1,5 @@
+//! Equal states hash alike, others do not, and the hash itself is golden.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Keys of parts there and back, in order.
+
 use super::*;
 
 #[test]

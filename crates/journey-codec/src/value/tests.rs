@@ -1,3 +1,5 @@
+//! Depth is bounded, bits are kept.
+
 use journey_types::limits::VALUE_DEPTH_MAX;
 
 use super::*;

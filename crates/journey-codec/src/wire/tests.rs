@@ -1,3 +1,5 @@
+//! Numbers, lengths, and bytes that are no fields.
+
 use super::field::{Plain, unzigzag, zigzag};
 use super::*;
 
