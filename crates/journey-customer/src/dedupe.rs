@@ -36,6 +36,12 @@ impl Dedupe {
                 .any(|chunk| chunk.may_hold(fingerprint) && chunk.ids.iter().any(is_it))
     }
 
+    /// At most so many ids are held: cheap, and enough to tell most customers from hot ones.
+    #[must_use]
+    pub fn n_ids_max(&self) -> usize {
+        self.chunks.len() * DEDUPE_CHUNK_IDS_MAX + self.open.len()
+    }
+
     /// How many ids lie in the 7 days up to `now`.
     #[must_use]
     pub fn n_ids(&self, now: Timestamp) -> usize {

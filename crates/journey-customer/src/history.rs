@@ -1,5 +1,7 @@
 //! What a customer did, counted: totals for ever, single events as far back as some journey's window looks.
 
+use std::collections::vec_deque;
+
 use journey_types::{CustomerEvent, TimeSpan, Timestamp, Value};
 
 use crate::event::Feed;
@@ -29,27 +31,30 @@ impl Aggregate {
     }
 
     /// The single events in (now − window, now], oldest first.
-    pub(crate) fn within(
-        &self,
-        window: TimeSpan,
-        now: Timestamp,
-    ) -> impl Iterator<Item = &(Timestamp, i128)> {
-        let from = self
-            .recent
-            .partition_point(|(at, _)| at.plus(window) <= now);
-        let to = self.recent.partition_point(|(at, _)| *at <= now);
-        self.recent.range(from..to.max(from))
+    pub(crate) fn within(&self, window: TimeSpan, now: Timestamp) -> WindowEvents<'_> {
+        let (left, entered) = self.bounds(window, now);
+        self.recent.range(left..entered.max(left))
     }
 
     /// The next instant after `now` at which an event leaves the window, or one that claims to lie ahead comes in.
     pub(crate) fn next_change(&self, window: TimeSpan, now: Timestamp) -> Option<Timestamp> {
-        let changes = self
-            .recent
-            .iter()
-            .flat_map(|(at, _)| [*at, at.plus(window)]);
-        changes.filter(|at| *at > now).min()
+        let (left, entered) = self.bounds(window, now);
+        let leaves = self.recent.get(left).map(|(at, _)| at.plus(window));
+        let enters = self.recent.get(entered).map(|(at, _)| *at);
+        [leaves, enters].into_iter().flatten().min()
+    }
+
+    /// How many single events have left the window, and how many have come in.
+    fn bounds(&self, window: TimeSpan, now: Timestamp) -> (usize, usize) {
+        let has_left = |(at, _): &(Timestamp, i128)| at.plus(window) <= now;
+        let has_entered = |(at, _): &(Timestamp, i128)| *at <= now;
+        let n_left = self.recent.partition_point(has_left);
+        (n_left, self.recent.partition_point(has_entered))
     }
 }
+
+/// Single events with their amounts, by `occurred_at`.
+pub(crate) type WindowEvents<'a> = vec_deque::Iter<'a, (Timestamp, i128)>;
 
 /// The exact sum of amounts.
 pub(crate) fn sum(amounts: impl Iterator<Item = i128>) -> i128 {

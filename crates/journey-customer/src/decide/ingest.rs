@@ -30,10 +30,7 @@ pub(super) fn decide(
         .map_err(|refused| Rejection::EventRefused {
             reason: refused.to_string(),
         })?;
-    let n_ids = turn.state.dedupe.n_ids(turn.stamp);
-    if n_ids >= DEDUPE_IDS_MAX {
-        return Err(Rejection::TooManyEventIds { n_ids });
-    }
+    refuse_hot(&turn)?;
     turn.take_in(&Incoming {
         event: Arc::new(event.clone()),
         fingerprint: Some(fingerprint),
@@ -43,4 +40,18 @@ pub(super) fn decide(
     });
     turn.advance();
     Ok(turn.close(Reply::Accepted))
+}
+
+/// A customer at the cap of remembered ids takes no more: forgetting one would break the promise not to apply twice.
+fn refuse_hot(turn: &Turn<'_>) -> Result<(), Rejection> {
+    let dedupe = &turn.state.dedupe;
+    if dedupe.n_ids_max() < DEDUPE_IDS_MAX {
+        return Ok(());
+    }
+    let n_ids = dedupe.n_ids(turn.stamp);
+    if n_ids < DEDUPE_IDS_MAX {
+        Ok(())
+    } else {
+        Err(Rejection::TooManyEventIds { n_ids })
+    }
 }

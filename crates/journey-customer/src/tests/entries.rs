@@ -250,3 +250,40 @@ fn an_event_that_lies_is_refused() {
     01-05 09:00 -- rejected: occurred_in_future: occurred_at 2026-01-07T09:00:00Z is more than 24 h ahead of its arrival at 2026-01-05T09:00:00Z; check the producer's clock
     ");
 }
+
+const VERSION: &str = r#"
+journey: versions
+entry: [{ event: start }]
+reentry: { concurrent: 2, on_conflict: ignore }
+steps:
+  wait: { delay: 1h, next: mark }
+  mark: { update: { traits.VERSION: true } }
+"#;
+
+#[test]
+fn an_instance_stays_on_its_version_and_places_count_over_all_of_them() {
+    let mut world = super::script::World::new(&VERSION.replace("VERSION", "first"));
+    world.script("event start");
+    world.publish(&VERSION.replace("VERSION", "second"));
+    world.script("event start \n event start \n advance 2h");
+    assert_snapshot!(world.journal(), @r"
+    01-05 09:00 event start
+    01-05 09:00 #1 entered versions v1 at wait
+    01-05 09:00 #1 rests: delay due 2026-01-05T10:00:00Z
+    01-05 09:00 event start
+    01-05 09:00 #2 entered versions v2 at wait
+    01-05 09:00 #2 rests: delay due 2026-01-05T10:00:00Z
+    01-05 09:00 event start
+    01-05 09:00 entry into versions v2 refused: conflict
+    01-05 10:00:00.001 #1 timer fired: delay, due 2026-01-05T10:00:00Z
+    01-05 10:00:00.001 #1 wait -> mark
+    01-05 10:00:00.001 #2 timer fired: delay, due 2026-01-05T10:00:00Z
+    01-05 10:00:00.001 #2 wait -> mark
+    01-05 10:00:00.001 trait first = true
+    01-05 10:00:00.001 #1 mark -> end
+    01-05 10:00:00.001 #1 ended: completed
+    01-05 10:00:00.001 trait second = true
+    01-05 10:00:00.001 #2 mark -> end
+    01-05 10:00:00.001 #2 ended: completed
+    ");
+}

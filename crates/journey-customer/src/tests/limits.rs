@@ -178,3 +178,46 @@ fn a_customer_with_too_many_event_ids_is_refused() {
     world.now = Timestamp::parse("2026-01-20T00:00:00Z").unwrap();
     assert!(world.decide(&command).is_ok());
 }
+
+#[test]
+fn a_condition_that_turned_true_before_a_pause_is_not_lost() {
+    let yaml = r"
+journey: a_watches
+entry: [{ event: start }]
+steps:
+  wait: { wait_until: [{ when: customer.traits.?ready.orValue(false), next: end }] }
+---
+journey: b_long
+entry: [{ event: start }]
+steps:
+  first: { update: { traits.ready: true }, next: a }
+  a: { update: { vars.n: vars.?n.orValue(0) + 1 }, next: b }
+  b: { split: [{ when: vars.n < 400, next: a }, { else: end }] }
+";
+    let mut world = World::new(yaml);
+    world.script("event start");
+    assert!(world.journal().contains("turn paused"));
+    assert!(world.state.instances.is_empty(), "{}", world.journal());
+}
+
+#[test]
+fn raised_events_wait_out_a_pause() {
+    let yaml = r"
+journey: a_raises
+entry: [{ event: start }]
+steps:
+  a: { emit: { event: ping, properties: { n: vars.?n.orValue(0) } }, next: b }
+  b: { update: { vars.n: vars.?n.orValue(0) + 1 }, next: c }
+  c: { split: [{ when: vars.n < 150, next: a }, { else: end }] }
+---
+journey: b_hears
+entry: [{ event: ping }]
+key: event.properties.n
+steps:
+  a: { update: { traits.heard: customer.traits.?heard.orValue(0) + 1 } }
+";
+    let mut world = World::new(yaml);
+    world.script("event start");
+    assert!(world.journal().contains("turn paused"));
+    assert_eq!(world.state.traits["heard"], Value::Int(150));
+}

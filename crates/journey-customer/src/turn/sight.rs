@@ -10,7 +10,7 @@ use journey_model::{
 use journey_types::{AggregateId, CustomerEvent, JourneyId, TimeSpan, Timestamp, Value};
 
 use super::Turn;
-use crate::history;
+use crate::history::{self, WindowEvents};
 use crate::limits::WINDOW_EVENTS_MAX;
 use crate::state::{CustomerState, FallbackScope, Instance};
 
@@ -193,23 +193,26 @@ struct HistoryView<'a> {
 }
 
 impl HistoryView<'_> {
-    fn window(&self, aggregate: AggregateId, window: TimeSpan) -> impl Iterator<Item = i128> {
-        let counted = self.state.history.get(&aggregate);
-        let mut sight = self.sight.get();
-        let changes_at = counted.and_then(|counted| counted.next_change(window, self.now));
-        sight.changes_at = [sight.changes_at, changes_at].into_iter().flatten().min();
-        let within = counted.map(|counted| counted.within(window, self.now));
-        let amounts: Vec<i128> = within.into_iter().flatten().map(|event| event.1).collect();
-        sight.is_saturated |= amounts.len() >= WINDOW_EVENTS_MAX;
-        self.sight.set(sight);
-        amounts.into_iter()
+    /// The events in a window, with a note of when it changes next.
+    fn window(&self, aggregate: AggregateId, window: TimeSpan) -> Option<WindowEvents<'_>> {
+        let counted = self.state.history.get(&aggregate)?;
+        let events = counted.within(window, self.now);
+        let changes_at = counted.next_change(window, self.now);
+        let sight = self.sight.get();
+        self.sight.set(Sight {
+            changes_at: [sight.changes_at, changes_at].into_iter().flatten().min(),
+            is_saturated: sight.is_saturated || events.len() >= WINDOW_EVENTS_MAX,
+        });
+        Some(events)
     }
 }
 
 impl HistoryReader for HistoryView<'_> {
     fn count(&self, aggregate: AggregateId, window: Option<TimeSpan>) -> u64 {
         match window {
-            Some(window) => self.window(aggregate, window).map(|_| 1).sum(),
+            Some(window) => self
+                .window(aggregate, window)
+                .map_or(0, |events| events.len() as u64),
             None => self.state.history.get(&aggregate).map_or(0, |a| a.n_events),
         }
     }
@@ -224,7 +227,10 @@ impl HistoryReader for HistoryView<'_> {
 
     fn sum_nanos(&self, aggregate: AggregateId, window: Option<TimeSpan>) -> i128 {
         match window {
-            Some(window) => history::sum(self.window(aggregate, window)),
+            Some(window) => {
+                let events = self.window(aggregate, window).into_iter().flatten();
+                history::sum(events.map(|(_, amount_nanos)| *amount_nanos))
+            }
             None => self
                 .state
                 .history
