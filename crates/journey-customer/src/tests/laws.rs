@@ -5,10 +5,12 @@ use std::sync::OnceLock;
 
 use journey_types::{Sequence, TimeSpan, Value};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
 
 use super::script::World;
 use crate::{
-    Command, CustomerState, EventBody, IngestMode, JournalEvent, Outcome, TimerKind, apply,
+    Command, CustomerState, Departure, EventBody, IngestMode, JournalEvent, Outcome, TimerKind,
+    apply,
 };
 
 const JOURNEYS: &str = r#"
@@ -25,7 +27,7 @@ exit:
 steps:
   wait: { delay: { for: 3h, window: { zone: customer, days: [mon-fri], hours: "08:00-20:00" } }, next: remind }
   remind:
-    message: { content: note, channels: [push, email], await: sent }
+    message: { content: fragile, channels: [push, email], await: sent }
     timeout: { after: 12h, next: think }
     on_error: broken
     next: think
@@ -44,7 +46,8 @@ reentry: { concurrent: 2, on_conflict: queue }
 steps:
   rest: { delay: 5h, next: tell }
   tell: { emit: { event: ping, properties: { value: entry.properties.value } }, next: spread }
-  spread: { only_if: entry.properties.value > 3, emit: { event: cart_added, properties: { value: 9, key: "'q'" } } }
+  spread: { only_if: entry.properties.value > 3, emit: { event: cart_added, properties: { value: 9, key: "'q'" } }, next: divide }
+  divide: { update: { vars.x: 8 / (entry.properties.value - 4) }, next: end }
 ---
 journey: watcher
 entry: [{ event: ping }]
@@ -56,6 +59,11 @@ steps:
       - { when: 'history.sum("purchase", "value", "1d") > 20.0', next: say }
   say: { message: { content: note, channels: [email, push], await: delivered }, next: wait2 }
   wait2: { wait_until: [{ event: never, next: end }, { after: 3d, next: end }] }
+---
+content: fragile
+variants:
+  - { channel: push, body: "Hi" }
+  - { channel: email, subject: "Hi", body: "Hi {{ entry.properties.missing }}" }
 ---
 content: note
 variants:
@@ -316,5 +324,73 @@ proptest! {
             world.facts
         };
         prop_assert_eq!(facts(), facts());
+    }
+}
+
+#[test]
+fn the_random_commands_reach_every_kind_of_fact() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut kinds = BTreeSet::new();
+    for _ in 0..300 {
+        let acts = acts().new_tree(&mut runner).unwrap().current();
+        let mut world = world("anna");
+        acts.iter().for_each(|act| world.act(act));
+        kinds.extend(world.facts.iter().map(|fact| kind_of(&fact.body)));
+    }
+    let expected = [
+        "BranchForeseen",
+        "CustomerBorn",
+        "EffectClaimed",
+        "EffectSettled",
+        "EntryDequeued",
+        "EntryQueued",
+        "EntryRefused",
+        "EventAccepted",
+        "GoalReached",
+        "InstanceEnded",
+        "InstanceEntered",
+        "InstanceParked",
+        "MessageGranted",
+        "MessageRefused",
+        "Rested",
+        "StepMoved",
+        "TimerFired",
+        "TraitChanged",
+        "VarChanged",
+    ];
+    for kind in expected {
+        assert!(kinds.contains(kind), "{kind} is never reached: {kinds:?}");
+    }
+    for detail in [
+        "TimerFired Recheck",
+        "StepMoved Skipped",
+        "StepMoved TimedOut",
+        "StepMoved Failed",
+    ] {
+        assert!(
+            kinds.contains(detail),
+            "{detail} is never reached: {kinds:?}"
+        );
+    }
+}
+
+/// The name of a fact, for some with what tells it apart further.
+fn kind_of(body: &EventBody) -> String {
+    let word = |text: String| {
+        let end = text
+            .find(|c: char| !c.is_alphanumeric())
+            .unwrap_or(text.len());
+        text[..end].to_owned()
+    };
+    let name = word(format!("{body:?}"));
+    match body {
+        EventBody::StepMoved { how, .. } if *how != Departure::Done => {
+            format!("{name} {}", word(format!("{how:?}")))
+        }
+        EventBody::TimerFired {
+            timer: TimerKind::Recheck,
+            ..
+        } => format!("{name} Recheck"),
+        _ => name,
     }
 }

@@ -20,11 +20,35 @@ use crate::{
     decide, printer,
 };
 
-/// Runs a script and gives the journal it makes, one line a fact.
+/// Runs a script and gives the journal it makes, one line a fact. The journal is the same when every event is delivered
+/// twice, and when the customer is read back from its facts before every command.
 pub(super) fn run(yaml: &str, script: &str) -> String {
+    let journal = run_under(yaml, script, Trouble::None);
+    let facts_of = |journal: &str| {
+        let lines = journal.lines().filter(|line| !line.contains(" -- "));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    for trouble in [Trouble::EveryEventTwice, Trouble::RestartBeforeEveryCommand] {
+        let troubled = run_under(yaml, script, trouble);
+        let (troubled, calm) = (facts_of(&troubled), facts_of(&journal));
+        assert_eq!(troubled, calm, "{trouble:?} changes the journal");
+    }
+    journal
+}
+
+fn run_under(yaml: &str, script: &str, trouble: Trouble) -> String {
     let mut world = World::new(yaml);
+    world.trouble = trouble;
     world.script(script);
     world.journal()
+}
+
+/// What happens around the commands of a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    None,
+    EveryEventTwice,
+    RestartBeforeEveryCommand,
 }
 
 /// One customer in virtual time.
@@ -38,6 +62,7 @@ pub(super) struct World {
     last_event: Option<(CustomerEvent, IngestMode)>,
     last_claim: Option<(Sequence, u32)>,
     n_events: usize,
+    trouble: Trouble,
 }
 
 impl World {
@@ -70,6 +95,7 @@ impl World {
             last_event: None,
             last_claim: None,
             n_events: 0,
+            trouble: Trouble::None,
         }
     }
 
@@ -153,7 +179,11 @@ impl World {
             }
         }
         self.last_event = Some((event.clone(), mode));
-        self.command(&Command::Ingest { event, mode });
+        let command = Command::Ingest { event, mode };
+        self.command(&command);
+        if self.trouble == Trouble::EveryEventTwice {
+            self.command(&command);
+        }
     }
 
     /// An event of this customer that occurs now, with an id of its own.
@@ -206,6 +236,13 @@ impl World {
 
     /// Decides a command, and goes on with its turn until it is done.
     pub(super) fn command(&mut self, command: &Command) {
+        if self.trouble == Trouble::RestartBeforeEveryCommand {
+            let mut read_back = CustomerState::new(self.state.key.clone());
+            self.facts
+                .iter()
+                .for_each(|fact| apply(&mut read_back, fact));
+            self.state = read_back;
+        }
         match self.decide(command) {
             Ok(reply) => self.note_reply(&reply),
             Err(rejection) => self.note(&format!("rejected: {rejection}")),
