@@ -3,19 +3,22 @@
 //! Never knows Raft, never hands anything out before it is applied, never lists all customers in memory.
 //!
 //! ```text
-//!   commands ──► PartitionCore ──► JournalEntry ──► Journal (elsewhere) ──► replica: state, timers, outboxes
-//!                     ▲                                                          │
+//!   commands ──► PartitionCore ──► JournalEntry ──► Journal (elsewhere) ──► Replica: state, timers, outboxes ──► rows
+//!                     ▲                                                          │                 Checkpointer
 //!                     └──────────────── CommittedReader ◄────────────────────────┘
 //! ```
 //!
-//! Start at [`PartitionCore`].
+//! Start at [`PartitionCore`] and [`Replica`].
 
 mod error;
+pub mod limits;
 
 mod journal;
 mod reader;
 
 pub mod core;
+
+mod replica;
 
 pub use crate::core::{
     Answer, ClockHeld, ConfirmationId, CoreOptions, Decide, HandOver, Input, Lifecycle, Output,
@@ -25,3 +28,7 @@ pub use crate::core::{
 pub use error::PartitionError;
 pub use journal::{ConfirmationDone, Journal, ProposalDone, ProposeResult};
 pub use reader::{CommittedControl, CommittedReader};
+pub use replica::{
+    ApplyVerdict, CheckpointProgress, Checkpointer, Replica, ReplicaOptions, ReplicaStats,
+    SharedReplica,
+};

@@ -6,6 +6,7 @@ use journey_customer::CustomerState;
 use journey_types::{CatalogRevision, CustomerKey, Lsn, SessionId, Timestamp};
 
 use crate::error::PartitionError;
+use crate::replica::SharedReplica;
 
 /// What the partition itself holds, as of the last applied entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,4 +53,38 @@ pub trait CommittedReader: Send {
         after: Option<&CustomerKey>,
         n_max: usize,
     ) -> Result<Vec<CustomerKey>, PartitionError>;
+}
+
+impl CommittedReader for SharedReplica {
+    fn control(&self) -> CommittedControl {
+        let replica = self.lock();
+        let control = replica.control();
+        CommittedControl {
+            applied: replica.applied(),
+            session: control.session,
+            stamp: control.stamp,
+            catalog_revision: control.catalog_revision,
+            catalog_digest: control.catalog_digest,
+        }
+    }
+
+    fn customer(&self, key: &CustomerKey) -> Result<Option<Arc<CustomerState>>, PartitionError> {
+        self.lock().customer(key)
+    }
+
+    fn timers_after(
+        &self,
+        after: Option<&(Timestamp, CustomerKey)>,
+        n_max: usize,
+    ) -> Result<Vec<(Timestamp, CustomerKey)>, PartitionError> {
+        self.lock().timers_due(after, Timestamp::MAX, n_max)
+    }
+
+    fn open_effects(
+        &self,
+        after: Option<&CustomerKey>,
+        n_max: usize,
+    ) -> Result<Vec<CustomerKey>, PartitionError> {
+        self.lock().open_effects(after, n_max)
+    }
 }

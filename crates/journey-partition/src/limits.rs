@@ -1,0 +1,24 @@
+//! Bounds of a partition, each with its reason.
+
+/// Customers that the checkpointer writes between two looks at the replica: rows of about a millisecond's writing, so
+/// that a pass can be paced finely and a stop is never far.
+pub const CHECKPOINT_CUSTOMERS_MAX: usize = 64;
+
+/// Bytes of customers that the checkpointer writes between two looks at the replica: one customer of the largest size.
+pub const CHECKPOINT_SIZE_BYTES_MAX: usize = 1024 * 1024;
+
+/// How far below the limit of a row, in percent of it, a customer must shrink before it goes back into one row from
+/// several: a customer that is just about as long as a row does not change its form with every write.
+pub const INLINE_AGAIN_PERCENT: usize = 75;
+
+/// Stale index rows remembered for the checkpointer to remove. There should be none: a reader that meets more will
+/// meet the rest again.
+pub const STALE_ROWS_MAX: usize = 256;
+
+/// What a customer takes in memory beyond its encoded bytes: maps, shared pointers and index entries of an idle one.
+pub const RESIDENT_OVERHEAD_BYTES: usize = 1_024;
+
+const _: () = assert!(
+    CHECKPOINT_CUSTOMERS_MAX >= 1 && CHECKPOINT_SIZE_BYTES_MAX >= 1,
+    "a step of the checkpointer makes progress"
+);

@@ -1,0 +1,263 @@
+//! One copy of a partition's state, changed by journal entries alone; the same on the leader and on followers.
+//!
+//! ```text
+//!   journal entry ──► chain rule ──► customers and counts in memory ──► checkpointer ──► rows ──► floor
+//!                        │ void                    ▲
+//!                        ▼                         │
+//!                   only `applied` moves        reads (rows where memory holds nothing newer)
+//! ```
+//!
+//! *Applied* is applied in memory. Rows are written behind, each with the last entry that it reflects; the floor is the
+//! highest entry with nothing unwritten at or below it. After a restart the entries behind the floor are applied again,
+//! and each customer and each row of counts takes only those behind its own mark.
+//!
+//! No entry may be given that is not durable in this replica's own log: rows that reflect it would be state without
+//! its reason after a crash. [`Replica::rows_through`] is how far rows may reflect, for the owner of the log to check
+//! when it opens.
+
+mod apply;
+mod checkpoint;
+mod counts;
+mod marked;
+mod place;
+mod reads;
+mod residents;
+mod rows;
+mod state_hash;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use journey_codec::{Control, JourneyCounts};
+use journey_customer::CustomerState;
+use journey_storage::{Engine, Tree};
+use journey_types::{ClusterKey, CustomerKey, DefinitionVersion, JourneyId, Lsn, PartitionId};
+use parking_lot::Mutex;
+
+pub use self::apply::ApplyVerdict;
+use self::checkpoint::Pass;
+pub use self::checkpoint::{CheckpointProgress, Checkpointer};
+use self::counts::Counts;
+use self::place::Place;
+use self::residents::Residents;
+use self::rows::{Floor, Rows};
+use crate::error::PartitionError;
+
+/// A replica as its applier, its checkpointer and its readers share it.
+pub type SharedReplica = Arc<Mutex<Replica>>;
+
+/// How to open a replica.
+#[derive(Debug, Clone)]
+pub struct ReplicaOptions {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// The cluster's key, by which customers have their slots.
+    pub cluster_key: ClusterKey,
+    /// The database that the tree lies in.
+    pub engine: Arc<dyn Engine>,
+    /// The partition's tree, which nobody else writes.
+    pub tree: Arc<dyn Tree>,
+    /// The longest value that the database takes, at least 1 KiB.
+    pub row_size_bytes_max: usize,
+    /// What customers may take in memory beside those whose rows are behind; 0 keeps none.
+    pub clean_size_bytes_max: usize,
+}
+
+/// One copy of a partition's state.
+///
+/// # Invariants
+/// What memory holds of a customer is newer than its rows, or equal to them. `floor` never exceeds `applied`, and
+/// every customer and every row of counts that lacks an entry at or below `floor` does not exist. A stopped replica
+/// neither changes nor writes.
+#[derive(Debug)]
+pub struct Replica {
+    partition: PartitionId,
+    cluster_key: ClusterKey,
+    rows: Rows,
+    residents: Residents,
+    counts: Counts,
+    control: Control,
+    applied: Lsn,
+    consensus: Option<Bytes>,
+    floor: Floor,
+    /// The last entry that any row may reflect.
+    rows_through: Lsn,
+    /// As it was when this replica was opened: rows of customers changed up to here may be torn.
+    torn_through: Lsn,
+    pass: Option<Pass>,
+    /// Index rows that a reader found stale.
+    stale_rows: Mutex<BTreeSet<Vec<u8>>>,
+    /// Held by the one checkpointer that writes.
+    writer: Arc<Mutex<()>>,
+    n_superseded: u64,
+    /// Why nothing goes on.
+    stopped: Option<String>,
+}
+
+/// Figures of a replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplicaStats {
+    /// Customers ever heard of.
+    pub n_customers: u64,
+    /// Customers whose rows are behind.
+    pub n_dirty: usize,
+    /// What they take in memory, estimated.
+    pub dirty_size_bytes: usize,
+    /// Other customers in memory.
+    pub n_clean: usize,
+    /// What they take in memory, estimated.
+    pub clean_size_bytes: usize,
+    /// Entries found void since the replica was opened.
+    pub n_superseded: u64,
+}
+
+impl Replica {
+    /// Opens a replica at its durable floor.
+    ///
+    /// # Errors
+    /// When the rows cannot be read, or another release wrote them.
+    pub fn open(options: ReplicaOptions) -> Result<Self, PartitionError> {
+        let rows = Rows::new(&options);
+        let (floor, control) = rows.read_floor()?;
+        let rows_through = rows.read_rows_through()?.max(floor.lsn);
+        Ok(Self {
+            partition: options.partition,
+            cluster_key: options.cluster_key,
+            residents: Residents::new(options.clean_size_bytes_max),
+            counts: rows.read_counts()?,
+            control,
+            applied: floor.lsn,
+            consensus: floor.consensus.clone(),
+            floor,
+            rows_through,
+            torn_through: rows_through,
+            pass: None,
+            stale_rows: Mutex::default(),
+            writer: Arc::default(),
+            n_superseded: 0,
+            stopped: None,
+            rows,
+        })
+    }
+
+    /// Which partition this is a copy of.
+    #[must_use]
+    pub const fn partition(&self) -> PartitionId {
+        self.partition
+    }
+
+    /// The last entry applied, in memory.
+    #[must_use]
+    pub const fn applied(&self) -> Lsn {
+        self.applied
+    }
+
+    /// The last entry of which nothing can be lost: entries up to here need not be applied again.
+    #[must_use]
+    pub const fn floor(&self) -> Lsn {
+        self.floor.lsn
+    }
+
+    /// The last entry that any row may reflect. A log that ends before it has lost entries that were durable.
+    #[must_use]
+    pub const fn rows_through(&self) -> Lsn {
+        self.rows_through
+    }
+
+    /// Whether the state is exactly that after [`Self::applied`]. After a restart, until the entries that rows already
+    /// reflect have been applied again, some customers are ahead.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.applied >= self.torn_through
+    }
+
+    /// Session, stamp and adopted numbers, as of the last entry applied.
+    #[must_use]
+    pub const fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// Consensus' own blob as of the floor; `None` before the first floor.
+    #[must_use]
+    pub fn consensus_blob(&self) -> Option<Bytes> {
+        self.floor.consensus.clone()
+    }
+
+    /// A customer as of the last entry applied; `None` when nobody has heard of it.
+    ///
+    /// # Errors
+    /// When the replica is stopped or its rows cannot be read.
+    pub fn customer(
+        &mut self,
+        customer: &CustomerKey,
+    ) -> Result<Option<Arc<CustomerState>>, PartitionError> {
+        self.check_running()?;
+        let place = Place::of(&self.cluster_key, customer);
+        let state = match self.residents.state(&place) {
+            Some(state) => state,
+            None => {
+                let Some(resident) = self.rows.read_customer(&place)? else {
+                    return Ok(None);
+                };
+                let state = Arc::clone(&resident.state);
+                self.residents.keep(place, resident);
+                state
+            }
+        };
+        Ok(reads::was_born(&state).then_some(state))
+    }
+
+    /// Counts by journey version and step, as of the last entry applied.
+    #[must_use]
+    pub const fn counts(&self) -> &BTreeMap<(JourneyId, DefinitionVersion), JourneyCounts> {
+        self.counts.by_version()
+    }
+
+    /// Customers ever heard of, as of the last entry applied.
+    #[must_use]
+    pub const fn n_customers(&self) -> u64 {
+        self.control.n_customers
+    }
+
+    /// Figures for metrics and for pacing.
+    #[must_use]
+    pub fn stats(&self) -> ReplicaStats {
+        ReplicaStats {
+            n_customers: self.n_customers(),
+            n_dirty: self.residents.n_dirty(),
+            dirty_size_bytes: self.residents.dirty_size_bytes(),
+            n_clean: self.residents.n_clean(),
+            clean_size_bytes: self.residents.clean_size_bytes(),
+            n_superseded: self.n_superseded,
+        }
+    }
+
+    /// Why the replica stopped, if it has.
+    #[must_use]
+    pub fn stopped(&self) -> Option<&str> {
+        self.stopped.as_deref()
+    }
+
+    fn check_running(&self) -> Result<(), PartitionError> {
+        match &self.stopped {
+            None => Ok(()),
+            Some(reason) => Err(PartitionError::Stopped {
+                partition: self.partition,
+                reason: reason.clone(),
+            }),
+        }
+    }
+
+    /// Keeps the first failure as the reason why nothing goes on, and hands it on.
+    fn stop(&mut self, error: PartitionError) -> PartitionError {
+        if self.stopped.is_none() {
+            tracing::error!(partition_id = %self.partition, %error, "replica stopped");
+            self.stopped = Some(error.to_string());
+        }
+        error
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! Applying journal entries: the chain rule, then fact by fact.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use journey_codec::{Batch, JournalEntry, Record, Turn};
+use journey_customer::{EventBody, JournalEvent};
+use journey_types::{BatchNumber, Lsn, SessionId};
+
+use super::Replica;
+use super::place::Place;
+use super::residents::Resident;
+use crate::error::PartitionError;
+
+/// What became of an entry, the same on every replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApplyVerdict {
+    /// It took effect.
+    Applied,
+    /// It is void as a whole: only the index moved.
+    Superseded,
+}
+
+impl Replica {
+    /// Applies the entry behind the last one. `entry` is `None` where only the index moves; `consensus` is kept with
+    /// the floor. The entry must be durable in this replica's own log.
+    ///
+    /// # Errors
+    /// When the replica is stopped, the entry is not the next one, rows cannot be read, a valid batch holds a fact
+    /// out of order, or applying panics. Any of these stops the replica.
+    pub fn apply(
+        &mut self,
+        lsn: Lsn,
+        entry: Option<&JournalEntry>,
+        consensus: &Bytes,
+    ) -> Result<ApplyVerdict, PartitionError> {
+        self.check_running()?;
+        let is_next = lsn == self.applied.next() || lsn.get() == 0 && self.applied == lsn;
+        let verdict = if is_next {
+            // A panic half way would leave half a batch in memory: it must not be read, nor written.
+            catch_unwind(AssertUnwindSafe(|| self.apply_entry(lsn, entry))).unwrap_or_else(
+                |panic| {
+                    Err(PartitionError::ApplyPanicked {
+                        partition: self.partition,
+                        lsn,
+                        reason: panic_text(panic.as_ref()),
+                    })
+                },
+            )
+        } else {
+            Err(PartitionError::EntryOutOfOrder {
+                partition: self.partition,
+                lsn,
+                applied: self.applied,
+            })
+        };
+        let verdict = verdict.map_err(|error| self.stop(error))?;
+        self.applied = lsn;
+        self.consensus = Some(consensus.clone());
+        self.n_superseded += u64::from(verdict == ApplyVerdict::Superseded);
+        Ok(verdict)
+    }
+
+    fn apply_entry(
+        &mut self,
+        lsn: Lsn,
+        entry: Option<&JournalEntry>,
+    ) -> Result<ApplyVerdict, PartitionError> {
+        match entry {
+            None => {}
+            Some(JournalEntry::SessionOpened(_)) => {
+                self.control.session = SessionId::new(lsn.get());
+                self.control.next_batch = BatchNumber::new(1);
+            }
+            Some(JournalEntry::Batch(batch)) => {
+                let is_valid = batch.session == self.control.session
+                    && batch.number == self.control.next_batch;
+                if !is_valid {
+                    return Ok(ApplyVerdict::Superseded);
+                }
+                self.control.next_batch = batch.number.next();
+                self.apply_batch(lsn, batch)?;
+            }
+        }
+        Ok(ApplyVerdict::Applied)
+    }
+
+    fn apply_batch(&mut self, lsn: Lsn, batch: &Batch) -> Result<(), PartitionError> {
+        for record in &batch.records {
+            match record {
+                Record::CatalogAdopted(adopted) => {
+                    self.control.stamp = self.control.stamp.max(adopted.stamp);
+                    self.control.catalog_revision = adopted.revision;
+                    self.control.catalog_digest = adopted.digest;
+                }
+                Record::Turn(turn) => {
+                    self.apply_turn(lsn, turn)?;
+                    for event in &turn.events {
+                        self.note(lsn, event);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_turn(&mut self, lsn: Lsn, turn: &Turn) -> Result<(), PartitionError> {
+        let place = Place::of(&self.cluster_key, &turn.customer);
+        let resident = if self.residents.is_dirty(&place) {
+            None
+        } else {
+            let resident = match self.residents.take_clean(&place) {
+                Some(resident) => Some(resident),
+                None => self.rows.read_customer(&place)?,
+            };
+            Some(resident.unwrap_or_else(|| Resident::unheard_of(turn.customer.clone())))
+        };
+        // Also where the rows have the entry already: then they may be torn around the head, and are written again.
+        let dirty = self.residents.change(&place, lsn, resident);
+        if lsn > dirty.resident.mark {
+            let state = Arc::make_mut(&mut dirty.resident.state);
+            for event in &turn.events {
+                if event.sequence != state.last_sequence.next() {
+                    return Err(PartitionError::FactOutOfOrder {
+                        partition: self.partition,
+                        lsn,
+                        customer: turn.customer.clone(),
+                        found: event.sequence,
+                        last: state.last_sequence,
+                    });
+                }
+                journey_customer::apply(state, event);
+            }
+        }
+        self.residents.index(&place);
+        Ok(())
+    }
+
+    /// What the partition itself learns from a fact. It has no part in the customer's row mark: control is as of the
+    /// floor, and counts have marks of their own.
+    fn note(&mut self, lsn: Lsn, event: &JournalEvent) {
+        self.control.stamp = self.control.stamp.max(event.stamp);
+        if matches!(event.body, EventBody::CustomerBorn { .. }) {
+            self.control.n_customers += 1;
+        }
+        self.counts.count(lsn, event);
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "no message".to_owned())
+}

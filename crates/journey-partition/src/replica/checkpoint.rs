@@ -1,0 +1,225 @@
+//! The write-behind: dirty customers into rows, then the floor. Only a finished pass moves the floor.
+//!
+//! ```text
+//!   pass begins at S = applied: control, counts and consensus as of S are kept
+//!     ─► customers whose rows lack an entry ≤ S, longest waiting first, step by step
+//!     ─► counts as of S ─► flush ─► floor = S with control as of S ─► flush ─► S may be purged up to
+//! ```
+//!
+//! Customers written in a pass may reflect entries behind S; their marks say so.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use journey_codec::{Control, JourneyCounts};
+use journey_storage::Put;
+use journey_types::{ClusterKey, Lsn};
+
+use super::counts::CountsKey;
+use super::place::Place;
+use super::residents::Taken;
+use super::rows::{Floor, Rows, Tidying};
+use super::{Replica, SharedReplica};
+use crate::error::PartitionError;
+use crate::limits::{CHECKPOINT_CUSTOMERS_MAX, CHECKPOINT_SIZE_BYTES_MAX};
+
+/// Writes what memory holds and rows lack. Run by one thread, step by step, as fast as it should be paced; several may
+/// call it, they wait for each other. The replica is locked only to take and to settle, never while rows are written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Checkpointer;
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckpointProgress {
+    /// Nothing is to be written: the floor is where the replica is.
+    Idle,
+    /// Rows of customers were written.
+    Written {
+        /// Of how many.
+        n_customers: usize,
+        /// Their encoded size.
+        size_bytes: usize,
+    },
+    /// The pass is finished.
+    FloorMoved {
+        /// To where; entries up to here may be purged.
+        floor: Lsn,
+    },
+}
+
+/// A pass that is under way.
+#[derive(Debug)]
+pub(super) struct Pass {
+    floor: Floor,
+    control: Control,
+    counts: BTreeMap<CountsKey, JourneyCounts>,
+}
+
+/// What one step has to do without the replica's lock.
+enum Work {
+    Idle,
+    Customers {
+        taken: Vec<Taken>,
+        /// To be put down before rows that may reflect entries up to here.
+        rows_through: Option<Lsn>,
+        torn_through: Lsn,
+    },
+    Floor {
+        pass: Pass,
+        stale_rows: Vec<Vec<u8>>,
+        cluster_key: ClusterKey,
+    },
+}
+
+impl Checkpointer {
+    /// Does one bounded piece of work.
+    ///
+    /// # Errors
+    /// When the replica is stopped, or rows cannot be written, which stops it.
+    pub fn step(&self, replica: &SharedReplica) -> Result<CheckpointProgress, PartitionError> {
+        let (writer, rows) = {
+            let replica = replica.lock();
+            (Arc::clone(&replica.writer), replica.rows.clone())
+        };
+        let _only = writer.lock();
+        let work = replica.lock().begin_step()?;
+        let done = match work {
+            Work::Idle => return Ok(CheckpointProgress::Idle),
+            Work::Customers {
+                taken,
+                rows_through,
+                torn_through,
+            } => write_customers(&rows, &taken, rows_through, torn_through)
+                .map(|sizes| replica.lock().settle(&taken, &sizes, rows_through)),
+            Work::Floor {
+                pass,
+                stale_rows,
+                cluster_key,
+            } => rows
+                .stale_removals(&stale_rows, |customer| Place::of(&cluster_key, customer))
+                .and_then(|removals| write_floor(&rows, &pass, removals))
+                .map(|()| replica.lock().move_floor(pass)),
+        };
+        done.map_err(|error| replica.lock().stop(error))
+    }
+
+    /// Makes everything applied up to now durable and returns the floor, which may lie behind it.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub fn run_to_floor(&self, replica: &SharedReplica) -> Result<Lsn, PartitionError> {
+        let target = replica.lock().applied();
+        loop {
+            // Ends: a pass has finitely many steps, and the second one to begin begins at the target or behind it.
+            self.step(replica)?;
+            let floor = replica.lock().floor();
+            if floor >= target {
+                return Ok(floor);
+            }
+        }
+    }
+}
+
+impl Replica {
+    fn begin_step(&mut self) -> Result<Work, PartitionError> {
+        self.check_running()?;
+        if self.pass.is_none() {
+            if self.applied == self.floor.lsn {
+                return Ok(Work::Idle);
+            }
+            self.pass = Some(Pass {
+                floor: Floor {
+                    lsn: self.applied,
+                    consensus: self.consensus.clone(),
+                },
+                control: self.control,
+                counts: self.counts.changed(),
+            });
+        }
+        let through = self
+            .pass
+            .as_ref()
+            .map_or(self.applied, |pass| pass.floor.lsn);
+        let taken =
+            self.residents
+                .take_dirty(through, CHECKPOINT_CUSTOMERS_MAX, CHECKPOINT_SIZE_BYTES_MAX);
+        if !taken.is_empty() {
+            return Ok(Work::Customers {
+                taken,
+                rows_through: (self.applied > self.rows_through).then_some(self.applied),
+                torn_through: self.torn_through,
+            });
+        }
+        let pass = self.pass.take().expect("begun above");
+        let stale_rows = std::mem::take(&mut *self.stale_rows.lock());
+        Ok(Work::Floor {
+            pass,
+            stale_rows: stale_rows.into_iter().collect(),
+            cluster_key: self.cluster_key,
+        })
+    }
+
+    fn settle(
+        &mut self,
+        taken: &[Taken],
+        sizes: &[usize],
+        rows_through: Option<Lsn>,
+    ) -> CheckpointProgress {
+        self.rows_through = self.rows_through.max(rows_through.unwrap_or_default());
+        for (taken, size_bytes) in taken.iter().zip(sizes) {
+            self.residents.settle(taken, *size_bytes);
+        }
+        CheckpointProgress::Written {
+            n_customers: taken.len(),
+            size_bytes: sizes.iter().sum(),
+        }
+    }
+
+    fn move_floor(&mut self, pass: Pass) -> CheckpointProgress {
+        let floor = pass.floor.lsn;
+        assert!(
+            self.floor.lsn < floor && floor <= self.applied,
+            "floor moves from {} to {floor} with {} applied",
+            self.floor.lsn,
+            self.applied
+        );
+        self.counts.settle(floor, pass.counts.keys());
+        self.floor = pass.floor;
+        CheckpointProgress::FloorMoved { floor }
+    }
+}
+
+/// Writes the rows and gives each customer's encoded size.
+fn write_customers(
+    rows: &Rows,
+    taken: &[Taken],
+    rows_through: Option<Lsn>,
+    torn_through: Lsn,
+) -> Result<Vec<usize>, PartitionError> {
+    let mut puts = Vec::new();
+    puts.extend(rows_through.map(Rows::put_rows_through));
+    let mut sizes = Vec::with_capacity(taken.len());
+    for customer in taken {
+        // What a crash tore belongs to a customer that entries up to there have changed again.
+        let tidying = if customer.first <= torn_through {
+            Tidying::Needed
+        } else {
+            Tidying::NotNeeded
+        };
+        sizes.push(rows.write_customer(customer, tidying, &mut puts)?);
+    }
+    rows.put(&puts)?;
+    Ok(sizes)
+}
+
+fn write_floor(rows: &Rows, pass: &Pass, mut puts: Vec<Put>) -> Result<(), PartitionError> {
+    for (key, counts) in &pass.counts {
+        puts.extend(rows.write_counts(key, pass.floor.lsn, counts)?);
+    }
+    rows.put(&puts)?;
+    // One flush would do on an engine that recovers a prefix of its writes; the floor is the one row whose coming too
+    // early would lose data, so it does not even lean on that.
+    rows.flush()?;
+    rows.put(&rows.write_floor(&pass.floor, &pass.control)?)?;
+    rows.flush()
+}

@@ -1,0 +1,323 @@
+//! One customer as rows, and the order in which they are written.
+//!
+//! ```text
+//!   r … new parts ─► t, o removed where they change ─► s head ─► t, o as the head says ─► r … old parts removed
+//! ```
+//!
+//! A crash leaves a prefix. Whatever it is, the head names parts that are whole; an index row may be missing but none
+//! is left over; parts may be left over. All of that concerns only customers that an entry behind the floor changed,
+//! so replaying the journal makes them dirty: reads take them from memory, and the next write finds what is missing or
+//! left over, and mends it ([`Tidying::Needed`]).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use journey_codec::{HeadList, PartId, decode_customer, decode_head, encode_customer};
+use journey_storage::tables::{outbox_key, timer_key};
+use journey_storage::{Put, Scan, Table, chunked};
+use journey_types::{CustomerKey, Lsn};
+
+use super::Rows;
+use super::head::{Form, HeadIndex, HeadRow};
+use crate::error::PartitionError;
+use crate::limits::INLINE_AGAIN_PERCENT;
+use crate::replica::place::Place;
+use crate::replica::residents::{Resident, Taken};
+
+/// Whether rows of a customer may be torn by a crash before this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::replica) enum Tidying {
+    Needed,
+    NotNeeded,
+}
+
+/// Names the rows of a head that is too long for one row.
+const HEAD_PART: [u8; journey_codec::PART_ID_SIZE_BYTES] = [0; journey_codec::PART_ID_SIZE_BYTES];
+
+/// What is known of the rows that are there.
+struct OldRows {
+    index: HeadIndex,
+    form: Form,
+    /// Parts in rows of their own.
+    list: Option<HeadList>,
+}
+
+impl Rows {
+    /// Reads a customer, with its mark.
+    pub(in crate::replica) fn read_customer(
+        &self,
+        place: &Place,
+    ) -> Result<Option<Resident>, PartitionError> {
+        let row = self.tree.get(&place.head_key());
+        let row = row.map_err(self.failed("reading a head row"))?;
+        row.map(|row| self.decode_customer(place, row)).transpose()
+    }
+
+    /// Reads a customer whose head row is at hand.
+    pub(in crate::replica) fn decode_customer(
+        &self,
+        place: &Place,
+        row: Vec<u8>,
+    ) -> Result<Resident, PartitionError> {
+        let row = HeadRow::parse(row).map_err(self.unreadable("head"))?;
+        let mut failure = None;
+        let mut size_bytes = row.body.len();
+        let decoded = if row.form == Form::Inline {
+            let (head, parts) = row.whole().map_err(self.unreadable("head"))?;
+            decode_customer(&head, |part, _| parts.get(&part).cloned())
+        } else {
+            let head = self.listing_head(place, &row)?;
+            decode_customer(&head, |part, mark| {
+                let bytes = chunked::read(self.tree(), &part_key(place, part.to_bytes(), mark));
+                let bytes = bytes.map_err(|error| failure = Some(error)).ok()??;
+                size_bytes += bytes.len();
+                Some(Bytes::from(bytes))
+            })
+        };
+        if let Some(error) = failure {
+            return Err(self.failed("reading a customer")(error));
+        }
+        let (state, _) = decoded.map_err(self.unreadable("customer"))?;
+        if state.key != place.customer {
+            let reason = format!("the head of {} names {}", place.customer, state.key);
+            return Err(self.unreadable("head")(reason));
+        }
+        Ok(Resident {
+            state: Arc::new(state),
+            mark: row.index.mark,
+            size_bytes,
+        })
+    }
+
+    /// What the head row of a customer says of its index rows.
+    pub(in crate::replica) fn head_index(
+        &self,
+        place: &Place,
+    ) -> Result<Option<HeadIndex>, PartitionError> {
+        let row = self.tree.get(&place.head_key());
+        let row = row.map_err(self.failed("reading a head row"))?;
+        let row = row.map(HeadRow::parse).transpose();
+        Ok(row.map_err(self.unreadable("head"))?.map(|row| row.index))
+    }
+
+    /// Adds the changes that bring a customer's rows to its state, and gives the state's encoded size.
+    pub(in crate::replica) fn write_customer(
+        &self,
+        taken: &Taken,
+        tidying: Tidying,
+        puts: &mut Vec<Put>,
+    ) -> Result<usize, PartitionError> {
+        let place = &taken.place;
+        let old = self.old_rows(place)?;
+        if tidying == Tidying::Needed {
+            self.remove_left_over_parts(place, old.as_ref(), puts)?;
+        }
+        let new = HeadIndex::of(&taken.state, taken.through);
+        if old.as_ref().is_some_and(|old| old.index.mark == new.mark) {
+            // The same entries give the same state: head and parts are right, only what follows the head may lack.
+            put_index_rows(&new, &place.customer, puts);
+            return Ok(0);
+        }
+        let previous = old.as_ref().and_then(|old| old.list.as_ref());
+        let mut rows = encode_customer(&taken.state, new.mark, previous);
+        let size_bytes =
+            rows.head.len() + usize::try_from(rows.list.size_bytes()).unwrap_or(usize::MAX / 4);
+        let head = if self.fits_inline(size_bytes, rows.list.parts.len(), previous.is_some()) {
+            if let Some(previous) = previous {
+                let parts = previous.parts.iter();
+                rows = encode_customer(&taken.state, new.mark, None);
+                rows.stale = parts.map(|(part, row)| (*part, row.mark)).collect();
+            }
+            HeadRow::inline(new, &rows.head, &rows.parts)
+        } else {
+            for (part, bytes) in &rows.parts {
+                self.split(&part_key(place, part.to_bytes(), new.mark), bytes, puts)?;
+            }
+            self.head_of_parts(&new, place, &rows.head, puts)?
+        };
+        remove_index_rows(
+            old.as_ref().map(|old| &old.index),
+            &new,
+            &place.customer,
+            puts,
+        );
+        puts.push(Put::set(place.head_key(), head.to_bytes()));
+        let is_indexed = old
+            .as_ref()
+            .is_some_and(|old| old.index.calls_for_the_same(&new));
+        if !is_indexed || tidying == Tidying::Needed {
+            put_index_rows(&new, &place.customer, puts);
+        }
+        if let Some(old) = old {
+            self.remove_old_parts(place, &old, &rows.stale, puts)?;
+        }
+        Ok(size_bytes)
+    }
+
+    /// The changes that remove index rows which no head calls for. Only the one checkpointer may ask: while it writes,
+    /// an index row may be ahead of its head.
+    pub(in crate::replica) fn stale_removals(
+        &self,
+        keys: &[Vec<u8>],
+        place_of: impl Fn(&CustomerKey) -> Place,
+    ) -> Result<Vec<Put>, PartitionError> {
+        let mut puts = Vec::new();
+        for key in keys {
+            let timer = Table::Timer.read(key).ok();
+            let (due_at, customer) = match timer {
+                Some(mut reader) => {
+                    let due_at = reader.timestamp().map_err(self.unreadable("timer"))?;
+                    (Some(due_at), reader.address())
+                }
+                None => {
+                    let reader = Table::Outbox.read(key);
+                    (None, reader.and_then(|mut reader| reader.address()))
+                }
+            };
+            let customer = customer.map_err(self.unreadable("index"))?;
+            let index = self.head_index(&place_of(&customer))?;
+            let is_called_for = index.is_some_and(|index| match due_at {
+                Some(due_at) => index.due_at == Some(due_at),
+                None => index.has_open_effects,
+            });
+            if !is_called_for {
+                puts.push(Put::remove(key.clone()));
+            }
+        }
+        Ok(puts)
+    }
+
+    fn old_rows(&self, place: &Place) -> Result<Option<OldRows>, PartitionError> {
+        let row = self.tree.get(&place.head_key());
+        let Some(row) = row.map_err(self.failed("reading a head row"))? else {
+            return Ok(None);
+        };
+        let row = HeadRow::parse(row).map_err(self.unreadable("head"))?;
+        let list = match row.form {
+            Form::Inline => None,
+            Form::Parts | Form::LongHead => {
+                let head = decode_head(&self.listing_head(place, &row)?);
+                Some(head.map_err(self.unreadable("head"))?.list)
+            }
+        };
+        Ok(Some(OldRows {
+            index: row.index,
+            form: row.form,
+            list,
+        }))
+    }
+
+    /// The codec's head of a customer whose parts lie in rows of their own.
+    fn listing_head(&self, place: &Place, row: &HeadRow) -> Result<Bytes, PartitionError> {
+        if row.form != Form::LongHead {
+            return Ok(row.body.clone());
+        }
+        let key = part_key(place, HEAD_PART, row.index.mark);
+        let bytes = chunked::read(self.tree(), &key);
+        let bytes = bytes.map_err(self.failed("reading a long head"))?;
+        let bytes = bytes.ok_or("its long head is not there");
+        bytes.map(Bytes::from).map_err(self.unreadable("head"))
+    }
+
+    /// Whether the whole customer goes into its head row: most do, and one row costs a tenth of ten.
+    const fn fits_inline(&self, size_bytes: usize, n_parts: usize, has_rows: bool) -> bool {
+        let size_bytes = HeadRow::inline_size_bytes(size_bytes, n_parts);
+        // Not to and fro with every change of a customer that is just about as long as a row.
+        let percent = if has_rows { INLINE_AGAIN_PERCENT } else { 100 };
+        size_bytes * 100 <= self.row_size_bytes_max * percent
+    }
+
+    fn head_of_parts(
+        &self,
+        index: &HeadIndex,
+        place: &Place,
+        head: &Bytes,
+        puts: &mut Vec<Put>,
+    ) -> Result<HeadRow, PartitionError> {
+        let row = HeadRow::new(*index, Form::Parts, head.clone());
+        if row.size_bytes() <= self.row_size_bytes_max {
+            return Ok(row);
+        }
+        self.split(&part_key(place, HEAD_PART, index.mark), head, puts)?;
+        Ok(HeadRow::new(*index, Form::LongHead, Bytes::new()))
+    }
+
+    fn split(&self, key: &[u8], value: &[u8], puts: &mut Vec<Put>) -> Result<(), PartitionError> {
+        let chunks = chunked::split(key, value, self.row_size_bytes_max);
+        puts.extend(chunks.map_err(self.failed("splitting a part of a customer"))?);
+        Ok(())
+    }
+
+    /// Behind the new head: parts that only the old one names.
+    fn remove_old_parts(
+        &self,
+        place: &Place,
+        old: &OldRows,
+        gone: &[(PartId, Lsn)],
+        puts: &mut Vec<Put>,
+    ) -> Result<(), PartitionError> {
+        let parts = gone.iter().map(|(part, mark)| (part.to_bytes(), *mark));
+        let long_head = (old.form == Form::LongHead).then_some((HEAD_PART, old.index.mark));
+        for (part, mark) in parts.chain(long_head) {
+            let removals = chunked::removals(self.tree(), &part_key(place, part, mark));
+            puts.extend(removals.map_err(self.failed("finding old parts of a customer"))?);
+        }
+        Ok(())
+    }
+
+    /// Before anything is written: rows of parts that no head names, left over by a crash.
+    fn remove_left_over_parts(
+        &self,
+        place: &Place,
+        old: Option<&OldRows>,
+        puts: &mut Vec<Put>,
+    ) -> Result<(), PartitionError> {
+        let mut named: Vec<Vec<u8>> = Vec::new();
+        if let Some(old) = old {
+            let rows = old.list.iter().flat_map(|list| &list.parts);
+            named.extend(rows.map(|(part, row)| part_key(place, part.to_bytes(), row.mark)));
+            named.push(part_key(place, HEAD_PART, old.index.mark));
+        }
+        let prefix = Table::CustomerPart.customer_key(place.slot, &place.customer);
+        for row in Scan::prefix(self.tree(), &prefix.finish()) {
+            let (key, _) = row.map_err(self.failed("finding left-over parts of a customer"))?;
+            if !named.iter().any(|named| key.starts_with(named)) {
+                puts.push(Put::remove(key));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn part_key(place: &Place, part: [u8; journey_codec::PART_ID_SIZE_BYTES], mark: Lsn) -> Vec<u8> {
+    let key = Table::CustomerPart.customer_key(place.slot, &place.customer);
+    key.rest(&part).u64(mark.get()).finish()
+}
+
+/// Before the head: what the new one does not call for.
+fn remove_index_rows(
+    old: Option<&HeadIndex>,
+    new: &HeadIndex,
+    customer: &CustomerKey,
+    puts: &mut Vec<Put>,
+) {
+    let Some(old) = old else {
+        return;
+    };
+    if let Some(due_at) = old.due_at.filter(|_| old.due_at != new.due_at) {
+        puts.push(Put::remove(timer_key(due_at, customer)));
+    }
+    if old.has_open_effects && !new.has_open_effects {
+        puts.push(Put::remove(outbox_key(customer)));
+    }
+}
+
+/// Behind the head: what it calls for.
+fn put_index_rows(new: &HeadIndex, customer: &CustomerKey, puts: &mut Vec<Put>) {
+    if let Some(due_at) = new.due_at {
+        puts.push(Put::set(timer_key(due_at, customer), Vec::new()));
+    }
+    if new.has_open_effects {
+        puts.push(Put::set(outbox_key(customer), Vec::new()));
+    }
+}

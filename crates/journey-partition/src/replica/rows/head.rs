@@ -1,0 +1,184 @@
+//! The head row of a customer: what index rows it calls for, and the customer itself or where its parts lie.
+//!
+//! ```text
+//!   format (1), kind (1), mark (8), due (8), open effects (1), form (1), body
+//!
+//!   form 0   length (4) and head, then part (9), length (4) and bytes of each part: the whole customer
+//!   form 1   head; the parts lie in rows of their own
+//!   form 2   nothing: the head is too long and lies in rows as a part does
+//! ```
+//!
+//! The one kind is a living customer; the tombstone of an erased one will be another, refused by this release.
+
+use std::collections::BTreeMap;
+
+use bytes::{Buf as _, Bytes};
+use journey_codec::{PART_ID_SIZE_BYTES, PartId};
+use journey_customer::CustomerState;
+use journey_types::{Lsn, Timestamp};
+
+const FORMAT_VERSION: u8 = 1;
+const LIVING: u8 = 1;
+const NEVER_DUE: u64 = u64::MAX;
+const HEADER_SIZE_BYTES: usize = 1 + 1 + 8 + 8 + 1 + 1;
+const LENGTH_SIZE_BYTES: usize = 4;
+
+/// What index rows a head calls for, and the last entry that it reflects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::replica) struct HeadIndex {
+    pub(in crate::replica) mark: Lsn,
+    pub(in crate::replica) due_at: Option<Timestamp>,
+    pub(in crate::replica) has_open_effects: bool,
+}
+
+/// Where the customer lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Inline,
+    Parts,
+    LongHead,
+}
+
+/// A head row taken apart as far as needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct HeadRow {
+    pub(super) index: HeadIndex,
+    pub(super) form: Form,
+    pub(super) body: Bytes,
+}
+
+impl HeadIndex {
+    pub(super) fn of(state: &CustomerState, mark: Lsn) -> Self {
+        Self {
+            mark,
+            due_at: state.next_due_at(),
+            has_open_effects: !state.outbox.is_empty(),
+        }
+    }
+
+    pub(super) fn calls_for_the_same(&self, other: &Self) -> bool {
+        self.due_at == other.due_at && self.has_open_effects == other.has_open_effects
+    }
+}
+
+impl HeadRow {
+    pub(super) const fn new(index: HeadIndex, form: Form, body: Bytes) -> Self {
+        Self { index, form, body }
+    }
+
+    /// The whole customer in one row.
+    pub(super) fn inline(index: HeadIndex, head: &[u8], parts: &[(PartId, Bytes)]) -> Self {
+        let mut body = Vec::new();
+        push_led_by_length(&mut body, head);
+        for (part, bytes) in parts {
+            body.extend(part.to_bytes());
+            push_led_by_length(&mut body, bytes);
+        }
+        Self::new(index, Form::Inline, Bytes::from(body))
+    }
+
+    /// What the row takes with head and parts of that size in it.
+    pub(super) const fn inline_size_bytes(size_bytes: usize, n_parts: usize) -> usize {
+        let overhead = (n_parts + 1) * LENGTH_SIZE_BYTES + n_parts * PART_ID_SIZE_BYTES;
+        HEADER_SIZE_BYTES + overhead + size_bytes
+    }
+
+    pub(super) fn size_bytes(&self) -> usize {
+        HEADER_SIZE_BYTES + self.body.len()
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let due_at = self.index.due_at;
+        let due_ms = due_at.map_or(NEVER_DUE, |due_at| due_at.unix_ms().unsigned_abs());
+        let mut row = Vec::with_capacity(self.size_bytes());
+        row.extend([FORMAT_VERSION, LIVING]);
+        row.extend(self.index.mark.get().to_be_bytes());
+        row.extend(due_ms.to_be_bytes());
+        row.push(u8::from(self.index.has_open_effects));
+        row.push(match self.form {
+            Form::Inline => 0,
+            Form::Parts => 1,
+            Form::LongHead => 2,
+        });
+        row.extend_from_slice(&self.body);
+        row
+    }
+
+    /// Reads a row; the error says what does not fit.
+    pub(super) fn parse(row: Vec<u8>) -> Result<Self, String> {
+        let mut row = Bytes::from(row);
+        if row.len() < HEADER_SIZE_BYTES {
+            return Err(format!("its {} bytes are too few", row.len()));
+        }
+        let (version, kind) = (row.get_u8(), row.get_u8());
+        if (version, kind) != (FORMAT_VERSION, LIVING) {
+            return Err(format!(
+                "its format {version} and kind {kind} are not known"
+            ));
+        }
+        let mark = Lsn::new(row.get_u64());
+        let due_at = match row.get_u64() {
+            NEVER_DUE => None,
+            due_ms => Some(timestamp(due_ms).ok_or("its timer is out of range")?),
+        };
+        let has_open_effects = row.get_u8() != 0;
+        let form = match row.get_u8() {
+            0 => Form::Inline,
+            1 => Form::Parts,
+            2 => Form::LongHead,
+            form => return Err(format!("its form {form} is not known")),
+        };
+        let index = HeadIndex {
+            mark,
+            due_at,
+            has_open_effects,
+        };
+        Ok(Self::new(index, form, row))
+    }
+
+    /// Head and parts of a row with the whole customer in it.
+    pub(super) fn whole(&self) -> Result<(Bytes, BTreeMap<PartId, Bytes>), String> {
+        let mut body = self.body.clone();
+        let head = take_led_by_length(&mut body)?;
+        let mut parts = BTreeMap::new();
+        while !body.is_empty() {
+            if body.len() < PART_ID_SIZE_BYTES {
+                return Err("a part's name is cut".to_owned());
+            }
+            let mut name = [0; PART_ID_SIZE_BYTES];
+            body.copy_to_slice(&mut name);
+            let part = PartId::from_bytes(name).ok_or("a part has no known name")?;
+            parts.insert(part, take_led_by_length(&mut body)?);
+        }
+        Ok((head, parts))
+    }
+}
+
+fn timestamp(ms: u64) -> Option<Timestamp> {
+    let ms = i64::try_from(ms).ok()?;
+    let timestamp = Timestamp::from_unix_ms(ms);
+    (timestamp.unix_ms() == ms).then_some(timestamp)
+}
+
+fn push_led_by_length(row: &mut Vec<u8>, bytes: &[u8]) {
+    let length = u32::try_from(bytes.len()).expect("what goes into a row is short");
+    row.extend(length.to_be_bytes());
+    row.extend_from_slice(bytes);
+}
+
+fn take_led_by_length(row: &mut Bytes) -> Result<Bytes, String> {
+    if row.len() < LENGTH_SIZE_BYTES {
+        return Err("a length is cut".to_owned());
+    }
+    let length = usize::try_from(row.get_u32()).map_err(|error| error.to_string())?;
+    if row.len() < length {
+        return Err(format!(
+            "{length} bytes are announced and {} left",
+            row.len()
+        ));
+    }
+    Ok(row.split_to(length))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,345 @@
+//! A journal with one replica that crashes and writes behind, and one that never does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use journey_codec::{Batch, CatalogAdopted, JournalEntry, Record, SessionOpened, Turn};
+use journey_customer::CustomerState;
+use journey_storage::limits::STATE_VALUE_SIZE_BYTES_MAX;
+use journey_storage::{CrashPoint, Engine, MemoryEngine};
+use journey_types::{
+    BatchNumber, CatalogRevision, ClusterKey, CustomerId, CustomerKey, Lsn, PartitionId, SessionId,
+    TimeSpan, Timestamp, WorkspaceId,
+};
+use parking_lot::Mutex;
+
+use super::super::{
+    ApplyVerdict, CheckpointProgress, Checkpointer, Replica, ReplicaOptions, SharedReplica,
+};
+use super::facts::{Draw, draw_turn};
+
+pub(super) const CLUSTER_KEY: ClusterKey = ClusterKey::new(*b"a cluster's key!");
+pub(super) const N_CUSTOMERS: u64 = 12;
+
+pub(super) fn options(engine: Arc<dyn Engine>, clean_size_bytes_max: usize) -> ReplicaOptions {
+    ReplicaOptions {
+        partition: PartitionId::new(3),
+        cluster_key: CLUSTER_KEY,
+        tree: engine.tree("p3").unwrap(),
+        engine,
+        row_size_bytes_max: STATE_VALUE_SIZE_BYTES_MAX,
+        clean_size_bytes_max,
+    }
+}
+
+pub(super) fn open(engine: Arc<dyn Engine>) -> SharedReplica {
+    // So small a budget that customers are read from rows again and again.
+    Arc::new(Mutex::new(Replica::open(options(engine, 8_192)).unwrap()))
+}
+
+pub(super) fn customer(number: u64) -> CustomerKey {
+    let workspace = ["shop", "default"][usize::from(number.is_multiple_of(3))];
+    CustomerKey {
+        workspace: WorkspaceId::new(workspace).unwrap(),
+        customer: CustomerId::new(format!("c-{number}")).unwrap(),
+    }
+}
+
+/// What a test does to the world.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Act {
+    /// A valid batch of turns.
+    Turns {
+        seed: u64,
+    },
+    /// A batch of another session or number.
+    VoidBatch {
+        seed: u64,
+    },
+    OpenSession,
+    AdoptCatalog {
+        revision: u64,
+    },
+    /// An entry of consensus' own.
+    Blank,
+    /// Steps of the checkpointer.
+    Checkpoint {
+        n_steps: u8,
+    },
+    CheckpointToFloor,
+    /// A power cut that keeps a prefix of what was not flushed, then the journal from the floor on.
+    Crash {
+        seed: u64,
+    },
+    /// Reads that load customers.
+    Read {
+        seed: u64,
+    },
+}
+
+pub(super) struct World<E> {
+    pub(super) engine: E,
+    pub(super) replica: SharedReplica,
+    /// Never writes, never restarts.
+    pub(super) reference: SharedReplica,
+    pub(super) journal: Vec<Option<JournalEntry>>,
+    /// What a leader knows: each customer after the whole journal.
+    heads: BTreeMap<CustomerKey, CustomerState>,
+    session: SessionId,
+    next_batch: BatchNumber,
+    stamp: Timestamp,
+}
+
+impl World<MemoryEngine> {
+    pub(super) fn in_memory() -> Self {
+        Self::over(MemoryEngine::new(STATE_VALUE_SIZE_BYTES_MAX))
+    }
+
+    pub(super) fn crash(&mut self, point: CrashPoint) {
+        self.engine = self.engine.crash(point);
+        self.reopen();
+    }
+
+    pub(super) fn act(&mut self, act: Act) {
+        match act {
+            Act::Crash { seed } => self.crash(CrashPoint::Seeded(seed)),
+            Act::Turns { .. }
+            | Act::VoidBatch { .. }
+            | Act::OpenSession
+            | Act::AdoptCatalog { .. }
+            | Act::Blank
+            | Act::Checkpoint { .. }
+            | Act::CheckpointToFloor
+            | Act::Read { .. } => self.act_without_crash(act),
+        }
+    }
+}
+
+impl<E: Engine + Clone> World<E> {
+    pub(super) fn over(engine: E) -> Self {
+        let reference = MemoryEngine::new(STATE_VALUE_SIZE_BYTES_MAX);
+        let mut world = Self {
+            replica: open(Arc::new(engine.clone())),
+            engine,
+            reference: open(Arc::new(reference)),
+            journal: Vec::new(),
+            heads: BTreeMap::new(),
+            session: SessionId::default(),
+            next_batch: BatchNumber::default(),
+            stamp: Timestamp::from_unix_ms(1_760_000_000_000),
+        };
+        world.act_without_crash(Act::OpenSession);
+        world
+    }
+
+    /// Opens the replica anew over what the engine holds, and replays the journal from the floor on.
+    pub(super) fn reopen(&mut self) {
+        self.replica = open(Arc::new(self.engine.clone()));
+        let mut replica = self.replica.lock();
+        let floor = replica.floor();
+        assert_eq!(replica.applied(), floor);
+        let n_durable = usize::try_from(floor.get()).unwrap();
+        if n_durable > 0 {
+            assert_eq!(replica.consensus_blob(), Some(consensus(floor)));
+        }
+        for (entry_idx, entry) in self.journal.iter().enumerate().skip(n_durable) {
+            let lsn = Lsn::new(entry_idx as u64 + 1);
+            replica.apply(lsn, entry.as_ref(), &consensus(lsn)).unwrap();
+        }
+        assert!(replica.is_exact(), "rows are ahead of the whole journal");
+    }
+
+    pub(super) fn act_without_crash(&mut self, act: Act) {
+        match act {
+            Act::Turns { seed } => {
+                let batch = self.draw_batch(&mut Draw::new(seed));
+                let verdict = self.append(Some(JournalEntry::Batch(batch)));
+                assert_eq!(verdict, ApplyVerdict::Applied);
+            }
+            Act::VoidBatch { seed } => self.void_batch(seed),
+            Act::OpenSession => {
+                let opener = self.journal.len() as u64;
+                self.append(Some(JournalEntry::SessionOpened(SessionOpened { opener })));
+                self.session = SessionId::new(self.journal.len() as u64);
+                self.next_batch = BatchNumber::new(1);
+            }
+            Act::AdoptCatalog { revision } => {
+                let record = Record::CatalogAdopted(CatalogAdopted {
+                    stamp: self.stamp,
+                    revision: CatalogRevision::new(revision),
+                    digest: [u8::try_from(revision % 256).unwrap(); 32],
+                });
+                let batch = self.numbered(vec![record]);
+                self.append(Some(JournalEntry::Batch(batch)));
+            }
+            Act::Blank => {
+                self.append(None);
+            }
+            Act::Checkpoint { n_steps } => {
+                for _ in 0..n_steps {
+                    Checkpointer.step(&self.replica).unwrap();
+                }
+            }
+            Act::CheckpointToFloor => {
+                let floor = Checkpointer.run_to_floor(&self.replica).unwrap();
+                assert_eq!(floor, self.replica.lock().applied());
+                let progress = Checkpointer.step(&self.replica).unwrap();
+                assert_eq!(progress, CheckpointProgress::Idle);
+            }
+            Act::Read { seed } => {
+                let mut draw = Draw::new(seed);
+                for _ in 0..4 {
+                    let customer = customer(draw.below(N_CUSTOMERS + 2));
+                    let found = self.replica.lock().customer(&customer).unwrap();
+                    assert_eq!(found.as_deref(), self.heads.get(&customer));
+                }
+            }
+            Act::Crash { .. } => unreachable!("only memory engines lose power"),
+        }
+    }
+
+    fn numbered(&mut self, records: Vec<Record>) -> Batch {
+        let batch = Batch {
+            session: self.session,
+            number: self.next_batch,
+            records,
+        };
+        self.next_batch = self.next_batch.next();
+        batch
+    }
+
+    fn draw_batch(&mut self, draw: &mut Draw) -> Batch {
+        self.stamp = self.stamp.plus(TimeSpan::from_ms(100_001));
+        let n_turns = 1 + draw.below(4);
+        let mut records = Vec::new();
+        for _ in 0..n_turns {
+            let key = customer(draw.below(N_CUSTOMERS));
+            let head = self.heads.entry(key.clone());
+            let head = head.or_insert_with(|| CustomerState::new(key.clone()));
+            let events = draw_turn(head, self.stamp, draw);
+            records.push(Record::Turn(Turn {
+                customer: key,
+                events,
+            }));
+        }
+        self.numbered(records)
+    }
+
+    fn void_batch(&mut self, seed: u64) {
+        let mut draw = Draw::new(seed);
+        let key = customer(draw.below(N_CUSTOMERS));
+        let mut scratch = CustomerState::new(key.clone());
+        let events = draw_turn(&mut scratch, self.stamp, &mut draw);
+        let turn = Record::Turn(Turn {
+            customer: key,
+            events,
+        });
+        let (session, number) = match draw.below(3) {
+            0 => (self.session, self.next_batch.next()),
+            1 => (self.session, BatchNumber::new(0)),
+            _ => (SessionId::new(self.session.get() + 1), self.next_batch),
+        };
+        let before = self.replica.lock().state_hash().unwrap();
+        let verdict = self.append(Some(JournalEntry::Batch(Batch {
+            session,
+            number,
+            records: vec![turn],
+        })));
+        assert_eq!(verdict, ApplyVerdict::Superseded);
+        assert_eq!(self.replica.lock().state_hash().unwrap(), before);
+    }
+
+    pub(super) fn append(&mut self, entry: Option<JournalEntry>) -> ApplyVerdict {
+        self.journal.push(entry);
+        let lsn = Lsn::new(self.journal.len() as u64);
+        let entry = self.journal.last().unwrap().as_ref();
+        let blob = consensus(lsn);
+        let verdict = self.replica.lock().apply(lsn, entry, &blob).unwrap();
+        let reference = self.reference.lock().apply(lsn, entry, &blob).unwrap();
+        assert_eq!(verdict, reference);
+        verdict
+    }
+
+    /// Holds everything that can be read against the replica that never wrote or crashed.
+    pub(super) fn check(&self) {
+        let mut replica = self.replica.lock();
+        let mut reference = self.reference.lock();
+        assert_eq!(replica.applied(), reference.applied());
+        assert_eq!(replica.control(), reference.control());
+        assert_eq!(replica.counts(), reference.counts());
+        let n_heads = self.heads.len() as u64;
+        assert_eq!(
+            (replica.n_customers(), n_heads),
+            (reference.n_customers(), n_heads)
+        );
+        for number in 0..N_CUSTOMERS {
+            let key = customer(number);
+            let found = replica.customer(&key).unwrap();
+            assert_eq!(found.as_deref(), self.heads.get(&key));
+        }
+        self.check_indexes(&replica);
+        assert_eq!(
+            replica.state_hash().unwrap(),
+            reference.state_hash().unwrap()
+        );
+    }
+
+    fn check_indexes(&self, replica: &Replica) {
+        let heads = self.heads.values();
+        let mut due: Vec<_> = heads
+            .clone()
+            .filter_map(|head| Some((head.next_due_at()?, head.key.clone())))
+            .collect();
+        due.sort();
+        let middle = due
+            .get(due.len() / 2)
+            .map_or(Timestamp::EPOCH, |(due_at, _)| *due_at);
+        for before in [middle, Timestamp::MAX] {
+            let expected: Vec<_> = due
+                .iter()
+                .filter(|(at, _)| *at <= before)
+                .cloned()
+                .collect();
+            let paged = paged(2, |after| replica.timers_due(after, before, 2).unwrap());
+            assert_eq!(paged, expected);
+        }
+        let mut open: Vec<_> = heads
+            .clone()
+            .filter(|head| !head.outbox.is_empty())
+            .map(|head| head.key.clone())
+            .collect();
+        open.sort();
+        assert_eq!(
+            paged(3, |after| replica.open_effects(after, 3).unwrap()),
+            open
+        );
+        for workspace in ["shop", "default", "nobody"] {
+            let workspace = WorkspaceId::new(workspace).unwrap();
+            let mut listed = paged(2, |after: Option<&CustomerKey>| {
+                let after = after.map(|key| &key.customer);
+                replica.customers(&workspace, after, 2).unwrap()
+            });
+            listed.sort();
+            let keys = self.heads.keys().filter(|key| key.workspace == workspace);
+            assert_eq!(listed, keys.cloned().collect::<Vec<_>>());
+        }
+    }
+}
+
+/// All pages one after the other.
+fn paged<T: Clone>(n_max: usize, page: impl Fn(Option<&T>) -> Vec<T>) -> Vec<T> {
+    let mut all: Vec<T> = Vec::new();
+    loop {
+        let found = page(all.last());
+        assert!(found.len() <= n_max);
+        if found.is_empty() {
+            return all;
+        }
+        all.extend(found);
+    }
+}
+
+pub(super) fn consensus(lsn: Lsn) -> Bytes {
+    Bytes::from(format!("log {lsn}"))
+}
