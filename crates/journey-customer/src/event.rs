@@ -1,4 +1,4 @@
-//! Facts of one customer, as the journal carries them. The only way a customer's state changes is [`crate::apply`]
+//! Facts of one customer, as the journal carries them. The only way a customer's state changes is [`crate::apply()`]
 //! of these; whatever was read, drawn or rendered in the deciding stands in them.
 
 use std::collections::BTreeMap;

@@ -1,7 +1,15 @@
 //! One turn: one command on a scratch copy of the customer, on which every fact is applied as soon as it is recorded.
 //!
 //! So the state a turn looks at is always the state its facts make, and a fault in `apply` shows before anything is
-//! proposed. The order of a turn is in [`advance`]; what an event does is in [`listen`] and [`entries`].
+//! proposed.
+//!
+//! ```text
+//!   events ──► profile ──► listen (exits, goals, waits) ──► entries ──► ready instances run their steps
+//!      ▲                                                                        │
+//!      └── emitted ◄── intents (the arbiter rules) ◄── conditions that changed ◄┘
+//! ```
+//!
+//! Start at [`advance`], which holds the order.
 
 mod advance;
 mod budget;
@@ -10,6 +18,8 @@ mod conditions;
 mod entries;
 mod intents;
 mod listen;
+mod pause;
+mod profile;
 mod queue;
 mod rest;
 mod sight;
@@ -18,7 +28,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use journey_model::{Plan, Step, StepIdx, Target};
+use journey_model::{Plan, Step, StepIdx, StepKind, Target};
 use journey_types::{InstanceNumber, Sequence, StepId, Timestamp};
 
 use crate::apply::apply;
@@ -216,7 +226,6 @@ impl<'a> Turn<'a> {
 
     /// A step failed: `on_error`; without it a message goes on, any other step parks the instance.
     pub(crate) fn fail(&mut self, position: &Position<'a>, reason: String) {
-        use journey_model::StepKind;
         let is_message = matches!(position.step.kind, StepKind::Message(_));
         let target = position.step.on_error;
         match target.or(is_message.then_some(position.step.next)) {

@@ -1,4 +1,7 @@
 //! What an event does to instances that run (exits, goals, waits) and to goals that outlive them.
+//!
+//! Branches of one wait are tried in listed order, also those by condition that the event made true. An event that
+//! moved an instance has done its part: a later wait with `since: entry` does not count it.
 
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use journey_types::limits::EMIT_DEPTH_MAX;
 use journey_types::{CustomerEvent, Fingerprint};
 
+use super::Turn;
 use crate::command::IngestMode;
 use crate::event::{InstanceRef, RaisedEvent};
 use crate::limits::{RAISED_EVENTS_MAX, RAISED_EVENTS_SIZE_BYTES_MAX};
@@ -35,6 +36,21 @@ impl From<RaisedEvent> for Incoming {
             raised_by: Some(raised.raised_by),
             depth: raised.depth,
         }
+    }
+}
+
+impl Turn<'_> {
+    /// Puts an event of an instance behind those that wait.
+    ///
+    /// # Errors
+    /// Why it cannot be raised.
+    pub(crate) fn raise(&mut self, raised: RaisedEvent) -> Result<(), String> {
+        self.raised.push(raised)
+    }
+
+    /// The depth of an event raised now.
+    pub(crate) const fn depth_of_raised(&self) -> u8 {
+        self.depth.saturating_add(1)
     }
 }
 

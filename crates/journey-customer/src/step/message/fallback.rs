@@ -71,17 +71,21 @@ struct Lost<'m> {
 }
 
 fn give_up_on(turn: &mut Turn<'_>, lost: Lost<'_>, effect: Sequence, reason: &str) {
-    let text = |text: &str| Value::text(text);
     let channels = lost.failed_channels.iter();
-    let channels = channels.map(|channel| text(channel.as_str())).collect();
+    let channels = channels
+        .map(|channel| Value::text(channel.as_str()))
+        .collect();
     let version = i64::from(lost.instance.version.get());
     let properties = BTreeMap::from([
-        ("journey".to_owned(), text(lost.instance.journey.as_str())),
+        (
+            "journey".to_owned(),
+            Value::text(lost.instance.journey.as_str()),
+        ),
         ("version".to_owned(), Value::Int(version)),
-        ("step".to_owned(), text(lost.step.as_str())),
-        ("content".to_owned(), text(lost.content.as_str())),
+        ("step".to_owned(), Value::text(lost.step.as_str())),
+        ("content".to_owned(), Value::text(lost.content.as_str())),
         ("channels".to_owned(), Value::List(channels)),
-        ("reason".to_owned(), text(reason)),
+        ("reason".to_owned(), Value::text(reason)),
     ]);
     let name = EventName::new(MESSAGE_FAILED).expect("a short text");
     let raised = emit::raise(turn, lost.instance, name, properties);
