@@ -8,7 +8,8 @@
 //!                     └──────────────── CommittedReader ◄────────────────────────┘
 //! ```
 //!
-//! Start at [`PartitionCore`] and [`Replica`].
+//! Start at [`PartitionCore`] for the leader's side and at [`Replica`] for the other; [`SoloPartition`] runs both in
+//! virtual time.
 
 mod error;
 pub mod limits;
@@ -19,6 +20,8 @@ mod reader;
 pub mod core;
 
 mod replica;
+
+mod solo;
 
 pub use crate::core::{
     Answer, ClockHeld, ConfirmationId, CoreOptions, Decide, HandOver, Input, Lifecycle, Output,
@@ -32,3 +35,4 @@ pub use replica::{
     ApplyVerdict, CheckpointProgress, Checkpointer, Replica, ReplicaOptions, ReplicaStats,
     SharedReplica,
 };
+pub use solo::{FactObserver, SoloOptions, SoloPartition};

@@ -166,7 +166,7 @@ impl Residents {
         let Some(dirty) = self.dirty.get_mut(place) else {
             return;
         };
-        let due_at = dirty.resident.state.next_due_at();
+        let due_at = dirty.resident.state.next_wake_at();
         if due_at != dirty.due_at {
             if let Some(old) = dirty.due_at {
                 self.due.remove(&(old, place.customer.clone()));

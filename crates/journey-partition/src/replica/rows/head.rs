@@ -51,7 +51,7 @@ impl HeadIndex {
     pub(super) fn of(state: &CustomerState, mark: Lsn) -> Self {
         Self {
             mark,
-            due_at: state.next_due_at(),
+            due_at: state.next_wake_at(),
             has_open_effects: !state.outbox.is_empty(),
         }
     }

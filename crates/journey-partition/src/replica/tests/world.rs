@@ -289,7 +289,7 @@ impl<E: Engine + Clone> World<E> {
         let heads = self.heads.values();
         let mut due: Vec<_> = heads
             .clone()
-            .filter_map(|head| Some((head.next_due_at()?, head.key.clone())))
+            .filter_map(|head| Some((head.next_wake_at()?, head.key.clone())))
             .collect();
         due.sort();
         let middle = due
