@@ -321,3 +321,21 @@ fn put_index_rows(new: &HeadIndex, customer: &CustomerKey, puts: &mut Vec<Put>) 
         puts.push(Put::set(outbox_key(customer), Vec::new()));
     }
 }
+
+#[cfg(test)]
+impl Rows {
+    /// Keys of the part rows that the head of a customer names.
+    pub(in crate::replica) fn part_rows(
+        &self,
+        place: &Place,
+    ) -> Result<Vec<Vec<u8>>, PartitionError> {
+        let old = self.old_rows(place)?;
+        let mut puts = Vec::new();
+        if let Some(old) = old {
+            let list = old.list.iter().flat_map(|list| &list.parts);
+            let gone: Vec<_> = list.map(|(part, row)| (*part, row.mark)).collect();
+            self.remove_old_parts(place, &old, &gone, &mut puts)?;
+        }
+        Ok(puts.into_iter().map(|put| put.key).collect())
+    }
+}

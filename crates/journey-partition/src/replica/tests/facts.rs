@@ -66,7 +66,10 @@ pub(super) fn draw_turn(
 }
 
 fn draw_body(state: &CustomerState, stamp: Timestamp, draw: &mut Draw) -> EventBody {
-    match draw.below(12) {
+    if state.paused_turn.is_some() {
+        return EventBody::TurnResumed;
+    }
+    match draw.below(13) {
         0..=2 => accepted(state, stamp, draw),
         3 => EventBody::TraitChanged {
             name: format!("trait_{}", draw.below(40)),
@@ -77,7 +80,12 @@ fn draw_body(state: &CustomerState, stamp: Timestamp, draw: &mut Draw) -> EventB
         },
         5 if state.instances.len() < 6 => entered(state, stamp, draw),
         6..=8 => about_instance(state, stamp, draw).unwrap_or_else(|| entered(state, stamp, draw)),
-        9 => granted(state, draw).unwrap_or_else(|| entered(state, stamp, draw)),
+        9 => EventBody::TurnPaused {
+            round: 1,
+            events: Vec::new(),
+            instances: Vec::new(),
+        },
+        10 => granted(state, draw).unwrap_or_else(|| entered(state, stamp, draw)),
         _ => about_effect(state, stamp, draw).unwrap_or_else(|| accepted(state, stamp, draw)),
     }
 }

@@ -1,41 +1,41 @@
 //! A journal with one replica that crashes and writes behind, and one that never does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use journey_codec::{Batch, CatalogAdopted, JournalEntry, Record, SessionOpened, Turn};
 use journey_customer::CustomerState;
 use journey_storage::limits::STATE_VALUE_SIZE_BYTES_MAX;
-use journey_storage::{CrashPoint, Engine, MemoryEngine};
+use journey_storage::tables::{outbox_key, timer_key};
+use journey_storage::{CrashPoint, Engine, Fault, MemoryEngine, Scan, Table};
 use journey_types::{
     BatchNumber, CatalogRevision, ClusterKey, CustomerId, CustomerKey, Lsn, PartitionId, SessionId,
     TimeSpan, Timestamp, WorkspaceId,
 };
 use parking_lot::Mutex;
 
+use super::super::place::Place;
 use super::super::{
     ApplyVerdict, CheckpointProgress, Checkpointer, Replica, ReplicaOptions, SharedReplica,
 };
 use super::facts::{Draw, draw_turn};
+use super::interrupted::{InterruptedEngine, Interrupter};
 
 pub(super) const CLUSTER_KEY: ClusterKey = ClusterKey::new(*b"a cluster's key!");
 pub(super) const N_CUSTOMERS: u64 = 12;
 
-pub(super) fn options(engine: Arc<dyn Engine>, clean_size_bytes_max: usize) -> ReplicaOptions {
-    ReplicaOptions {
+pub(super) fn open(engine: Arc<dyn Engine>, row_size_bytes_max: usize) -> SharedReplica {
+    let options = ReplicaOptions {
         partition: PartitionId::new(3),
         cluster_key: CLUSTER_KEY,
         tree: engine.tree("p3").unwrap(),
         engine,
-        row_size_bytes_max: STATE_VALUE_SIZE_BYTES_MAX,
-        clean_size_bytes_max,
-    }
-}
-
-pub(super) fn open(engine: Arc<dyn Engine>) -> SharedReplica {
-    // So small a budget that customers are read from rows again and again.
-    Arc::new(Mutex::new(Replica::open(options(engine, 8_192)).unwrap()))
+        row_size_bytes_max,
+        // So small a budget that customers are read from rows again and again.
+        clean_size_bytes_max: 8_192,
+    };
+    Arc::new(Mutex::new(Replica::open(options).unwrap()))
 }
 
 pub(super) fn customer(number: u64) -> CustomerKey {
@@ -68,6 +68,10 @@ pub(super) enum Act {
         n_steps: u8,
     },
     CheckpointToFloor,
+    /// A step of the checkpointer, in the middle of which a valid batch is applied.
+    CheckpointUnderLoad { seed: u64 },
+    /// The disk fails under the checkpointer, then a power cut.
+    Fault { after: u8, seed: u64 },
     /// A power cut that keeps a prefix of what was not flushed, then the journal from the floor on.
     Crash {
         seed: u64,
@@ -80,6 +84,8 @@ pub(super) enum Act {
 
 pub(super) struct World<E> {
     pub(super) engine: E,
+    row_size_bytes_max: usize,
+    interrupter: Interrupter,
     pub(super) replica: SharedReplica,
     /// Never writes, never restarts.
     pub(super) reference: SharedReplica,
@@ -92,8 +98,9 @@ pub(super) struct World<E> {
 }
 
 impl World<MemoryEngine> {
-    pub(super) fn in_memory() -> Self {
-        Self::over(MemoryEngine::new(STATE_VALUE_SIZE_BYTES_MAX))
+    pub(super) fn in_memory(row_size_bytes_max: usize) -> Self {
+        let engine = MemoryEngine::new(row_size_bytes_max);
+        Self::over(engine, row_size_bytes_max)
     }
 
     pub(super) fn crash(&mut self, point: CrashPoint) {
@@ -104,6 +111,15 @@ impl World<MemoryEngine> {
     pub(super) fn act(&mut self, act: Act) {
         match act {
             Act::Crash { seed } => self.crash(CrashPoint::Seeded(seed)),
+            Act::Fault { after, seed } => {
+                self.fail_checkpoint(match after {
+                    0 => Fault::NextFlush,
+                    after => Fault::NextPut {
+                        after: usize::from(after) - 1,
+                    },
+                });
+                self.crash(CrashPoint::Seeded(seed));
+            }
             Act::Turns { .. }
             | Act::VoidBatch { .. }
             | Act::OpenSession
@@ -111,18 +127,41 @@ impl World<MemoryEngine> {
             | Act::Blank
             | Act::Checkpoint { .. }
             | Act::CheckpointToFloor
+            | Act::CheckpointUnderLoad { .. }
             | Act::Read { .. } => self.act_without_crash(act),
         }
+    }
+
+    fn fail_checkpoint(&self, fault: Fault) {
+        self.engine.inject(fault);
+        if Checkpointer.run_to_floor(&self.replica).is_ok() {
+            return;
+        }
+        let mut replica = self.replica.lock();
+        assert!(replica.stopped().is_some());
+        assert!(replica.customer(&customer(0)).is_err());
+        assert!(replica.timers_due(None, Timestamp::MAX, 1).is_err());
+        let next = replica.applied().next();
+        assert!(replica.apply(next, None, &consensus(next)).is_err());
+        drop(replica);
+        assert!(Checkpointer.step(&self.replica).is_err());
     }
 }
 
 impl<E: Engine + Clone> World<E> {
-    pub(super) fn over(engine: E) -> Self {
+    pub(super) fn over(engine: E, row_size_bytes_max: usize) -> Self {
         let reference = MemoryEngine::new(STATE_VALUE_SIZE_BYTES_MAX);
+        let interrupter = Interrupter::default();
+        let interrupted = InterruptedEngine {
+            engine: engine.clone(),
+            interrupter: interrupter.clone(),
+        };
         let mut world = Self {
-            replica: open(Arc::new(engine.clone())),
+            replica: open(Arc::new(interrupted), row_size_bytes_max),
             engine,
-            reference: open(Arc::new(reference)),
+            row_size_bytes_max,
+            interrupter,
+            reference: open(Arc::new(reference), STATE_VALUE_SIZE_BYTES_MAX),
             journal: Vec::new(),
             heads: BTreeMap::new(),
             session: SessionId::default(),
@@ -135,7 +174,11 @@ impl<E: Engine + Clone> World<E> {
 
     /// Opens the replica anew over what the engine holds, and replays the journal from the floor on.
     pub(super) fn reopen(&mut self) {
-        self.replica = open(Arc::new(self.engine.clone()));
+        let interrupted = InterruptedEngine {
+            engine: self.engine.clone(),
+            interrupter: self.interrupter.clone(),
+        };
+        self.replica = open(Arc::new(interrupted), self.row_size_bytes_max);
         let mut replica = self.replica.lock();
         let floor = replica.floor();
         assert_eq!(replica.applied(), floor);
@@ -195,8 +238,26 @@ impl<E: Engine + Clone> World<E> {
                     assert_eq!(found.as_deref(), self.heads.get(&customer));
                 }
             }
-            Act::Crash { .. } => unreachable!("only memory engines lose power"),
+            Act::CheckpointUnderLoad { seed } => self.checkpoint_under_load(seed),
+            Act::Crash { .. } | Act::Fault { .. } => unreachable!("only memory engines lose power"),
         }
+    }
+
+    fn checkpoint_under_load(&mut self, seed: u64) {
+        let batch = self.draw_batch(&mut Draw::new(seed));
+        let entry = JournalEntry::Batch(batch);
+        self.journal.push(Some(entry.clone()));
+        let lsn = Lsn::new(self.journal.len() as u64);
+        let applied = self.reference.lock().apply(lsn, Some(&entry), &consensus(lsn));
+        applied.unwrap();
+        let replica = Arc::clone(&self.replica);
+        self.interrupter.set(move || {
+            let mut replica = replica.lock();
+            replica.apply(lsn, Some(&entry), &consensus(lsn)).unwrap();
+        });
+        Checkpointer.step(&self.replica).unwrap();
+        // Where nothing was to be written.
+        self.interrupter.run();
     }
 
     fn numbered(&mut self, records: Vec<Record>) -> Batch {
@@ -283,6 +344,35 @@ impl<E: Engine + Clone> World<E> {
             replica.state_hash().unwrap(),
             reference.state_hash().unwrap()
         );
+    }
+
+    /// Brings everything into rows and holds them against what there should be: nothing is missing or left over.
+    pub(super) fn audit_rows(&mut self) {
+        self.act_without_crash(Act::CheckpointToFloor);
+        let replica = self.replica.lock();
+        let mut expected = BTreeSet::new();
+        for head in self.heads.values() {
+            expected.extend(head.next_wake_at().map(|due_at| timer_key(due_at, &head.key)));
+            expected.extend((!head.outbox.is_empty()).then(|| outbox_key(&head.key)));
+            let place = Place::of(&CLUSTER_KEY, &head.key);
+            expected.extend(replica.rows.part_rows(&place).unwrap());
+            expected.insert(place.head_key());
+        }
+        let tree = replica.rows.tree();
+        let tables = [
+            Table::Timer,
+            Table::Outbox,
+            Table::CustomerPart,
+            Table::Customer,
+        ];
+        let found: BTreeSet<Vec<u8>> = tables
+            .into_iter()
+            .flat_map(|table| Scan::prefix(tree, &table.key().finish()).collect::<Vec<_>>())
+            .map(|row| row.unwrap().0)
+            .collect();
+        assert_eq!(found, expected);
+        let n_bodies = Scan::prefix(tree, b"a~").count() + Scan::prefix(tree, b"m~").count();
+        assert_eq!(n_bodies, 0, "counts and floor fit their rows here");
     }
 
     fn check_indexes(&self, replica: &Replica) {
