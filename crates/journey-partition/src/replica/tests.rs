@@ -4,11 +4,22 @@ mod facts;
 mod interrupted;
 mod world;
 
-use journey_storage::limits::STATE_VALUE_SIZE_BYTES_MAX;
-use journey_storage::{CrashPoint, SledEngine, SledOptions};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use journey_codec::{Batch, JournalEntry, Record};
+use journey_customer::{EventBody, JournalEvent};
+use journey_storage::limits::{STATE_SEGMENT_SIZE_BYTES, STATE_VALUE_SIZE_BYTES_MAX};
+use journey_storage::tables::{outbox_key, timer_key};
+use journey_storage::{CrashPoint, Engine as _, MemoryEngine, Put, SledEngine, SledOptions};
+use journey_types::{Lsn, Sequence, Timestamp};
 use proptest::prelude::*;
 
+use self::facts::Draw;
 use self::world::{Act, World};
+use super::{ApplyVerdict, CheckpointProgress, Checkpointer};
+use crate::error::PartitionError;
 
 /// So short that customers take many rows, and a head may not fit one.
 const SHORT_ROW_SIZE_BYTES: usize = 300;
@@ -70,4 +81,244 @@ proptest! {
     ) {
         act_crash_and_check(acts, SHORT_ROW_SIZE_BYTES);
     }
+}
+
+#[test]
+fn replica_over_sled_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    for seed in 0..6 {
+        let path = folder.path().join(seed.to_string());
+        let open = || SledEngine::open(sled_options(&path)).unwrap();
+        let mut world = World::over(open(), STATE_VALUE_SIZE_BYTES_MAX);
+        let mut draw = Draw::new(seed);
+        for round in 0..40 {
+            world.act_without_crash(Act::Turns { seed: draw.next() });
+            match draw.below(6) {
+                0 => world.act_without_crash(Act::CheckpointUnderLoad { seed: draw.next() }),
+                1 => world.act_without_crash(Act::CheckpointToFloor),
+                2 if round % 3 == 0 => world.reopen(),
+                _ => world.act_without_crash(Act::Checkpoint { n_steps: 1 }),
+            }
+        }
+        world.check();
+        world.reopen();
+        world.check();
+        world.audit_rows();
+        let again = world.replaced_engine(open);
+        again.check();
+        again.engine.verify().unwrap();
+    }
+}
+
+fn sled_options(path: &Path) -> SledOptions {
+    SledOptions {
+        path: path.to_owned(),
+        segment_size_bytes: STATE_SEGMENT_SIZE_BYTES,
+        value_size_bytes_max: STATE_VALUE_SIZE_BYTES_MAX,
+        cache_capacity_bytes: 8 * 1024 * 1024,
+    }
+}
+
+/// A replica with one customer after two facts, and its checkpoint.
+fn small_world() -> World<MemoryEngine> {
+    let mut world = World::in_memory(STATE_VALUE_SIZE_BYTES_MAX);
+    world.act(Act::Turns { seed: 1 });
+    world.act(Act::Turns { seed: 2 });
+    world
+}
+
+#[test]
+fn void_batch_moves_nothing_but_the_index() {
+    let mut world = small_world();
+    let before = world.replica.lock().applied();
+    let n_superseded = world.replica.lock().stats().n_superseded;
+    for seed in 0..9 {
+        world.act(Act::VoidBatch { seed });
+    }
+    let replica = world.replica.lock();
+    assert_eq!(replica.applied().get(), before.get() + 9);
+    assert_eq!(replica.stats().n_superseded, n_superseded + 9);
+    drop(replica);
+    world.check();
+    // The chain goes on where it was.
+    world.act(Act::Turns { seed: 3 });
+}
+
+#[test]
+fn batches_of_an_earlier_session_are_void() {
+    let mut world = small_world();
+    let late = world.journal.last().unwrap().clone();
+    world.act(Act::OpenSession);
+    assert_eq!(world.append(late.clone()), ApplyVerdict::Superseded);
+    world.act(Act::Turns { seed: 3 });
+    assert_eq!(world.append(late), ApplyVerdict::Superseded);
+    world.check();
+}
+
+#[test]
+fn replaying_twice_from_the_same_floor_changes_nothing() {
+    let mut world = small_world();
+    world.act(Act::CheckpointToFloor);
+    for seed in 3..20 {
+        world.act(Act::Turns { seed });
+    }
+    world.act(Act::Checkpoint { n_steps: 1 });
+    for _ in 0..3 {
+        world.crash(CrashPoint::Written);
+        world.check();
+    }
+}
+
+#[test]
+fn entries_are_taken_in_order_only() {
+    let world = small_world();
+    let mut replica = world.replica.lock();
+    let applied = replica.applied();
+    let error = replica.apply(applied, None, &Bytes::new()).unwrap_err();
+    assert!(
+        matches!(error, PartitionError::EntryOutOfOrder { .. }),
+        "{error}"
+    );
+    drop(replica);
+    let world = small_world();
+    let mut replica = world.replica.lock();
+    let error = replica.apply(applied.next().next(), None, &Bytes::new());
+    assert!(matches!(error, Err(PartitionError::EntryOutOfOrder { .. })));
+    let error = replica.apply(applied.next(), None, &Bytes::new());
+    assert!(matches!(error, Err(PartitionError::Stopped { .. })));
+}
+
+/// Applies one more batch with these records and gives the error.
+fn refused(world: &World<MemoryEngine>, records: Vec<Record>) -> PartitionError {
+    let mut replica = world.replica.lock();
+    let batch = JournalEntry::Batch(Batch {
+        session: replica.control().session,
+        number: replica.control().next_batch,
+        records,
+    });
+    let next = replica.applied().next();
+    replica
+        .apply(next, Some(&batch), &Bytes::new())
+        .unwrap_err()
+}
+
+fn turn_of(world: &World<MemoryEngine>, change: impl Fn(&mut JournalEvent)) -> Record {
+    let last = world.journal.last().unwrap().as_ref().unwrap();
+    let JournalEntry::Batch(batch) = last else {
+        panic!("the last entry is a batch");
+    };
+    let Record::Turn(mut turn) = batch.records.last().unwrap().clone() else {
+        panic!("its last record is a turn");
+    };
+    let mut event = turn.events.last().unwrap().clone();
+    change(&mut event);
+    turn.events = vec![event];
+    Record::Turn(turn)
+}
+
+#[test]
+fn fact_out_of_order_in_a_valid_batch_stops_the_partition() {
+    for gap in [0, 2] {
+        let world = small_world();
+        let record = turn_of(&world, |event| {
+            event.sequence = Sequence::new(event.sequence.get() + gap);
+        });
+        let error = refused(&world, vec![record]);
+        assert!(
+            matches!(error, PartitionError::FactOutOfOrder { .. }),
+            "{error}"
+        );
+        assert!(
+            Checkpointer.step(&world.replica).is_err(),
+            "nothing of it is written"
+        );
+        assert!(world.replica.lock().stopped().is_some());
+    }
+}
+
+#[test]
+fn panic_in_apply_stops_the_partition_with_its_reason() {
+    let mut world = small_world();
+    let record = turn_of(&world, |event| {
+        event.sequence = event.sequence.next();
+        event.body = EventBody::EffectClaimed {
+            effect: Sequence::new(u64::MAX),
+            attempt: 1,
+            until: event.stamp,
+        };
+    });
+    let error = refused(&world, vec![record]);
+    assert!(
+        matches!(error, PartitionError::ApplyPanicked { .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("not in the outbox"), "{error}");
+    let reason = world.replica.lock().stopped().unwrap().to_owned();
+    assert_eq!(reason, error.to_string());
+    // Nothing of the batch went into rows: opened again, the replica is what it was.
+    world.crash(CrashPoint::Written);
+    world.check();
+}
+
+#[test]
+fn stale_index_rows_are_passed_over_and_removed() {
+    let mut world = small_world();
+    world.act(Act::CheckpointToFloor);
+    let tree = world.engine.tree("p3").unwrap();
+    let (known, unknown) = (world::customer(1), world::customer(77));
+    let due_at = Timestamp::from_unix_ms(5);
+    let rows = [
+        timer_key(due_at, &known),
+        timer_key(due_at, &unknown),
+        outbox_key(&unknown),
+    ];
+    tree.put_ordered(&rows.clone().map(|key| Put::set(key, b"")))
+        .unwrap();
+    world.check();
+    world.act(Act::Blank);
+    world.audit_rows();
+    for row in rows {
+        assert_eq!(tree.get(&row).unwrap(), None);
+    }
+}
+
+#[test]
+fn floor_moves_only_when_a_pass_is_finished() {
+    let mut world = World::in_memory(STATE_VALUE_SIZE_BYTES_MAX);
+    for seed in 0..30 {
+        world.act(Act::Turns { seed });
+    }
+    let applied = world.replica.lock().applied();
+    let progress = Checkpointer.step(&world.replica).unwrap();
+    assert!(matches!(progress, CheckpointProgress::Written { n_customers, .. } if n_customers > 5));
+    assert_eq!(world.replica.lock().floor(), Lsn::new(0));
+    assert_eq!(world.replica.lock().rows_through(), applied);
+    world.act(Act::Turns { seed: 99 });
+    let progress = Checkpointer.step(&world.replica).unwrap();
+    assert_eq!(progress, CheckpointProgress::FloorMoved { floor: applied });
+    let replica = world.replica.lock();
+    assert_eq!(replica.floor(), applied);
+    assert_eq!(replica.consensus_blob(), Some(world::consensus(applied)));
+    assert!(
+        replica.stats().n_dirty > 0,
+        "the last turn is in the next pass"
+    );
+}
+
+#[test]
+fn replica_is_not_exact_until_what_rows_reflect_is_replayed() {
+    let mut world = small_world();
+    world.act(Act::Checkpoint { n_steps: 1 });
+    let engine = world.engine.crash(CrashPoint::Written);
+    let replica = world::open(Arc::new(engine), STATE_VALUE_SIZE_BYTES_MAX);
+    let mut replica = replica.lock();
+    assert_eq!(replica.floor(), Lsn::new(0));
+    for (number, entry) in (1..).zip(&world.journal) {
+        assert!(!replica.is_exact(), "before entry {number}");
+        let entry = entry.as_ref();
+        replica
+            .apply(Lsn::new(number), entry, &Bytes::new())
+            .unwrap();
+    }
+    assert!(replica.is_exact());
 }

@@ -69,9 +69,14 @@ pub(super) enum Act {
     },
     CheckpointToFloor,
     /// A step of the checkpointer, in the middle of which a valid batch is applied.
-    CheckpointUnderLoad { seed: u64 },
+    CheckpointUnderLoad {
+        seed: u64,
+    },
     /// The disk fails under the checkpointer, then a power cut.
-    Fault { after: u8, seed: u64 },
+    Fault {
+        after: u8,
+        seed: u64,
+    },
     /// A power cut that keeps a prefix of what was not flushed, then the journal from the floor on.
     Crash {
         seed: u64,
@@ -193,6 +198,38 @@ impl<E: Engine + Clone> World<E> {
         assert!(replica.is_exact(), "rows are ahead of the whole journal");
     }
 
+    /// Closes the engine and opens it again.
+    pub(super) fn replaced_engine(self, open_engine: impl FnOnce() -> E) -> Self {
+        let Self {
+            engine,
+            replica,
+            interrupter,
+            row_size_bytes_max,
+            reference,
+            journal,
+            heads,
+            session,
+            next_batch,
+            stamp,
+        } = self;
+        drop((engine, replica));
+        let engine = open_engine();
+        let mut world = Self {
+            replica: open(Arc::new(engine.clone()), row_size_bytes_max),
+            engine,
+            row_size_bytes_max,
+            interrupter,
+            reference,
+            journal,
+            heads,
+            session,
+            next_batch,
+            stamp,
+        };
+        world.reopen();
+        world
+    }
+
     pub(super) fn act_without_crash(&mut self, act: Act) {
         match act {
             Act::Turns { seed } => {
@@ -248,7 +285,10 @@ impl<E: Engine + Clone> World<E> {
         let entry = JournalEntry::Batch(batch);
         self.journal.push(Some(entry.clone()));
         let lsn = Lsn::new(self.journal.len() as u64);
-        let applied = self.reference.lock().apply(lsn, Some(&entry), &consensus(lsn));
+        let applied = self
+            .reference
+            .lock()
+            .apply(lsn, Some(&entry), &consensus(lsn));
         applied.unwrap();
         let replica = Arc::clone(&self.replica);
         self.interrupter.set(move || {
@@ -352,7 +392,10 @@ impl<E: Engine + Clone> World<E> {
         let replica = self.replica.lock();
         let mut expected = BTreeSet::new();
         for head in self.heads.values() {
-            expected.extend(head.next_wake_at().map(|due_at| timer_key(due_at, &head.key)));
+            expected.extend(
+                head.next_wake_at()
+                    .map(|due_at| timer_key(due_at, &head.key)),
+            );
             expected.extend((!head.outbox.is_empty()).then(|| outbox_key(&head.key)));
             let place = Place::of(&CLUSTER_KEY, &head.key);
             expected.extend(replica.rows.part_rows(&place).unwrap());
