@@ -26,6 +26,7 @@ mod retry;
 mod schedule;
 mod session;
 mod settling;
+mod supervision;
 mod timers;
 mod turn;
 mod workers;
@@ -183,7 +184,7 @@ impl PartitionCore {
             Input::Subscribe(subscription) => self.subscribe(subscription),
             Input::Unsubscribe(worker) => self.unsubscribe(worker),
             Input::AcceptClock => self.clock.accept(),
-            Input::ReleaseCustomer(customer) => self.release_customer(&customer),
+            Input::ReleaseCustomer(customer) => self.release_customer(&customer, now),
             Input::CreditAdded(_) | Input::Wake => {}
         }
         self.run(now);

@@ -56,22 +56,6 @@ impl PartitionCore {
         }
     }
 
-    pub(crate) fn release_customer(&mut self, customer: &CustomerKey) {
-        let Some(idx) = self.customers.find(customer) else {
-            return;
-        };
-        let hosted = self.customers.get_mut(idx);
-        if hosted.lifecycle != Lifecycle::Quarantined {
-            return;
-        }
-        hosted.release();
-        let (next_due_at, is_mailed) = (hosted.next_due_at, !hosted.mailbox.is_empty());
-        self.timers.arm(customer, next_due_at);
-        if is_mailed {
-            self.customers.queue(idx);
-        }
-    }
-
     fn deliver(&mut self, customer: &CustomerKey, mail: Mail) {
         let idx = self.customers.host(customer);
         self.customers.touch(idx);

@@ -6,6 +6,7 @@
 
 mod answers;
 mod bed;
+mod chaos;
 mod effects;
 mod mailboxes;
 mod sessions;

@@ -35,6 +35,9 @@ pub(crate) struct TimerHeap {
     by_due: BTreeSet<(Timestamp, CustomerKey)>,
     by_customer: BTreeMap<CustomerKey, Timestamp>,
     horizon: Horizon,
+    /// Customers whose timer is due and is left alone for a while; they are in neither of the two above, and the
+    /// horizon, which goes by when timers are due, does not touch them.
+    postponed: BTreeSet<(Timestamp, CustomerKey)>,
     timers_max: usize,
 }
 
@@ -48,6 +51,7 @@ impl TimerHeap {
             by_due: BTreeSet::new(),
             by_customer: BTreeMap::new(),
             horizon: Horizon::Nothing,
+            postponed: BTreeSet::new(),
             timers_max,
         }
     }
@@ -56,15 +60,28 @@ impl TimerHeap {
     pub(crate) fn clear(&mut self) {
         self.by_due.clear();
         self.by_customer.clear();
+        self.postponed.clear();
         self.horizon = Horizon::Nothing;
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.by_due.len()
+        self.by_due.len() + self.postponed.len()
+    }
+
+    /// Leaves a due customer alone until after an instant. Where too many are, the one left alone for longest is
+    /// forgotten until the next session: only a fault of the deciding postpones at all.
+    pub(crate) fn postpone(&mut self, customer: &CustomerKey, until: Timestamp) {
+        self.take(customer);
+        self.postponed.insert((until, customer.clone()));
+        if self.postponed.len() > self.timers_max {
+            self.postponed.pop_last();
+        }
     }
 
     /// Sets a customer's earliest timer; `None` disarms it.
     pub(crate) fn arm(&mut self, customer: &CustomerKey, due_at: Option<Timestamp>) {
+        self.postponed
+            .retain(|(_, postponed)| postponed != customer);
         if let Some(before) = self.by_customer.get(customer).copied() {
             if Some(before) == due_at {
                 return;
@@ -89,13 +106,15 @@ impl TimerHeap {
 
     /// The earliest timer, if it is due strictly before the stamp.
     pub(crate) fn first_due(&self, stamp: Timestamp) -> Option<&CustomerKey> {
-        let (due_at, customer) = self.by_due.first()?;
+        let first = [self.by_due.first(), self.postponed.first()];
+        let (due_at, customer) = first.into_iter().flatten().min()?;
         (*due_at < stamp).then_some(customer)
     }
 
     /// When the earliest timer is due.
     pub(crate) fn next_due_at(&self) -> Option<Timestamp> {
-        self.by_due.first().map(|(due_at, _)| *due_at)
+        let first = [self.by_due.first(), self.postponed.first()];
+        first.into_iter().flatten().map(|(due_at, _)| *due_at).min()
     }
 
     /// How many timers are due strictly before the stamp, counted up to a bound.
@@ -109,6 +128,8 @@ impl TimerHeap {
         if let Some(due_at) = self.by_customer.remove(customer) {
             self.by_due.remove(&(due_at, customer.clone()));
         }
+        self.postponed
+            .retain(|(_, postponed)| postponed != customer);
     }
 
     /// Whether more timers lie beyond the horizon and there is room for them.

@@ -10,7 +10,7 @@ use journey_customer::{
 use journey_types::{CustomerKey, Timestamp};
 
 use crate::core::PartitionCore;
-use crate::core::api::{Answer, Refusal};
+use crate::core::api::Answer;
 use crate::core::batch::{DecidedTurn, OpenBatch, turn_size_bytes};
 use crate::core::customers::HostedIdx;
 use crate::core::hosted::{Lifecycle, Mail, Origin};
@@ -244,9 +244,8 @@ impl PartitionCore {
             Origin::Core => {
                 let hosted = self.customers.get_mut(idx);
                 let not_before = stamp.plus(IDLE_FIRE_PAUSE);
-                hosted.next_due_at = hosted.next_due_at.map(|due_at| due_at.max(not_before));
-                let (customer, due_at) = (hosted.key.clone(), hosted.next_due_at);
-                self.timers.arm(&customer, due_at);
+                hosted.next_due_at = Some(not_before);
+                self.timers.postpone(&hosted.key, not_before);
             }
             Origin::Worker { worker, effect } => {
                 self.counters.n_claims_refused += 1;
@@ -275,56 +274,6 @@ impl PartitionCore {
             .is_some_and(|head| head.paused_turn.is_some());
         if is_paused || !hosted.mailbox.is_empty() {
             self.customers.queue(idx);
-        }
-    }
-
-    /// Drops the speculative state, keeps the command where it can be read, and parks the customer at the third.
-    pub(crate) fn turn_panicked(
-        &mut self,
-        idx: HostedIdx,
-        mail: Mail,
-        reason: String,
-        stamp: Timestamp,
-    ) {
-        self.counters.n_quarantined += 1;
-        let customer = self.customers.get(idx).key.clone();
-        let Mail { command, origin } = mail;
-        let is_forgotten = self
-            .quarantine
-            .keep(customer.clone(), command, stamp, reason.clone());
-        self.counters.n_quarantined_forgotten += u64::from(is_forgotten);
-        if let Origin::Worker { worker, effect } = origin {
-            self.give_credit_back(worker);
-            self.customers
-                .get_mut(idx)
-                .claims
-                .retain(|claimed| *claimed != effect);
-        }
-        let refusal = Refusal::Quarantined {
-            reason: reason.clone(),
-        };
-        self.answer_when_proven(origin, Answer::Refused(refusal));
-        let hosted = self.customers.get_mut(idx);
-        hosted.forget_state();
-        if !hosted.strike(stamp, reason.clone()) {
-            // The next turn loads the committed state again.
-            if matches!(origin, Origin::Core) {
-                self.timers.arm(&customer, Some(stamp));
-            }
-            self.go_on(idx);
-            return;
-        }
-        hosted.lifecycle = Lifecycle::Quarantined;
-        self.timers.take(&customer);
-        self.offers.remove(&customer);
-        for mail in std::mem::take(&mut self.customers.get_mut(idx).mailbox) {
-            self.n_claims_waiting -= usize::from(mail.is_claim());
-            self.answer_now(
-                mail.origin,
-                Refusal::CustomerParked {
-                    reason: reason.clone(),
-                },
-            );
         }
     }
 

@@ -233,14 +233,37 @@ fn at_most_so_many_batches_are_in_flight_and_the_rest_gathers() {
 #[test]
 fn a_decision_beyond_the_target_travels_alone() {
     let mut bed = Bed::leading();
-    for n in 0..4 {
+    for n in 0..6 {
         bed.send(&format!("small{n}"), "seen", "1");
     }
     let large = bed.send("large", "grow_300", "1");
     bed.send("last", "seen", "1");
-    bed.commit_all();
+    let mut n_turns = Vec::new();
+    while let Some((_, entry)) = bed.proposed.front() {
+        if let JournalEntry::Batch(batch) = &**entry {
+            n_turns.push(batch.records.len());
+        }
+        bed.commit();
+    }
     assert!(matches!(bed.answer(large), Some(Answer::Done { .. })));
-    let sizes = bed.core.counters().n_proposed_bytes;
-    assert!(sizes > 300 * 1024, "{sizes}");
-    assert_eq!(bed.n_accepted(), 6);
+    // Two by themselves as they came, the four that gathered meanwhile, the large one, the last.
+    assert_eq!(n_turns, [1, 1, 4, 1, 1]);
+}
+
+#[test]
+fn a_decision_that_no_entry_can_hold_is_quarantined_before_it_is_proposed() {
+    let mut bed = Bed::leading();
+    let ticket = bed.send("ann", "grow_2049", "1");
+    assert!(bed.proposed.is_empty());
+    bed.commit_all();
+    let Some(Answer::Refused(Refusal::Quarantined { reason })) = bed.answer(ticket) else {
+        panic!("{:?}", bed.answers);
+    };
+    assert!(
+        reason.contains("more than the 2097152 of an entry"),
+        "{reason}"
+    );
+    let again = bed.send("ann", "seen", "2");
+    bed.commit_all();
+    assert!(matches!(bed.answer(again), Some(Answer::Done { .. })));
 }

@@ -149,3 +149,27 @@ fn customers_in_flight_are_not_loaded() {
     assert_eq!(heap.first_due(at(9)), Some(&key(2)));
     assert_eq!(heap.len(), 1);
 }
+
+#[test]
+fn what_is_postponed_comes_back_though_it_lies_beyond_the_horizon() {
+    let mut rows = Rows::default();
+    let mut heap = TimerHeap::with_cap(4);
+    heap.load(&rows, &|_| false).unwrap();
+    for n in 0..20 {
+        arm(&mut heap, &mut rows, n, Some(100 + n));
+    }
+    heap.postpone(&key(0), at(500));
+    assert_eq!(heap.first_due(at(400)), Some(&key(1)));
+    let mut fired = Vec::new();
+    loop {
+        heap.load(&rows, &|_| false).unwrap();
+        let Some(customer) = heap.first_due(at(1_000)).cloned() else {
+            break;
+        };
+        let n = customer.customer.as_str().parse().unwrap();
+        arm(&mut heap, &mut rows, n, None);
+        fired.push(n);
+    }
+    let expected: Vec<usize> = (1..20).chain([0]).collect();
+    assert_eq!(fired, expected);
+}

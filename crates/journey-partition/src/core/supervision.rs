@@ -1,0 +1,99 @@
+//! What becomes of a customer whose turn panicked: the command is quarantined, the customer goes on from its committed
+//! state, and at the third panic in a minute it is parked until an operator releases it.
+
+use std::sync::Arc;
+
+use journey_customer::CustomerState;
+use journey_types::{CustomerKey, Timestamp};
+
+use crate::core::PartitionCore;
+use crate::core::api::{Answer, Refusal};
+use crate::core::customers::HostedIdx;
+use crate::core::hosted::{Lifecycle, Mail, Origin};
+use crate::core::limits::REFUSED_CLAIM_PAUSE;
+use crate::core::schedule::with_sources;
+use crate::core::session::Leadership;
+
+impl PartitionCore {
+    /// Drops the speculative state and keeps the command where it can be read.
+    pub(crate) fn turn_panicked(
+        &mut self,
+        idx: HostedIdx,
+        mail: Mail,
+        reason: String,
+        stamp: Timestamp,
+    ) {
+        self.counters.n_quarantined += 1;
+        let Mail { command, origin } = mail;
+        let hosted = self.customers.get_mut(idx);
+        let customer = hosted.key.clone();
+        let committed = hosted.committed.clone();
+        // The next turn loads the committed state again.
+        hosted.forget_state();
+        let is_parked = hosted.strike(stamp, reason.clone());
+        if let Origin::Worker { worker, effect } = origin {
+            hosted.claims.retain(|claimed| *claimed != effect);
+            self.give_credit_back(worker);
+        }
+        let is_forgotten = self
+            .quarantine
+            .keep(customer, command, stamp, reason.clone());
+        self.counters.n_quarantined_forgotten += u64::from(is_forgotten);
+        let refusal = Refusal::Quarantined {
+            reason: reason.clone(),
+        };
+        self.answer_when_proven(origin, Answer::Refused(refusal));
+        if is_parked {
+            self.park(idx, &reason);
+            return;
+        }
+        if let Some(committed) = committed {
+            // What led to the panic is tried again, but not in this stamp.
+            self.arm_and_offer(idx, &committed, stamp);
+        }
+        self.go_on(idx);
+    }
+
+    fn park(&mut self, idx: HostedIdx, reason: &str) {
+        let hosted = self.customers.get_mut(idx);
+        hosted.lifecycle = Lifecycle::Quarantined;
+        hosted.claims.clear();
+        self.timers.take(&hosted.key);
+        self.offers.remove(&hosted.key);
+        for mail in std::mem::take(&mut hosted.mailbox) {
+            self.n_claims_waiting -= usize::from(mail.is_claim());
+            let reason = reason.to_owned();
+            self.answer_now(mail.origin, Refusal::CustomerParked { reason });
+        }
+    }
+
+    /// Lets a parked customer go on.
+    pub(crate) fn release_customer(&mut self, customer: &CustomerKey, now: Timestamp) {
+        let Some(idx) = self.customers.find(customer) else {
+            return;
+        };
+        let hosted = self.customers.get_mut(idx);
+        if hosted.lifecycle != Lifecycle::Quarantined {
+            return;
+        }
+        hosted.release();
+        // Without a session there is nothing to arm: the next one loads all that is armed and offered.
+        if !matches!(self.leadership, Leadership::Leading(_)) {
+            return;
+        }
+        match self.activate(idx) {
+            Ok(committed) => self.arm_and_offer(idx, &committed, self.clock.peek(now)),
+            Err(error) => self.stop(&with_sources(&error)),
+        }
+    }
+
+    fn arm_and_offer(&mut self, idx: HostedIdx, committed: &Arc<CustomerState>, stamp: Timestamp) {
+        match committed.next_wake_at() {
+            Some(due_at) if due_at < stamp => self.timers.postpone(&committed.key, stamp),
+            due_at => self.timers.arm(&committed.key, due_at),
+        }
+        let claims = &self.customers.get(idx).claims;
+        self.offers
+            .update(committed, stamp.plus(REFUSED_CLAIM_PAUSE), claims);
+    }
+}
