@@ -20,6 +20,7 @@ mod hosted;
 pub mod limits;
 mod mailing;
 mod offers;
+mod order;
 mod quarantine;
 mod replies;
 mod retry;
@@ -44,6 +45,7 @@ pub use api::{
 pub use clock::ClockHeld;
 pub use counters::{PartitionCounters, PartitionStatus, Role};
 pub use hosted::Lifecycle;
+pub use order::SubmissionOrder;
 pub use quarantine::QuarantinedCommand;
 
 use batch::InFlight;
@@ -172,7 +174,11 @@ impl PartitionCore {
             Input::LeadershipGained => self.gain_leadership(now),
             Input::LeadershipLost => self.lose_leadership(),
             Input::CatalogOffered(catalog) => self.offer_catalog(catalog),
-            Input::Submit { ticket, commands } => self.submit(ticket, commands),
+            Input::Submit {
+                ticket,
+                commands,
+                order,
+            } => self.submit(ticket, commands, order),
             Input::Read { ticket } => self.read(ticket),
             Input::Proposed { proposal, result } => self.settle_proposal(proposal, result, now),
             Input::LeadershipConfirmed {

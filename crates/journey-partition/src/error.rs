@@ -78,6 +78,22 @@ pub enum PartitionError {
         /// The panic's message.
         reason: String,
     },
+    /// A committed entry does not decode: damaged, or of a newer release.
+    #[error("a partition stopped at journal entry {lsn}, which does not decode: {reason}")]
+    Undecodable {
+        /// The entry.
+        lsn: Lsn,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The partition's actor did not start.
+    #[error("partition {partition} did not start: {reason}")]
+    NotStarted {
+        /// Which partition.
+        partition: PartitionId,
+        /// Why.
+        reason: String,
+    },
     /// An earlier failure stopped this replica.
     #[error("partition {partition} is stopped since an earlier failure: {reason}")]
     Stopped {

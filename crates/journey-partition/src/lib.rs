@@ -11,6 +11,7 @@
 //! Start at [`PartitionCore`] for the leader's side and at [`Replica`] for the other; [`SoloPartition`] runs both in
 //! virtual time.
 
+mod clock;
 mod error;
 pub mod limits;
 
@@ -19,14 +20,20 @@ mod reader;
 
 pub mod core;
 
+pub mod actor;
+
+mod applier;
 mod replica;
 
 mod solo;
 
+pub use crate::actor::{Closed, PartitionHandle, PartitionOptions, SubmitError};
+pub use crate::applier::{Applier, Committed, EntryForm};
+pub use crate::clock::Clock;
 pub use crate::core::{
     Answer, ClockHeld, ConfirmationId, CoreOptions, Decide, HandOver, Input, Lifecycle, Output,
     PartitionCore, PartitionCounters, PartitionStatus, ProposalId, QuarantinedCommand, Refusal,
-    Role, Subscription, TicketId, WorkerCredit, WorkerId,
+    Role, SubmissionOrder, Subscription, TicketId, WorkerCredit, WorkerId,
 };
 pub use error::PartitionError;
 pub use journal::{ConfirmationDone, Journal, ProposalDone, ProposeResult};

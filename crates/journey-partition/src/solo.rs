@@ -183,7 +183,11 @@ impl SoloPartition {
         commands: Vec<(CustomerKey, Command)>,
     ) -> Result<Vec<Answer>, PartitionError> {
         let ticket = self.next_ticket();
-        self.input(Input::Submit { ticket, commands })?;
+        self.input(Input::Submit {
+            ticket,
+            commands,
+            order: None,
+        })?;
         let answers = self.answers.remove(&ticket);
         Ok(answers.expect("the journal commits at once, so every submission is answered"))
     }
@@ -358,7 +362,11 @@ impl SoloPartition {
         };
         let ticket = self.next_ticket();
         let commands = vec![(hand_over.customer.clone(), command)];
-        self.inbox.push_back(Input::Submit { ticket, commands });
+        self.inbox.push_back(Input::Submit {
+            ticket,
+            commands,
+            order: None,
+        });
     }
 
     /// Commits an entry: the replica applies it, the observer sees its facts.

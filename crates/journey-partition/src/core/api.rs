@@ -10,6 +10,7 @@ use journey_customer::{Command, OutboxRow, Rejection, Reply};
 use journey_model::Catalog;
 use journey_types::{Channel, CustomerKey, Lsn, TimeSpan, Timestamp, WorkspaceId};
 
+use crate::core::order::SubmissionOrder;
 use crate::journal::ProposeResult;
 
 macro_rules! token {
@@ -52,6 +53,8 @@ pub enum Input {
         ticket: TicketId,
         /// What to do, in order.
         commands: Vec<(CustomerKey, Command)>,
+        /// The order these commands stand in with earlier submissions of the same producer.
+        order: Option<SubmissionOrder>,
     },
     /// A linearizable read wants to know that this replica leads after its arrival.
     Read {
@@ -152,6 +155,19 @@ pub enum Refusal {
         /// How many.
         n_waiting: usize,
     },
+    /// An earlier event of the same producer failed and was not sent again yet.
+    #[error(
+        "RETRY_IN_ORDER: an earlier event of this stream for the same partition failed; send again from that event on"
+    )]
+    RetryInOrder,
+    /// As many requests wait for the partition as may.
+    #[error(
+        "PARTITION_BUSY: {n_waiting} requests wait for this partition, the most that may; send again later"
+    )]
+    PartitionBusy {
+        /// How many.
+        n_waiting: usize,
+    },
     /// Deciding the command panicked; it is kept and can be read, the customer goes on.
     #[error("QUARANTINED: deciding this command failed: {reason}; do not send it again")]
     Quarantined {
@@ -187,11 +203,29 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The code that its text begins with.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::HotCustomer { .. } => "HOT_CUSTOMER",
+            Self::RetryInOrder => "RETRY_IN_ORDER",
+            Self::PartitionBusy { .. } => "PARTITION_BUSY",
+            Self::Quarantined { .. } => "QUARANTINED",
+            Self::CustomerParked { .. } => "CUSTOMER_PARKED",
+            Self::NotLeader => "NOT_LEADER",
+            Self::NoSession { .. } => "NO_SESSION",
+            Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
+            Self::Stopped { .. } => "PARTITION_STOPPED",
+        }
+    }
+
     /// Whether the same command may succeed when it is sent again as it is.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::HotCustomer { .. }
+            | Self::RetryInOrder
+            | Self::PartitionBusy { .. }
             | Self::NotLeader
             | Self::NoSession { .. }
             | Self::OutcomeUnknown => true,

@@ -6,16 +6,26 @@ use journey_types::CustomerKey;
 use crate::core::PartitionCore;
 use crate::core::api::{Answer, Output, Refusal, TicketId};
 use crate::core::hosted::{Lifecycle, Mail, Origin};
+use crate::core::order::SubmissionOrder;
 use crate::core::replies::Held;
 use crate::core::session::Leadership;
 
 impl PartitionCore {
-    pub(crate) fn submit(&mut self, ticket: TicketId, commands: Vec<(CustomerKey, Command)>) {
-        self.replies.open(ticket, commands.len(), &mut self.outputs);
+    pub(crate) fn submit(
+        &mut self,
+        ticket: TicketId,
+        commands: Vec<(CustomerKey, Command)>,
+        order: Option<SubmissionOrder>,
+    ) {
+        let is_broken = || order.as_ref().is_some_and(SubmissionOrder::is_broken);
+        self.replies
+            .open(ticket, &commands, order.clone(), &mut self.outputs);
         let refusal = self.refusal_of_role();
         for (position, (customer, command)) in commands.into_iter().enumerate() {
             let origin = Origin::Caller { ticket, position };
-            match &refusal {
+            // Looked at anew for each command: one that fails here holds back those behind it.
+            let out_of_order = is_broken().then_some(Refusal::RetryInOrder);
+            match refusal.as_ref().or(out_of_order.as_ref()) {
                 Some(refusal) => self.answer_now(origin, refusal.clone()),
                 None => self.deliver(&customer, Mail { command, origin }),
             }

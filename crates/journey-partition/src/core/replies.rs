@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use journey_customer::Command;
+use journey_types::CustomerKey;
+
 use crate::core::api::{Answer, ConfirmationId, Output, Refusal, TicketId};
+use crate::core::order::{EventKey, SubmissionOrder, event_of};
 
 /// An answer that may not leave yet.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub(crate) enum Held {
 struct Ticket {
     answers: Vec<Option<Answer>>,
     n_open: usize,
+    /// The order to break when a command of it may be sent again, and the events of the commands.
+    order: Option<(SubmissionOrder, Vec<Option<EventKey>>)>,
 }
 
 /// Submissions not yet answered in full.
@@ -36,7 +42,14 @@ pub(crate) struct Replies {
 
 impl Replies {
     /// Begins a submission; one without commands is answered at once.
-    pub(crate) fn open(&mut self, ticket: TicketId, n_commands: usize, outputs: &mut Vec<Output>) {
+    pub(crate) fn open(
+        &mut self,
+        ticket: TicketId,
+        commands: &[(CustomerKey, Command)],
+        order: Option<SubmissionOrder>,
+        outputs: &mut Vec<Output>,
+    ) {
+        let n_commands = commands.len();
         if n_commands == 0 {
             let answers = Vec::new();
             outputs.push(Output::Reply { ticket, answers });
@@ -44,7 +57,13 @@ impl Replies {
         }
         let answers = vec![None; n_commands];
         let n_open = n_commands;
-        let before = self.tickets.insert(ticket, Ticket { answers, n_open });
+        let order = order.map(|order| (order, commands.iter().map(event_of).collect()));
+        let opened = Ticket {
+            answers,
+            n_open,
+            order,
+        };
+        let before = self.tickets.insert(ticket, opened);
         assert!(before.is_none(), "ticket {ticket:?} was used twice");
     }
 
@@ -64,6 +83,12 @@ impl Replies {
             place.is_none(),
             "command {position} of ticket {ticket:?} was answered twice"
         );
+        if let Answer::Refused(refusal) = &answer
+            && refusal.is_retryable()
+            && let Some((order, events)) = &open.order
+        {
+            order.break_at(ticket, position, events[position].clone());
+        }
         *place = Some(answer);
         open.n_open -= 1;
         if open.n_open > 0 {

@@ -290,7 +290,11 @@ impl Bed {
     pub(super) fn submit(&mut self, commands: Vec<(CustomerKey, Command)>) -> TicketId {
         self.n_tickets += 1;
         let ticket = TicketId(self.n_tickets);
-        self.input(Input::Submit { ticket, commands });
+        self.input(Input::Submit {
+            ticket,
+            commands,
+            order: None,
+        });
         ticket
     }
 

@@ -339,6 +339,3 @@ impl Rows {
         Ok(puts.into_iter().map(|put| put.key).collect())
     }
 }
-
-#[cfg(test)]
-mod tests;

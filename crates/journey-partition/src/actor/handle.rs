@@ -1,0 +1,397 @@
+//! What the rest of the node holds of a partition: submit, read, subscribe. Bounded at the door.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwapOption;
+use journey_codec::JourneyCounts;
+use journey_customer::{Command, CustomerState};
+use journey_model::Catalog;
+use journey_types::{
+    CatalogRevision, CustomerId, CustomerKey, DefinitionVersion, JourneyId, Lsn, PartitionId,
+    Timestamp, WorkspaceId,
+};
+use parking_lot::Mutex;
+use ractor::{ActorCell, ActorRef};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::message::PartitionMessage;
+use super::supervisor::PartitionOptions;
+use crate::core::{
+    Answer, CoreOptions, HandOver, Input, PartitionStatus, QuarantinedCommand, Refusal,
+    SubmissionOrder, Subscription, WorkerId,
+};
+use crate::error::PartitionError;
+use crate::replica::ReplicaStats;
+
+type Subscriptions = BTreeMap<WorkerId, (Subscription, mpsc::Sender<HandOver>)>;
+
+/// What outlives a failed actor.
+pub(super) struct Shared {
+    pub(super) options: PartitionOptions,
+    /// The newest catalog the node has.
+    pub(super) catalog: ArcSwapOption<Catalog>,
+    leads: AtomicBool,
+    subscriptions: Mutex<Subscriptions>,
+    actor: Mutex<Option<ActorRef<PartitionMessage>>>,
+    permits: Arc<Semaphore>,
+    stopped: Mutex<Option<String>>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Partition({})", self.options.partition)
+    }
+}
+
+impl Shared {
+    pub(super) fn new(options: PartitionOptions) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(options.requests_max)),
+            options,
+            catalog: ArcSwapOption::empty(),
+            leads: AtomicBool::new(false),
+            subscriptions: Mutex::default(),
+            actor: Mutex::default(),
+            stopped: Mutex::default(),
+        }
+    }
+
+    pub(super) const fn partition(&self) -> PartitionId {
+        self.options.partition
+    }
+
+    pub(super) fn core_options(&self) -> CoreOptions {
+        CoreOptions {
+            decide: journey_customer::decide,
+            cluster_key: self.options.cluster_key,
+            hosted_customers_max: self.options.hosted_customers_max,
+            opener_seed: self.options.opener_seed,
+            clock_step_max: self.options.clock_step_max,
+        }
+    }
+
+    pub(super) fn leads(&self) -> bool {
+        self.leads.load(Ordering::Acquire)
+    }
+
+    pub(super) fn subscriptions(&self) -> Vec<(Subscription, mpsc::Sender<HandOver>)> {
+        self.subscriptions.lock().values().cloned().collect()
+    }
+
+    pub(super) fn set_actor(&self, actor: ActorRef<PartitionMessage>) {
+        *self.actor.lock() = Some(actor);
+    }
+
+    pub(super) fn set_stopped(&self, reason: String) {
+        *self.stopped.lock() = Some(reason);
+    }
+
+    /// Sends what a stopped actor need not hear, and what one that is started anew is told by `take_up`.
+    fn send_if_running(&self, message: PartitionMessage) {
+        if self.send(message).is_err() {
+            tracing::debug!(
+                partition_id = self.partition().get(),
+                "partition actor is not running"
+            );
+        }
+    }
+
+    fn send(&self, message: PartitionMessage) -> Result<(), Closed> {
+        let actor = self.actor.lock().clone().ok_or(Closed)?;
+        actor.send_message(message).map_err(|_| Closed)
+    }
+}
+
+/// The partition's actor is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the partition is not running")]
+pub struct Closed;
+
+/// Why commands were not taken in; nothing was done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// As many requests wait as may.
+    #[error("PARTITION_BUSY: {n_waiting} requests wait, the most that may")]
+    Overloaded {
+        /// How many.
+        n_waiting: usize,
+    },
+    /// The partition's actor is gone.
+    #[error("the partition is not running")]
+    Closed,
+}
+
+/// A partition of this node. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct PartitionHandle {
+    shared: Arc<Shared>,
+    supervisor: ActorCell,
+}
+
+impl PartitionHandle {
+    pub(super) const fn new(shared: Arc<Shared>, supervisor: ActorCell) -> Self {
+        Self { shared, supervisor }
+    }
+
+    /// Which partition.
+    #[must_use]
+    pub fn partition(&self) -> PartitionId {
+        self.shared.partition()
+    }
+
+    /// Why it refuses everything, if it does.
+    #[must_use]
+    pub fn stopped(&self) -> Option<String> {
+        self.shared.stopped.lock().clone().or_else(|| {
+            self.shared
+                .options
+                .replica
+                .lock()
+                .stopped()
+                .map(str::to_owned)
+        })
+    }
+
+    /// Submits commands of one request without waiting. The answers come one per command, in order, when everything
+    /// they depend on is applied; a receiver that closes without them means that the outcome is unknown.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: nothing was done.
+    pub fn submit(
+        &self,
+        commands: Vec<(CustomerKey, Command)>,
+        order: Option<SubmissionOrder>,
+    ) -> Result<oneshot::Receiver<Vec<Answer>>, SubmitError> {
+        let permit = Arc::clone(&self.shared.permits)
+            .try_acquire_owned()
+            .map_err(|_| SubmitError::Overloaded {
+                n_waiting: self.shared.options.requests_max,
+            })?;
+        let (answers, receiver) = oneshot::channel();
+        let message = PartitionMessage::Submit {
+            commands,
+            order,
+            answers,
+            permit,
+        };
+        self.shared
+            .send(message)
+            .map_err(|Closed| SubmitError::Closed)?;
+        Ok(receiver)
+    }
+
+    /// Proves that this replica leads after this call, so that what is read next is linearizable.
+    ///
+    /// # Errors
+    /// Why it could not be proven.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn prove_leadership(&self) -> Result<(), Refusal> {
+        let (done, receiver) = oneshot::channel();
+        self.shared
+            .send(PartitionMessage::Read(done))
+            .map_err(|Closed| Refusal::NotLeader)?;
+        receiver.await.unwrap_or(Err(Refusal::NotLeader))
+    }
+
+    /// Waits until the replica has applied the entry.
+    ///
+    /// # Errors
+    /// [`Closed`] when it never will.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn wait_applied(&self, lsn: Lsn) -> Result<(), Closed> {
+        let mut applied = self.shared.options.applied.clone();
+        applied
+            .wait_for(|applied| *applied >= lsn)
+            .await
+            .map(|_| ())
+            .map_err(|_| Closed)
+    }
+
+    /// Waits until the replica has adopted the catalog of that revision or a later one.
+    ///
+    /// # Errors
+    /// [`Closed`] when it never will.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn wait_catalog(&self, revision: CatalogRevision) -> Result<(), Closed> {
+        let mut applied = self.shared.options.applied.clone();
+        loop {
+            if self
+                .shared
+                .options
+                .replica
+                .lock()
+                .control()
+                .catalog_revision
+                >= revision
+            {
+                return Ok(());
+            }
+            applied.changed().await.map_err(|_| Closed)?;
+        }
+    }
+
+    /// Tells the partition that this replica leads, or leads no more.
+    pub fn set_leads(&self, leads: bool) {
+        self.shared.leads.store(leads, Ordering::Release);
+        self.input(if leads {
+            Input::LeadershipGained
+        } else {
+            Input::LeadershipLost
+        });
+    }
+
+    /// Offers a newer catalog; the partition adopts it through its journal.
+    pub fn offer_catalog(&self, catalog: Arc<Catalog>) {
+        self.shared.catalog.store(Some(Arc::clone(&catalog)));
+        self.input(Input::CatalogOffered(catalog));
+    }
+
+    /// Subscribes a worker stream. Its channel must have room for all its credit; what does not fit is not handed
+    /// over and comes again when its claim expires.
+    pub fn subscribe(&self, subscription: Subscription, hand_overs: mpsc::Sender<HandOver>) {
+        let kept = (subscription.clone(), hand_overs.clone());
+        self.shared
+            .subscriptions
+            .lock()
+            .insert(subscription.worker, kept);
+        self.shared.send_if_running(PartitionMessage::Subscribe {
+            subscription,
+            hand_overs,
+        });
+    }
+
+    /// Ends a subscription.
+    pub fn unsubscribe(&self, worker: WorkerId) {
+        self.shared.subscriptions.lock().remove(&worker);
+        self.shared
+            .send_if_running(PartitionMessage::Unsubscribe(worker));
+    }
+
+    /// Tells that a worker's shared credit has grown.
+    pub fn credit_added(&self, worker: WorkerId) {
+        self.input(Input::CreditAdded(worker));
+    }
+
+    /// An operator says that the clock is right after its jump.
+    pub fn accept_clock(&self) {
+        self.input(Input::AcceptClock);
+    }
+
+    /// An operator lets a parked customer go on.
+    pub fn release_customer(&self, customer: CustomerKey) {
+        self.input(Input::ReleaseCustomer(customer));
+    }
+
+    fn input(&self, input: Input) {
+        self.shared
+            .send_if_running(PartitionMessage::Input(Box::new(input)));
+    }
+
+    /// The leader's state at a glance.
+    ///
+    /// # Errors
+    /// [`Closed`] when the actor is gone.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn status(&self) -> Result<PartitionStatus, Closed> {
+        let (status, receiver) = oneshot::channel();
+        self.shared.send(PartitionMessage::Status(status))?;
+        receiver.await.map_err(|_| Closed)
+    }
+
+    /// Commands whose deciding panicked, oldest first.
+    ///
+    /// # Errors
+    /// [`Closed`] when the actor is gone.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn quarantined(&self) -> Result<Vec<QuarantinedCommand>, Closed> {
+        let (commands, receiver) = oneshot::channel();
+        self.shared.send(PartitionMessage::Quarantine(commands))?;
+        receiver.await.map_err(|_| Closed)
+    }
+
+    /// A customer's committed state.
+    ///
+    /// # Errors
+    /// A failing disk.
+    pub fn customer(
+        &self,
+        key: &CustomerKey,
+    ) -> Result<Option<Arc<CustomerState>>, PartitionError> {
+        self.shared.options.replica.lock().customer(key)
+    }
+
+    /// Customers of a workspace after one, in an order of the partition's own.
+    ///
+    /// # Errors
+    /// A failing disk.
+    pub fn customers(
+        &self,
+        workspace: &WorkspaceId,
+        after: Option<&CustomerId>,
+        n_max: usize,
+    ) -> Result<Vec<CustomerKey>, PartitionError> {
+        self.shared
+            .options
+            .replica
+            .lock()
+            .customers(workspace, after, n_max)
+    }
+
+    /// Counts of a journey; version 0 means every version.
+    #[must_use]
+    pub fn counts(&self, journey: &JourneyId, version: u32) -> Vec<JourneyCounts> {
+        let wanted = |of: DefinitionVersion| version == 0 || of.get() == version;
+        let replica = self.shared.options.replica.lock();
+        replica
+            .counts()
+            .iter()
+            .filter(|((id, of), _)| id == journey && wanted(*of))
+            .map(|(_, counts)| counts.clone())
+            .collect()
+    }
+
+    /// Figures of the replica.
+    #[must_use]
+    pub fn replica_stats(&self) -> ReplicaStats {
+        self.shared.options.replica.lock().stats()
+    }
+
+    /// How many timers are due at or before the instant, counted up to a bound.
+    ///
+    /// # Errors
+    /// A failing disk.
+    pub fn n_timers_due(&self, at: Timestamp, n_max: usize) -> Result<usize, PartitionError> {
+        Ok(self
+            .shared
+            .options
+            .replica
+            .lock()
+            .timers_due(None, at, n_max)?
+            .len())
+    }
+
+    /// Stops the partition's actors. Requests under way close without answers: their outcome is unknown.
+    ///
+    /// # Cancel safety
+    /// Safe: the stop goes on.
+    pub async fn stop(&self) {
+        let actor = self.shared.actor.lock().take();
+        if let Some(actor) = actor {
+            drop(actor.stop_and_wait(None, None).await);
+        }
+        drop(self.supervisor.stop_and_wait(None, None).await);
+    }
+}

@@ -1,0 +1,245 @@
+//! The actor of one partition: gives inputs to the core and carries its outputs out. Never waits for disk or Raft.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use journey_types::Timestamp;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::handle::Shared;
+use super::message::PartitionMessage;
+use crate::core::{Answer, HandOver, Input, Output, PartitionCore, Refusal, TicketId, WorkerId};
+
+/// Behaviour only; what changes lies in [`Driver`].
+#[derive(Debug)]
+pub(super) struct PartitionActor;
+
+/// A request whose answers are not out yet.
+#[derive(Debug)]
+struct Waiting {
+    answers: oneshot::Sender<Vec<Answer>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The actor's state.
+pub(super) struct Driver {
+    shared: Arc<Shared>,
+    core: PartitionCore,
+    myself: ActorRef<PartitionMessage>,
+    n_tickets: u64,
+    waiting: BTreeMap<TicketId, Waiting>,
+    reads: BTreeMap<TicketId, oneshot::Sender<Result<(), Refusal>>>,
+    workers: BTreeMap<WorkerId, mpsc::Sender<HandOver>>,
+    wake_up: Option<JoinHandle<()>>,
+}
+
+impl Actor for PartitionActor {
+    type Msg = PartitionMessage;
+    type State = Driver;
+    type Arguments = Arc<Shared>;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<PartitionMessage>,
+        shared: Arc<Shared>,
+    ) -> Result<Driver, ActorProcessingErr> {
+        let reader = Arc::clone(&shared.options.replica);
+        let core = PartitionCore::new(shared.core_options(), Box::new(reader));
+        let mut driver = Driver {
+            shared,
+            core,
+            myself,
+            n_tickets: 0,
+            waiting: BTreeMap::new(),
+            reads: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            wake_up: None,
+        };
+        driver.take_up();
+        Ok(driver)
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<PartitionMessage>,
+        message: PartitionMessage,
+        driver: &mut Driver,
+    ) -> Result<(), ActorProcessingErr> {
+        driver.handle(message);
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _myself: ActorRef<PartitionMessage>,
+        driver: &mut Driver,
+    ) -> Result<(), ActorProcessingErr> {
+        if let Some(wake_up) = driver.wake_up.take() {
+            wake_up.abort();
+        }
+        Ok(())
+    }
+}
+
+impl Driver {
+    /// Tells a new core what the node knows already: catalog, leadership, workers. After a failure this is how the
+    /// partition goes on.
+    fn take_up(&mut self) {
+        if let Some(catalog) = self.shared.catalog.load_full() {
+            self.give(Input::CatalogOffered(catalog));
+        }
+        if self.shared.leads() {
+            self.give(Input::LeadershipGained);
+        }
+        for (subscription, hand_overs) in self.shared.subscriptions() {
+            self.workers.insert(subscription.worker, hand_overs);
+            self.give(Input::Subscribe(subscription));
+        }
+    }
+
+    fn handle(&mut self, message: PartitionMessage) {
+        match message {
+            PartitionMessage::Submit {
+                commands,
+                order,
+                answers,
+                permit,
+            } => {
+                let ticket = self.next_ticket();
+                self.waiting.insert(
+                    ticket,
+                    Waiting {
+                        answers,
+                        _permit: permit,
+                    },
+                );
+                self.give(Input::Submit {
+                    ticket,
+                    commands,
+                    order,
+                });
+            }
+            PartitionMessage::Read(done) => {
+                let ticket = self.next_ticket();
+                self.reads.insert(ticket, done);
+                self.give(Input::Read { ticket });
+            }
+            PartitionMessage::Proposed { proposal, result } => {
+                self.give(Input::Proposed { proposal, result });
+            }
+            PartitionMessage::Confirmed {
+                confirmation,
+                leads,
+            } => {
+                self.give(Input::LeadershipConfirmed {
+                    confirmation,
+                    leads,
+                });
+            }
+            PartitionMessage::Subscribe {
+                subscription,
+                hand_overs,
+            } => {
+                self.workers.insert(subscription.worker, hand_overs);
+                self.give(Input::Subscribe(subscription));
+            }
+            PartitionMessage::Unsubscribe(worker) => {
+                self.workers.remove(&worker);
+                self.give(Input::Unsubscribe(worker));
+            }
+            PartitionMessage::Input(input) => self.give(*input),
+            // Whoever asked may be gone: then nobody needs the answer.
+            PartitionMessage::Status(status) => drop(status.send(self.core.status(self.now()))),
+            PartitionMessage::Quarantine(commands) => {
+                drop(commands.send(self.core.quarantined().cloned().collect()));
+            }
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.shared.options.clock.now()
+    }
+
+    const fn next_ticket(&mut self) -> TicketId {
+        self.n_tickets += 1;
+        TicketId(self.n_tickets)
+    }
+
+    fn give(&mut self, input: Input) {
+        for output in self.core.handle(input, self.now()) {
+            self.carry_out(output);
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Propose {
+                proposal,
+                entry,
+                encoded,
+            } => {
+                let actor = self.myself.clone();
+                let done = Box::new(move |result| {
+                    // A stopped actor has answered its callers already.
+                    drop(actor.send_message(PartitionMessage::Proposed { proposal, result }));
+                });
+                self.shared.options.journal.propose(entry, encoded, done);
+            }
+            Output::Reply { ticket, answers } => {
+                if let Some(waiting) = self.waiting.remove(&ticket) {
+                    drop(waiting.answers.send(answers));
+                }
+            }
+            Output::ReadProven { ticket, result } => {
+                if let Some(read) = self.reads.remove(&ticket) {
+                    drop(read.send(result));
+                }
+            }
+            Output::ConfirmLeadership(confirmation) => {
+                let actor = self.myself.clone();
+                let done = Box::new(move |leads| {
+                    drop(actor.send_message(PartitionMessage::Confirmed {
+                        confirmation,
+                        leads,
+                    }));
+                });
+                self.shared.options.journal.confirm_leadership(done);
+            }
+            Output::HandOver(hand_over) => self.hand_over(hand_over),
+            Output::WakeAt(at) => self.wake_at(at),
+            Output::Stopped { reason } => {
+                tracing::error!(
+                    partition_id = self.shared.options.partition.get(),
+                    reason,
+                    "partition stopped"
+                );
+                self.shared.set_stopped(reason);
+            }
+        }
+    }
+
+    /// Gives the effect to the worker's stream. A worker that is gone or full does not get it: its claim expires.
+    fn hand_over(&self, hand_over: HandOver) {
+        if let Some(worker) = self.workers.get(&hand_over.worker)
+            && worker.try_send(hand_over).is_err()
+        {
+            tracing::debug!("an effect was not handed over: its worker is gone or full");
+        }
+    }
+
+    /// One timer, re-armed: the newest instant replaces the one before.
+    fn wake_at(&mut self, at: Timestamp) {
+        if let Some(before) = self.wake_up.take() {
+            before.abort();
+        }
+        let pause_ms = u64::try_from(at.since(self.now()).ms()).unwrap_or(0);
+        let actor = self.myself.clone();
+        self.wake_up = Some(self.shared.options.runtime.spawn(async move {
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+            drop(actor.send_message(PartitionMessage::Input(Box::new(Input::Wake))));
+        }));
+    }
+}

@@ -1,0 +1,94 @@
+//! Takes committed entries into the replica, for whichever consensus drives it, and tells readers how far it is.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use journey_codec::JournalEntry;
+use journey_types::Lsn;
+use tokio::sync::watch;
+
+use crate::error::PartitionError;
+use crate::replica::{ApplyVerdict, Checkpointer, SharedReplica};
+
+/// An entry as it comes out of consensus.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// Its place.
+    pub lsn: Lsn,
+    /// `None` for entries that only consensus uses.
+    pub entry: Option<EntryForm>,
+}
+
+/// The two forms an entry comes in: decoded where this node proposed it, bytes elsewhere.
+#[derive(Debug, Clone)]
+pub enum EntryForm {
+    /// As it was decided here.
+    Decoded(Arc<JournalEntry>),
+    /// As it lies in the log.
+    Encoded(Bytes),
+}
+
+/// The one writer of a replica.
+#[derive(Debug)]
+pub struct Applier {
+    replica: SharedReplica,
+    applied: watch::Sender<Lsn>,
+}
+
+impl Applier {
+    /// The applier of a replica, and where its progress can be watched.
+    #[must_use]
+    pub fn new(replica: SharedReplica) -> (Self, watch::Receiver<Lsn>) {
+        let (applied, watched) = watch::channel(replica.lock().applied());
+        (Self { replica, applied }, watched)
+    }
+
+    /// The durable floor and the blob of consensus as of it.
+    #[must_use]
+    pub fn floor(&self) -> (Lsn, Option<Bytes>) {
+        let replica = self.replica.lock();
+        (replica.floor(), replica.consensus_blob())
+    }
+
+    /// Applies entries in order, one verdict each. The replica is locked throughout, so that a checkpoint always
+    /// stands at the end of a call, where `consensus` fits.
+    ///
+    /// # Errors
+    /// What stops the partition: an entry that does not decode, a broken chain, a failing disk.
+    pub fn apply(
+        &mut self,
+        entries: &[Committed],
+        consensus: &Bytes,
+    ) -> Result<Vec<ApplyVerdict>, PartitionError> {
+        let mut verdicts = Vec::with_capacity(entries.len());
+        let mut replica = self.replica.lock();
+        for committed in entries {
+            let decoded = match &committed.entry {
+                None => None,
+                Some(EntryForm::Decoded(entry)) => Some(Arc::clone(entry)),
+                Some(EntryForm::Encoded(bytes)) => {
+                    let entry = journey_codec::decode_entry(bytes).map_err(|error| {
+                        PartitionError::Undecodable {
+                            lsn: committed.lsn,
+                            reason: error.to_string(),
+                        }
+                    })?;
+                    Some(Arc::new(entry))
+                }
+            };
+            verdicts.push(replica.apply(committed.lsn, decoded.as_deref(), consensus)?);
+        }
+        let applied = replica.applied();
+        drop(replica);
+        self.applied.send_replace(applied);
+        Ok(verdicts)
+    }
+
+    /// Makes everything applied durable and returns the floor.
+    ///
+    /// # Errors
+    /// A failing disk.
+    pub fn checkpoint(&mut self) -> Result<Lsn, PartitionError> {
+        Checkpointer.run_to_floor(&self.replica)
+    }
+}

@@ -1,0 +1,64 @@
+//! Keeps what one producer sends to one partition in order over failures that are not final (G3).
+
+use std::sync::Arc;
+
+use journey_customer::Command;
+use journey_types::{CustomerKey, EventId, SourceName};
+use parking_lot::Mutex;
+
+use crate::core::api::TicketId;
+
+/// An event by what its producer knows of it.
+pub(crate) type EventKey = (CustomerKey, SourceName, EventId);
+
+/// The order of one producer's submissions to one partition. Clones are the same order.
+///
+/// From the first event that fails with a retryable refusal, the order is broken: whatever is submitted under it is
+/// refused `RETRY_IN_ORDER`, so that nothing overtakes what failed.
+#[derive(Debug, Clone, Default)]
+pub struct SubmissionOrder {
+    broken_at: Arc<Mutex<Option<Break>>>,
+}
+
+#[derive(Debug, Clone)]
+struct Break {
+    place: (TicketId, usize),
+    event: Option<EventKey>,
+}
+
+impl SubmissionOrder {
+    /// Whether the commands begin with the event at which this order broke: then its producer resends from there, and
+    /// may go on under a fresh order.
+    #[must_use]
+    pub fn is_resent_by(&self, commands: &[(CustomerKey, Command)]) -> bool {
+        let broken_at = self.broken_at.lock();
+        let failed = broken_at.as_ref().and_then(|broken| broken.event.as_ref());
+        failed.is_some() && failed == commands.first().and_then(event_of).as_ref()
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken_at.lock().is_some()
+    }
+
+    /// Breaks the order at a command; the earliest of several stays.
+    pub(crate) fn break_at(&self, ticket: TicketId, position: usize, event: Option<EventKey>) {
+        let place = (ticket, position);
+        let mut broken_at = self.broken_at.lock();
+        if broken_at.as_ref().is_none_or(|broken| place < broken.place) {
+            *broken_at = Some(Break { place, event });
+        }
+    }
+}
+
+/// The event that a command takes in.
+pub(crate) fn event_of((customer, command): &(CustomerKey, Command)) -> Option<EventKey> {
+    match command {
+        Command::Ingest { event, .. } => {
+            Some((customer.clone(), event.source.clone(), event.id.clone()))
+        }
+        Command::FireTimers
+        | Command::ContinueTurn
+        | Command::Claim { .. }
+        | Command::Settle { .. } => None,
+    }
+}
