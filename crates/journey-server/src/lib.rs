@@ -1,1 +1,34 @@
-//! Not written yet.
+//! The public gRPC API of a node: takes requests apart, sends commands to partitions, puts answers together.
+//!
+//! Never decides anything about a customer, never answers before what the answer depends on is applied.
+//!
+//! ```text
+//!   gRPC ──► convert (every fault by field) ──► Node: partition of the customer ──► PartitionHandle ──► answers
+//! ```
+//!
+//! Start at [`serve`] and [`Node`]; each service is a module.
+
+mod catalogs;
+mod convert;
+mod counts;
+mod customers;
+mod error;
+mod ingest;
+mod journeys;
+pub mod limits;
+mod node;
+mod paging;
+mod serve;
+mod status;
+mod stream_order;
+mod waits_for;
+mod workers;
+
+pub use catalogs::compile as compile_catalog;
+pub use customers::CustomerApi;
+pub use error::{ServerError, Violation};
+pub use ingest::IngestApi;
+pub use journeys::JourneyApi;
+pub use node::{Node, NodeParts};
+pub use serve::{ServeError, bind, serve};
+pub use workers::WorkerApi;

@@ -1,0 +1,212 @@
+//! Wire form into domain types, with every fault named by its field, and domain types into wire form.
+
+use std::collections::BTreeMap;
+
+use journey_proto::v1 as wire;
+use journey_types::{
+    CustomerEvent, CustomerId, CustomerKey, DEFAULT_SOURCE, EventId, EventName, SourceName,
+    Timestamp, Value, WorkspaceId,
+};
+use pbjson_types::value::Kind;
+use pbjson_types::{ListValue, Struct};
+
+use crate::error::ServerError;
+
+/// Why one event of a batch is refused: a code and words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EventFault {
+    /// Such as `customer_id_invalid`, `occurred_before_1970`.
+    pub code: &'static str,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+fn fault<E: std::fmt::Display>(code: &'static str) -> impl Fn(E) -> EventFault {
+    move |error| EventFault {
+        code,
+        message: error.to_string(),
+    }
+}
+
+/// Reads and checks an event; what it leaves open gets its default (`default` workspace and source, `received_at`).
+///
+/// # Errors
+/// The first fault, with its code.
+pub(crate) fn event_from_wire(
+    event: wire::CustomerEvent,
+    received_at: Timestamp,
+) -> Result<CustomerEvent, EventFault> {
+    let customer =
+        customer_key(&event.workspace, &event.customer_id).map_err(fault("customer_id_invalid"))?;
+    let source = if event.source.is_empty() {
+        DEFAULT_SOURCE
+    } else {
+        &event.source
+    };
+    let occurred_at = match &event.occurred_at {
+        None => received_at,
+        Some(instant) if instant.seconds < 0 => {
+            return Err(refusal(&journey_types::EventRefused::BeforeEpoch));
+        }
+        Some(instant) => timestamp_from_wire(instant),
+    };
+    let properties = event.properties.map(map_from_struct).unwrap_or_default();
+    let optional = |text: String| (!text.is_empty()).then_some(text);
+    let event = CustomerEvent {
+        customer,
+        source: SourceName::new(source).map_err(fault("source_invalid"))?,
+        id: EventId::new(&event.id).map_err(fault("event_id_invalid"))?,
+        name: EventName::new(&event.name).map_err(fault("event_name_invalid"))?,
+        occurred_at,
+        channel: optional(event.channel),
+        device: optional(event.device),
+        properties,
+    };
+    event
+        .validate(received_at)
+        .map_err(|refused| refusal(&refused))?;
+    Ok(event)
+}
+
+fn refusal(refused: &journey_types::EventRefused) -> EventFault {
+    use journey_types::EventRefused as Refused;
+    let code = match refused {
+        Refused::InFuture { .. } => "occurred_in_future",
+        Refused::BeforeEpoch => "occurred_before_1970",
+        Refused::PropertiesTooLarge { .. } => "properties_too_large",
+        Refused::PropertiesTooDeep => "properties_too_deep",
+        Refused::FieldTooLong { .. } => "field_too_long",
+    };
+    EventFault {
+        code,
+        message: refused.to_string(),
+    }
+}
+
+/// A customer's address from its two texts; an empty workspace means `default`.
+///
+/// # Errors
+/// The id that does not fit, in words.
+pub(crate) fn customer_key(
+    workspace: &str,
+    customer_id: &str,
+) -> Result<CustomerKey, journey_types::InvalidId> {
+    Ok(CustomerKey {
+        workspace: workspace_id(workspace)?,
+        customer: CustomerId::new(customer_id)?,
+    })
+}
+
+/// A workspace from its text; empty means `default`.
+///
+/// # Errors
+/// When it does not fit, in words.
+pub(crate) fn workspace_id(text: &str) -> Result<WorkspaceId, journey_types::InvalidId> {
+    if text.is_empty() {
+        Ok(WorkspaceId::default_workspace())
+    } else {
+        WorkspaceId::new(text)
+    }
+}
+
+/// [`customer_key`] for the request of a unary call.
+///
+/// # Errors
+/// [`ServerError::Invalid`] naming `customer_id`.
+pub(crate) fn requested_customer(
+    workspace: &str,
+    customer_id: &str,
+) -> Result<CustomerKey, ServerError> {
+    customer_key(workspace, customer_id)
+        .map_err(|error| ServerError::invalid("customer_id", error.to_string()))
+}
+
+/// A `Struct` as values, by the number rule. Nesting is bounded by the decoder (100) and checked by the event.
+#[must_use]
+pub(crate) fn map_from_struct(fields: Struct) -> BTreeMap<String, Value> {
+    fields
+        .fields
+        .into_iter()
+        .map(|(name, value)| (name, value_from_wire(value)))
+        .collect()
+}
+
+fn value_from_wire(value: pbjson_types::Value) -> Value {
+    match value.kind {
+        None | Some(Kind::NullValue(_)) => Value::Null,
+        Some(Kind::BoolValue(flag)) => Value::Bool(flag),
+        Some(Kind::NumberValue(number)) => Value::number(number),
+        Some(Kind::StringValue(text)) => Value::Text(text),
+        Some(Kind::ListValue(list)) => {
+            Value::List(list.values.into_iter().map(value_from_wire).collect())
+        }
+        Some(Kind::StructValue(fields)) => Value::Map(map_from_struct(fields)),
+    }
+}
+
+/// Values as a `Struct`; instants become RFC 3339 text.
+#[must_use]
+pub(crate) fn struct_from_map(map: &BTreeMap<String, Value>) -> Struct {
+    Struct {
+        fields: map
+            .iter()
+            .map(|(name, value)| (name.clone(), value_to_wire(value)))
+            .collect(),
+    }
+}
+
+fn value_to_wire(value: &Value) -> pbjson_types::Value {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a Struct carries doubles only, as JSON does"
+    )]
+    let kind = match value {
+        Value::Null => Kind::NullValue(0),
+        Value::Bool(flag) => Kind::BoolValue(*flag),
+        Value::Int(number) => Kind::NumberValue(*number as f64),
+        Value::Double(number) => Kind::NumberValue(*number),
+        Value::Text(text) => Kind::StringValue(text.clone()),
+        Value::Time(instant) => Kind::StringValue(instant.to_string()),
+        Value::List(items) => Kind::ListValue(ListValue {
+            values: items.iter().map(value_to_wire).collect(),
+        }),
+        Value::Map(fields) => Kind::StructValue(struct_from_map(fields)),
+    };
+    pbjson_types::Value { kind: Some(kind) }
+}
+
+/// An instant to whole milliseconds, clamped to 1970..9999.
+#[must_use]
+pub(crate) fn timestamp_from_wire(instant: &pbjson_types::Timestamp) -> Timestamp {
+    let ms = instant
+        .seconds
+        .saturating_mul(1_000)
+        .saturating_add(i64::from(instant.nanos) / 1_000_000);
+    Timestamp::from_unix_ms(ms)
+}
+
+/// An instant as it is sent.
+#[must_use]
+pub(crate) fn timestamp_to_wire(instant: Timestamp) -> pbjson_types::Timestamp {
+    let unix_ms = instant.unix_ms();
+    pbjson_types::Timestamp {
+        seconds: unix_ms.div_euclid(1_000),
+        nanos: i32::try_from(unix_ms.rem_euclid(1_000) * 1_000_000).unwrap_or(0),
+    }
+}
+
+/// An exact sum in units of 10⁻⁹ as decimal text without trailing zeros, such as `1234.56`.
+#[must_use]
+pub(crate) fn decimal_text(nanos: i128) -> String {
+    const UNIT: u128 = 1_000_000_000;
+    let (whole, fraction) = (nanos.unsigned_abs() / UNIT, nanos.unsigned_abs() % UNIT);
+    let sign = if nanos < 0 { "-" } else { "" };
+    if fraction == 0 {
+        return format!("{sign}{whole}");
+    }
+    let digits = format!("{fraction:09}");
+    format!("{sign}{whole}.{}", digits.trim_end_matches('0'))
+}
+
+#[cfg(test)]
+mod tests;

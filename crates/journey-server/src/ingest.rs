@@ -1,0 +1,236 @@
+//! Takes in events: checks each, sends them to the partitions of their customers, and answers one by one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use journey_customer::{Command, IngestMode, Rejection, Reply};
+use journey_partition::Answer;
+use journey_proto::v1 as wire;
+use journey_proto::v1::event_result::Status as EventStatus;
+use journey_proto::v1::ingest_service_server::IngestService;
+use journey_types::{CustomerKey, PartitionId};
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::convert::event_from_wire;
+use crate::error::ServerError;
+use crate::limits::{EVENTS_PER_BATCH_MAX, STREAM_BATCHES_IN_FLIGHT_MAX};
+use crate::node::{Node, Submitted};
+use crate::stream_order::StreamOrders;
+
+/// The gRPC service.
+#[derive(Debug, Clone)]
+pub struct IngestApi {
+    node: Arc<Node>,
+}
+
+impl IngestApi {
+    /// The service of a node.
+    #[must_use]
+    pub const fn new(node: Arc<Node>) -> Self {
+        Self { node }
+    }
+}
+
+#[tonic::async_trait]
+impl IngestService for IngestApi {
+    async fn ingest(
+        &self,
+        request: Request<wire::IngestRequest>,
+    ) -> Result<Response<wire::IngestResponse>, Status> {
+        let request = request.into_inner();
+        let mode = mode_of(request.mode());
+        let batch = Batch::submit(&self.node, request.events, mode, None)?;
+        let results = batch.finish().await;
+        Ok(Response::new(wire::IngestResponse { results }))
+    }
+
+    type IngestStreamStream = ReceiverStream<Result<wire::IngestStreamResponse, Status>>;
+
+    async fn ingest_stream(
+        &self,
+        request: Request<Streaming<wire::IngestStreamRequest>>,
+    ) -> Result<Response<Self::IngestStreamStream>, Status> {
+        let (answers, stream) = mpsc::channel(STREAM_BATCHES_IN_FLIGHT_MAX);
+        let (submitted, queue) = mpsc::channel(STREAM_BATCHES_IN_FLIGHT_MAX);
+        let node = Arc::clone(&self.node);
+        let requests = request.into_inner();
+        self.node
+            .tasks()
+            .spawn(submit_batches(node, requests, submitted));
+        self.node.tasks().spawn(answer_batches(queue, answers));
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+}
+
+/// A batch of a stream on its way, or what ends the stream.
+type InFlight = Result<(u64, Batch), Status>;
+
+/// Reads batches and submits them in order; waits when too many are unanswered, which is the stream's flow control.
+async fn submit_batches(
+    node: Arc<Node>,
+    mut requests: Streaming<wire::IngestStreamRequest>,
+    submitted: mpsc::Sender<InFlight>,
+) {
+    let orders = StreamOrders::default();
+    while let Some(request) = requests.next().await {
+        let batch = request.and_then(|request| {
+            let mode = mode_of(request.mode());
+            let batch = Batch::submit(&node, request.events, mode, Some(&orders))?;
+            Ok((request.batch, batch))
+        });
+        let ends = batch.is_err();
+        if submitted.send(batch).await.is_err() || ends {
+            return;
+        }
+    }
+}
+
+/// Waits for the batches in order and answers each.
+async fn answer_batches(
+    mut queue: mpsc::Receiver<InFlight>,
+    answers: mpsc::Sender<Result<wire::IngestStreamResponse, Status>>,
+) {
+    while let Some(in_flight) = queue.recv().await {
+        let answer = match in_flight {
+            Ok((batch, in_flight)) => Ok(wire::IngestStreamResponse {
+                batch,
+                results: in_flight.finish().await,
+            }),
+            Err(status) => Err(status),
+        };
+        if answers.send(answer).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn mode_of(mode: wire::IngestMode) -> IngestMode {
+    match mode {
+        wire::IngestMode::History => IngestMode::History,
+        wire::IngestMode::Unspecified | wire::IngestMode::Live => IngestMode::Live,
+    }
+}
+
+/// One partition's share of a batch.
+#[derive(Debug)]
+struct Share {
+    partition: PartitionId,
+    /// Positions in the batch, in order.
+    positions: Vec<usize>,
+    submitted: Submitted,
+}
+
+/// A submitted batch: what is known already, and the shares that are still out.
+#[derive(Debug)]
+struct Batch {
+    results: Vec<wire::EventResult>,
+    shares: Vec<Share>,
+}
+
+impl Batch {
+    /// Checks the events and submits them, by partition, in order. Returns without waiting.
+    fn submit(
+        node: &Node,
+        events: Vec<wire::CustomerEvent>,
+        mode: IngestMode,
+        orders: Option<&StreamOrders>,
+    ) -> Result<Self, ServerError> {
+        if events.is_empty() || events.len() > EVENTS_PER_BATCH_MAX {
+            let n_events = events.len();
+            let text = format!("holds {n_events} events, 1 to {EVENTS_PER_BATCH_MAX} are allowed");
+            return Err(ServerError::invalid("events", text));
+        }
+        let received_at = node.now();
+        let catalog = node.catalog();
+        let mut results = vec![wire::EventResult::default(); events.len()];
+        let mut by_partition: BTreeMap<PartitionId, (Vec<usize>, Vec<(CustomerKey, Command)>)> =
+            BTreeMap::new();
+        for (position, event) in events.into_iter().enumerate() {
+            let checked = event_from_wire(event, received_at)
+                .map_err(|fault| (fault.code, fault.message))
+                .and_then(|mut event| match catalog.schemas.conform(&mut event) {
+                    Ok(()) => Ok(event),
+                    Err(refusal) => Err(("schema_refused", refusal.to_string())),
+                });
+            match checked {
+                Ok(event) => {
+                    let partition = node.partition_of(&event.customer);
+                    let share = by_partition.entry(partition).or_default();
+                    share.0.push(position);
+                    share
+                        .1
+                        .push((event.customer.clone(), Command::Ingest { event, mode }));
+                }
+                Err((code, message)) => results[position] = rejected(code, message, false),
+            }
+        }
+        let shares = by_partition
+            .into_iter()
+            .map(|(partition, (positions, commands))| {
+                let order = orders.map(|orders| orders.of(partition, &commands));
+                Share {
+                    partition,
+                    positions,
+                    submitted: node.submit(partition, commands, order),
+                }
+            })
+            .collect();
+        Ok(Self { results, shares })
+    }
+
+    /// Waits for every share and puts the results in the order of the batch.
+    async fn finish(mut self) -> Vec<wire::EventResult> {
+        for share in self.shares {
+            let answers = share.submitted.answers(share.positions.len()).await;
+            for (position, answer) in share.positions.into_iter().zip(answers) {
+                self.results[position] = event_result(share.partition, answer);
+            }
+        }
+        self.results
+    }
+}
+
+fn event_result(partition: PartitionId, answer: Answer) -> wire::EventResult {
+    match answer {
+        Answer::Done { reply, lsn } => {
+            let status = if reply == Reply::Duplicate {
+                EventStatus::Duplicate
+            } else {
+                EventStatus::Accepted
+            };
+            wire::EventResult {
+                status: status.into(),
+                partition: partition.get(),
+                index: lsn.get(),
+                ..Default::default()
+            }
+        }
+        Answer::Rejected(rejection) => {
+            let (code, retry) = match &rejection {
+                Rejection::TooManyEventIds { .. } => ("HOT_CUSTOMER", true),
+                Rejection::StateTooLarge { .. } => ("CUSTOMER_TOO_LARGE", false),
+                Rejection::EventRefused { .. } => ("EVENT_REFUSED", false),
+                Rejection::NotClaimable { .. } => ("NOT_CLAIMABLE", false),
+            };
+            rejected(code, rejection.to_string(), retry)
+        }
+        Answer::Refused(refusal) => {
+            let retry = refusal.is_retryable();
+            rejected(refusal.code(), refusal.to_string(), retry)
+        }
+    }
+}
+
+fn rejected(code: &str, message: String, retry: bool) -> wire::EventResult {
+    let status = EventStatus::Rejected.into();
+    wire::EventResult {
+        status,
+        reason: code.to_owned(),
+        message,
+        retry,
+        ..Default::default()
+    }
+}

@@ -1,0 +1,310 @@
+//! Checks, publishes and lists documents, and adds up what the partitions count.
+
+use std::sync::Arc;
+
+use journey_consensus::{MetadataError, NewDocument, StoredDocument};
+use journey_model::{Catalog, CheckReport, Diagnostic, DocumentKind, Severity, Source};
+use journey_proto::v1 as wire;
+use journey_proto::v1::journey_service_server::JourneyService;
+use journey_types::{JourneyId, Timestamp};
+use tonic::{Request, Response, Status};
+
+use crate::catalogs;
+use crate::convert::timestamp_to_wire;
+use crate::counts::{add_counts, counts_of};
+use crate::error::{ServerError, Violation};
+use crate::limits::FILES_PER_PUBLISH_MAX;
+use crate::node::Node;
+use crate::paging::{page_size, token_parts, token_text};
+
+/// The gRPC service.
+#[derive(Debug, Clone)]
+pub struct JourneyApi {
+    node: Arc<Node>,
+}
+
+impl JourneyApi {
+    /// The service of a node.
+    #[must_use]
+    pub const fn new(node: Arc<Node>) -> Self {
+        Self { node }
+    }
+}
+
+#[tonic::async_trait]
+impl JourneyService for JourneyApi {
+    async fn check_journeys(
+        &self,
+        request: Request<wire::CheckJourneysRequest>,
+    ) -> Result<Response<wire::CheckJourneysResponse>, Status> {
+        let sources = sources_of(request.into_inner().files)?;
+        let report = journey_model::check(&sources, &self.node.catalog());
+        Ok(Response::new(wire::CheckJourneysResponse {
+            diagnostics: report.diagnostics.iter().map(diagnostic_to_wire).collect(),
+            documents: report
+                .documents
+                .iter()
+                .map(|document| summary(document, 0, false))
+                .collect(),
+        }))
+    }
+
+    async fn publish_journeys(
+        &self,
+        request: Request<wire::PublishJourneysRequest>,
+    ) -> Result<Response<wire::PublishJourneysResponse>, Status> {
+        let sources = sources_of(request.into_inner().files)?;
+        let _one_at_a_time = self.node.publishing.lock().await;
+        let catalog = self.node.catalog();
+        let report = journey_model::check(&sources, &catalog);
+        refuse_errors(&report)?;
+        let response = publish(&self.node, &catalog, report).await?;
+        Ok(Response::new(response))
+    }
+
+    async fn list_journeys(
+        &self,
+        request: Request<wire::ListJourneysRequest>,
+    ) -> Result<Response<wire::ListJourneysResponse>, Status> {
+        let request = request.into_inner();
+        let n_max = page_size(request.page_size)?;
+        let after = token_parts(&request.page_token)?.map(|(_, last)| last);
+        let catalog = self.node.catalog();
+        let is_later = |id: &&JourneyId| after.as_deref().is_none_or(|after| id.as_str() > after);
+        let page: Vec<&JourneyId> = catalog
+            .journeys
+            .keys()
+            .filter(is_later)
+            .take(n_max + 1)
+            .collect();
+        let next_page_token = if page.len() > n_max {
+            token_text(0, page[n_max - 1].as_str())
+        } else {
+            String::new()
+        };
+        let journeys = page
+            .into_iter()
+            .take(n_max)
+            .filter_map(|id| journey_to_wire(&self.node, &catalog, id))
+            .collect();
+        Ok(Response::new(wire::ListJourneysResponse {
+            journeys,
+            next_page_token,
+        }))
+    }
+
+    async fn get_journey(
+        &self,
+        request: Request<wire::GetJourneyRequest>,
+    ) -> Result<Response<wire::GetJourneyResponse>, Status> {
+        let request = request.into_inner();
+        let catalog = self.node.catalog();
+        let id = journey_id(&request.id)?;
+        let journey =
+            journey_to_wire(&self.node, &catalog, &id).ok_or_else(|| no_journey(&request.id))?;
+        let version = if request.version == 0 {
+            journey.version
+        } else {
+            request.version
+        };
+        let document = document_of(&self.node, &id, version)
+            .ok_or_else(|| no_journey(&format!("{} version {version}", request.id)))?;
+        Ok(Response::new(wire::GetJourneyResponse {
+            journey: Some(wire::Journey {
+                version,
+                hash: document.hash.clone(),
+                published_at: Some(published_at(&document)),
+                ..journey
+            }),
+            source: document.source.clone(),
+        }))
+    }
+
+    async fn get_journey_counts(
+        &self,
+        request: Request<wire::GetJourneyCountsRequest>,
+    ) -> Result<Response<wire::GetJourneyCountsResponse>, Status> {
+        let request = request.into_inner();
+        let id = journey_id(&request.id)?;
+        if self.node.catalog().newest_plan(&id).is_none() {
+            return Err(no_journey(&request.id).into());
+        }
+        let counts = counts_of(&self.node, &id, request.version);
+        Ok(Response::new(wire::GetJourneyCountsResponse {
+            counts: Some(add_counts(&counts)),
+        }))
+    }
+}
+
+fn journey_id(text: &str) -> Result<JourneyId, ServerError> {
+    JourneyId::new(text).map_err(|error| ServerError::invalid("id", error.to_string()))
+}
+
+fn no_journey(name: &str) -> ServerError {
+    ServerError::NotFound {
+        kind: "journey",
+        name: name.to_owned(),
+        hint: "`journeyctl journey list` shows what is published",
+    }
+}
+
+fn sources_of(files: Vec<wire::SourceFile>) -> Result<Vec<Source>, ServerError> {
+    if files.is_empty() || files.len() > FILES_PER_PUBLISH_MAX {
+        let text = format!(
+            "holds {} files, 1 to {FILES_PER_PUBLISH_MAX} are allowed",
+            files.len()
+        );
+        return Err(ServerError::invalid("files", text));
+    }
+    Ok(files
+        .into_iter()
+        .map(|file| Source {
+            name: file.name,
+            text: file.text,
+        })
+        .collect())
+}
+
+fn refuse_errors(report: &CheckReport) -> Result<(), ServerError> {
+    let violations: Vec<Violation> = report
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .map(|diagnostic| Violation {
+            field: format!(
+                "{}:{}:{}",
+                diagnostic.source_name, diagnostic.line, diagnostic.column
+            ),
+            description: match &diagnostic.suggestion {
+                Some(suggestion) => format!("{}; {suggestion}", diagnostic.message),
+                None => diagnostic.message.clone(),
+            },
+        })
+        .collect();
+    if violations.is_empty() {
+        Ok(())
+    } else {
+        Err(ServerError::Invalid { violations })
+    }
+}
+
+/// Writes the documents into the metadata group and waits until every partition decides with them.
+async fn publish(
+    node: &Node,
+    catalog: &Catalog,
+    report: CheckReport,
+) -> Result<wire::PublishJourneysResponse, ServerError> {
+    let documents = report
+        .documents
+        .iter()
+        .map(|document| NewDocument {
+            kind: document.kind.to_string(),
+            id: document.id.clone(),
+            hash: document.hash.clone(),
+            source_name: document.source_name.clone(),
+            source: document.source.clone(),
+        })
+        .collect();
+    let at_ms = node.now().unix_ms();
+    let outcome = node
+        .metadata()
+        .publish(catalog.revision.get(), documents, at_ms)
+        .await
+        .map_err(metadata_error)?;
+    let revision = catalogs::adopt(node, outcome.revision).await?;
+    let documents = report
+        .documents
+        .iter()
+        .zip(&outcome.versions)
+        .map(|(document, version)| summary(document, version.version, version.unchanged))
+        .collect();
+    Ok(wire::PublishJourneysResponse {
+        revision,
+        documents,
+        diagnostics: report.diagnostics.iter().map(diagnostic_to_wire).collect(),
+        notes: report
+            .new_aggregates
+            .iter()
+            .map(|label| format!("{label} starts counting now; earlier events are not in it"))
+            .collect(),
+    })
+}
+
+fn metadata_error(error: MetadataError) -> ServerError {
+    let reason = error.to_string();
+    match error {
+        MetadataError::RevisionConflict { .. } => ServerError::Conflict { reason },
+        MetadataError::OutcomeUnknown => ServerError::OutcomeUnknown { reason },
+        MetadataError::Refused { .. } | MetadataError::NotBootstrapped => {
+            ServerError::Unavailable { reason }
+        }
+        MetadataError::NoDocuments
+        | MetadataError::DocumentTwice { .. }
+        | MetadataError::DocumentName { .. }
+        | MetadataError::DocumentTooLarge { .. }
+        | MetadataError::PublishTooLarge { .. }
+        | MetadataError::CatalogFull { .. } => ServerError::invalid("files", reason),
+    }
+}
+
+fn journey_to_wire(node: &Node, catalog: &Catalog, id: &JourneyId) -> Option<wire::Journey> {
+    let plan = catalog.newest_plan(id)?;
+    let document = document_of(node, id, plan.version.get());
+    let counts = add_counts(&counts_of(node, id, 0));
+    Some(wire::Journey {
+        id: id.to_string(),
+        title: plan.title.clone().unwrap_or_default(),
+        owner: plan.owner.clone().unwrap_or_default(),
+        version: plan.version.get(),
+        hash: plan.hash.clone(),
+        published_at: document.as_deref().map(published_at),
+        steps: plan.steps.iter().map(|step| step.id.to_string()).collect(),
+        entered: counts.entered,
+        active: counts.active,
+    })
+}
+
+/// The document as it was published, of one version.
+fn document_of(node: &Node, id: &JourneyId, version: u32) -> Option<Arc<StoredDocument>> {
+    let metadata = node.metadata().current();
+    let versions = metadata.versions(DocumentKind::Journey.word(), id.as_str());
+    versions
+        .iter()
+        .find(|document| document.version == version)
+        .cloned()
+}
+
+fn published_at(document: &StoredDocument) -> pbjson_types::Timestamp {
+    timestamp_to_wire(Timestamp::from_unix_ms(document.published_at_ms))
+}
+
+fn summary(
+    document: &journey_model::CheckedDocument,
+    version: u32,
+    unchanged: bool,
+) -> wire::DocumentSummary {
+    wire::DocumentSummary {
+        kind: document.kind.to_string(),
+        id: document.id.clone(),
+        version,
+        hash: document.hash.clone(),
+        unchanged,
+    }
+}
+
+fn diagnostic_to_wire(diagnostic: &Diagnostic) -> wire::Diagnostic {
+    let severity = match diagnostic.severity {
+        Severity::Error => wire::diagnostic::Severity::Error,
+        Severity::Warning => wire::diagnostic::Severity::Warning,
+    };
+    wire::Diagnostic {
+        severity: severity.into(),
+        file: diagnostic.source_name.clone(),
+        line: diagnostic.line,
+        column: diagnostic.column,
+        length: diagnostic.length,
+        message: diagnostic.message.clone(),
+        suggestion: diagnostic.suggestion.clone().unwrap_or_default(),
+        rendered: diagnostic.render(),
+    }
+}

@@ -1,0 +1,35 @@
+//! Bounds of the API, each with its reason.
+
+use std::time::Duration;
+
+use journey_types::TimeSpan;
+
+/// Events of one batch: a batch of small events stays near a hundred KiB, so that its latency stays even.
+pub const EVENTS_PER_BATCH_MAX: usize = 1_000;
+/// Bytes of one request: 1,000 events of 4 KiB, or a few with full properties.
+pub const REQUEST_SIZE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Batches of one stream that are being decided at once: hides the commit's latency, bounds memory.
+pub const STREAM_BATCHES_IN_FLIGHT_MAX: usize = 16;
+/// Files of one check or publish.
+pub const FILES_PER_PUBLISH_MAX: usize = 1_000;
+/// Items of a page.
+pub const PAGE_SIZE_MAX: usize = 1_000;
+/// Items of a page where none is asked for.
+pub const PAGE_SIZE_DEFAULT: usize = 100;
+/// Unanswered effects of one worker.
+pub const WORKER_CREDIT_MAX: u32 = 10_000;
+/// Unanswered effects of a worker that names no number.
+pub const WORKER_CREDIT_DEFAULT: u32 = 100;
+/// Outcomes of one message of a worker.
+pub const OUTCOMES_PER_MESSAGE_MAX: usize = 1_000;
+/// Messages to one worker that wait to be written; the claims behind them are bounded by its credit.
+pub const WORKER_MESSAGES_QUEUED_MAX: usize = 1_024;
+/// Retry advice where nothing better is known: a few commits, or one election.
+pub const RETRY_AFTER_DEFAULT: Duration = Duration::from_millis(200);
+/// How long a publish waits for every partition to adopt it before it answers with what is missing.
+pub const ADOPTION_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a worker may work on an effect before it is offered again: longer than any provider call, short enough
+/// that a dead worker's effects come back while they are still wanted.
+pub const CLAIM_SPAN: TimeSpan = TimeSpan::from_secs(30);
+/// Calls under way on one connection.
+pub const CONNECTION_STREAMS_MAX: u32 = 1_024;

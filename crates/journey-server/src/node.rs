@@ -1,0 +1,191 @@
+//! The node as its services see it: partitions, documents, clock.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use journey_consensus::MetadataHandle;
+use journey_customer::Command;
+use journey_model::Catalog;
+use journey_partition::{
+    Answer, Clock, PartitionHandle, Refusal, SubmissionOrder, SubmitError, WorkerId,
+};
+use journey_types::{
+    ClusterKey, CustomerKey, EffectOrigin, N_SLOTS, PartitionId, Timestamp, slot_of,
+};
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+
+/// What a [`Node`] is made of.
+pub struct NodeParts {
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The partitions of this node, by id from 0 without gaps.
+    pub partitions: Vec<PartitionHandle>,
+    /// The metadata group.
+    pub metadata: MetadataHandle,
+    /// The catalog at start.
+    pub catalog: Arc<Catalog>,
+    /// The cluster's key.
+    pub cluster_key: ClusterKey,
+    /// The cluster and its life, for effect ids.
+    pub origin: EffectOrigin,
+    /// Where the services' tasks run.
+    pub tasks: TaskTracker,
+}
+
+impl fmt::Debug for NodeParts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "NodeParts({} partitions)", self.partitions.len())
+    }
+}
+
+/// The node as its services see it.
+pub struct Node {
+    parts: NodeParts,
+    catalog: ArcSwap<Catalog>,
+    by_id: BTreeMap<PartitionId, usize>,
+    n_workers: AtomicU64,
+    /// One publish at a time on this node; others are refused by the compare-and-set on the revision.
+    pub(crate) publishing: tokio::sync::Mutex<()>,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "Node({} partitions)",
+            self.parts.partitions.len()
+        )
+    }
+}
+
+impl Node {
+    /// Puts a node together.
+    #[must_use]
+    pub fn new(parts: NodeParts) -> Self {
+        let by_id = parts
+            .partitions
+            .iter()
+            .enumerate()
+            .map(|(position, handle)| (handle.partition(), position))
+            .collect();
+        let catalog = ArcSwap::new(Arc::clone(&parts.catalog));
+        Self {
+            parts,
+            catalog,
+            by_id,
+            n_workers: AtomicU64::new(0),
+            publishing: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// Now, by the node's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    /// The newest catalog this node has compiled.
+    #[must_use]
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.load_full()
+    }
+
+    pub(crate) fn set_catalog(&self, catalog: Arc<Catalog>) {
+        self.catalog.store(catalog);
+    }
+
+    /// The metadata group.
+    #[must_use]
+    pub const fn metadata(&self) -> &MetadataHandle {
+        &self.parts.metadata
+    }
+
+    /// The cluster and its life.
+    #[must_use]
+    pub const fn origin(&self) -> EffectOrigin {
+        self.parts.origin
+    }
+
+    /// Where the services' tasks run.
+    #[must_use]
+    pub const fn tasks(&self) -> &TaskTracker {
+        &self.parts.tasks
+    }
+
+    /// A name for a new worker stream, unique in this node.
+    pub(crate) fn next_worker_id(&self) -> WorkerId {
+        WorkerId(self.n_workers.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// All partitions, in id order.
+    #[must_use]
+    pub fn partitions(&self) -> &[PartitionHandle] {
+        &self.parts.partitions
+    }
+
+    /// The partition that a customer lies in: slots are spread evenly, in id order.
+    #[must_use]
+    pub fn partition_of(&self, customer: &CustomerKey) -> PartitionId {
+        let slot = usize::from(slot_of(&self.parts.cluster_key, customer).get());
+        let position = slot * self.parts.partitions.len() / usize::from(N_SLOTS);
+        self.parts.partitions[position].partition()
+    }
+
+    /// The handle of a partition of this node.
+    #[must_use]
+    pub fn partition(&self, partition: PartitionId) -> Option<&PartitionHandle> {
+        self.by_id
+            .get(&partition)
+            .map(|position| &self.parts.partitions[*position])
+    }
+
+    /// Sends commands to a partition without waiting; a full partition refuses all of them at once.
+    pub(crate) fn submit(
+        &self,
+        partition: PartitionId,
+        commands: Vec<(CustomerKey, Command)>,
+        order: Option<SubmissionOrder>,
+    ) -> Submitted {
+        match self.partition(partition) {
+            None => Submitted::Refused(Refusal::NotLeader),
+            Some(handle) => match handle.submit(commands, order) {
+                Ok(answers) => Submitted::Waiting(answers),
+                Err(SubmitError::Overloaded { n_waiting }) => {
+                    Submitted::Refused(Refusal::PartitionBusy { n_waiting })
+                }
+                Err(SubmitError::Closed) => {
+                    let reason = "the partition is shutting down".to_owned();
+                    Submitted::Refused(Refusal::NoSession { reason })
+                }
+            },
+        }
+    }
+}
+
+/// Commands on their way.
+#[derive(Debug)]
+pub(crate) enum Submitted {
+    /// Answers will come.
+    Waiting(oneshot::Receiver<Vec<Answer>>),
+    /// Refused at the door; nothing was done.
+    Refused(Refusal),
+}
+
+impl Submitted {
+    /// Waits for the answers, one for each of the commands.
+    pub(crate) async fn answers(self, n_commands: usize) -> Vec<Answer> {
+        let refusal = match self {
+            // A partition that goes away without answering may or may not have applied the commands.
+            Self::Waiting(answers) => match answers.await {
+                Ok(answers) if answers.len() == n_commands => return answers,
+                Ok(_) | Err(_) => Refusal::OutcomeUnknown,
+            },
+            Self::Refused(refusal) => refusal,
+        };
+        vec![Answer::Refused(refusal); n_commands]
+    }
+}

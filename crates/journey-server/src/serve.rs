@@ -1,0 +1,113 @@
+//! Puts the services on a socket: limits, health, reflection, graceful end.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use journey_proto::v1::customer_service_server::CustomerServiceServer;
+use journey_proto::v1::ingest_service_server::IngestServiceServer;
+use journey_proto::v1::journey_service_server::JourneyServiceServer;
+use journey_proto::v1::worker_service_server::WorkerServiceServer;
+use tokio::net::TcpListener;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+
+use crate::customers::CustomerApi;
+use crate::ingest::IngestApi;
+use crate::journeys::JourneyApi;
+use crate::limits::{CONNECTION_STREAMS_MAX, REQUEST_SIZE_BYTES_MAX};
+use crate::node::Node;
+use crate::workers::WorkerApi;
+
+/// How long a silent connection is kept before it is probed.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+
+/// Why the API could not be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}: {source}; choose another address with --listen")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The server failed while serving.
+    #[error("the gRPC server failed: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    /// Reflection could not be set up.
+    #[error("server reflection failed: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// Binds the address; port 0 takes a free one.
+///
+/// # Errors
+/// [`ServeError::Bind`] with the flag that changes the address.
+///
+/// # Cancel safety
+/// Safe.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ServeError::Bind { address, source })
+}
+
+/// Serves the API until `shutdown` completes, then lets calls under way finish.
+///
+/// # Errors
+/// [`ServeError`] when the server cannot start or fails.
+///
+/// # Cancel safety
+/// Dropping it closes every connection at once; what was acknowledged is durable.
+pub async fn serve(
+    node: Arc<Node>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    let (health_reporter, health) = tonic_health::server::health_reporter();
+    health_reporter
+        .set_serving::<IngestServiceServer<IngestApi>>()
+        .await;
+    health_reporter
+        .set_serving::<JourneyServiceServer<JourneyApi>>()
+        .await;
+    health_reporter
+        .set_serving::<CustomerServiceServer<CustomerApi>>()
+        .await;
+    health_reporter
+        .set_serving::<WorkerServiceServer<WorkerApi>>()
+        .await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(journey_proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()?;
+    let ingest = IngestServiceServer::new(IngestApi::new(Arc::clone(&node)))
+        .max_decoding_message_size(REQUEST_SIZE_BYTES_MAX);
+    let journeys = JourneyServiceServer::new(JourneyApi::new(Arc::clone(&node)))
+        .max_decoding_message_size(REQUEST_SIZE_BYTES_MAX);
+    let customers = CustomerServiceServer::new(CustomerApi::new(Arc::clone(&node)));
+    let workers = WorkerServiceServer::new(WorkerApi::new(node))
+        .max_decoding_message_size(REQUEST_SIZE_BYTES_MAX);
+    Server::builder()
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .max_concurrent_streams(Some(CONNECTION_STREAMS_MAX))
+        .initial_stream_window_size(Some(1 << 20))
+        .initial_connection_window_size(Some(4 << 20))
+        .add_service(health)
+        .add_service(reflection)
+        .add_service(ingest)
+        .add_service(journeys)
+        .add_service(customers)
+        .add_service(workers)
+        .serve_with_incoming_shutdown(
+            TcpIncoming::from(listener).with_nodelay(Some(true)),
+            shutdown,
+        )
+        .await?;
+    Ok(())
+}

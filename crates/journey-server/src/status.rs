@@ -1,0 +1,49 @@
+//! The one mapping from refusals to gRPC: code, message, and `google.rpc` details on every one.
+
+use std::collections::HashMap;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::error::ServerError;
+use crate::limits::RETRY_AFTER_DEFAULT;
+
+/// The domain of every `ErrorInfo`.
+const DOMAIN: &str = "journeyd";
+
+impl From<ServerError> for Status {
+    fn from(error: ServerError) -> Self {
+        let mut details = ErrorDetails::new();
+        details.set_error_info(error.reason(), DOMAIN, HashMap::new());
+        let code = match &error {
+            ServerError::Invalid { violations } => {
+                for violation in violations {
+                    details.add_bad_request_violation(&violation.field, &violation.description);
+                }
+                Code::InvalidArgument
+            }
+            ServerError::NotFound { kind, name, hint } => {
+                details.set_resource_info(*kind, name, "", *hint);
+                Code::NotFound
+            }
+            ServerError::NotAvailableYet { .. } => Code::Unimplemented,
+            ServerError::Overloaded { retry_after, .. } => {
+                details.set_retry_info(Some(*retry_after));
+                Code::ResourceExhausted
+            }
+            ServerError::OutcomeUnknown { .. } | ServerError::Unavailable { .. } => {
+                details.set_retry_info(Some(RETRY_AFTER_DEFAULT));
+                Code::Unavailable
+            }
+            ServerError::Conflict { .. } => {
+                details.set_retry_info(Some(RETRY_AFTER_DEFAULT));
+                Code::Aborted
+            }
+            ServerError::Internal { .. } => Code::Internal,
+        };
+        Self::with_error_details(code, error.to_string(), details)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,38 @@
+//! What a resting instance waits for, in words: every one has a named reason (G9).
+
+use journey_customer::Instance;
+use journey_model::{Catalog, StepKind, WaitTrigger};
+
+/// The reasons, joined by ` or `.
+pub(crate) fn waits_for(instance: &Instance, catalog: &Catalog) -> String {
+    let mut reasons: Vec<String> = Vec::new();
+    let plan = catalog.plan(&instance.journey, instance.version);
+    let step = plan.and_then(|plan| Some(plan.step(plan.step_idx(&instance.step)?)));
+    if let Some(StepKind::WaitUntil(branches)) = step.map(|step| &step.kind) {
+        for branch in branches {
+            match &branch.trigger {
+                WaitTrigger::Event { matching, .. } => {
+                    reasons.push(format!("event {}", matching.event))
+                }
+                WaitTrigger::When { condition, .. } => {
+                    reasons.push(format!("when {}", condition.source()))
+                }
+                WaitTrigger::After { .. } | WaitTrigger::At { .. } => {}
+            }
+        }
+    }
+    if let Some(effect) = instance.rest.awaited_effect {
+        reasons.push(format!("outcome of effect {effect}"));
+    }
+    reasons.extend(
+        instance
+            .rest
+            .timers
+            .iter()
+            .map(|timer| format!("timer at {}", timer.due_at)),
+    );
+    if instance.parked.is_some() && reasons.is_empty() {
+        reasons.push("an operator".to_owned());
+    }
+    reasons.join(" or ")
+}

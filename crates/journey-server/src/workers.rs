@@ -1,0 +1,382 @@
+//! The worker stream: subscription, credit, hand-overs out, outcomes in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use journey_customer::{Command, Outcome as CustomerOutcome, Reply};
+use journey_partition::{Answer, HandOver, Subscription, WorkerCredit, WorkerId};
+use journey_proto::v1 as wire;
+use journey_proto::v1::outcome::Result as OutcomeKind;
+use journey_proto::v1::outcome_result::Status as OutcomeStatus;
+use journey_proto::v1::work_request::Request as WorkMessage;
+use journey_proto::v1::work_response::Response as WorkAnswer;
+use journey_proto::v1::worker_service_server::WorkerService;
+use journey_types::{Channel, CustomerKey, EffectId, EffectOrigin, PartitionId, WorkspaceId};
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::convert::{timestamp_to_wire, workspace_id};
+use crate::error::ServerError;
+use crate::limits::{
+    CLAIM_SPAN, OUTCOMES_PER_MESSAGE_MAX, WORKER_CREDIT_DEFAULT, WORKER_CREDIT_MAX,
+    WORKER_MESSAGES_QUEUED_MAX,
+};
+use crate::node::Node;
+
+/// The gRPC service.
+#[derive(Debug, Clone)]
+pub struct WorkerApi {
+    node: Arc<Node>,
+}
+
+impl WorkerApi {
+    /// The service of a node.
+    #[must_use]
+    pub const fn new(node: Arc<Node>) -> Self {
+        Self { node }
+    }
+}
+
+type Answers = mpsc::Sender<Result<wire::WorkResponse, Status>>;
+
+#[tonic::async_trait]
+impl WorkerService for WorkerApi {
+    type WorkStream = ReceiverStream<Result<wire::WorkResponse, Status>>;
+
+    async fn work(
+        &self,
+        request: Request<Streaming<wire::WorkRequest>>,
+    ) -> Result<Response<Self::WorkStream>, Status> {
+        let (answers, stream) = mpsc::channel(WORKER_MESSAGES_QUEUED_MAX);
+        let node = Arc::clone(&self.node);
+        let requests = request.into_inner();
+        self.node.tasks().spawn(async move {
+            if let Err(status) = serve_worker(node, requests, answers.clone()).await {
+                // The worker may be gone already; then nobody needs the reason.
+                drop(answers.send(Err(status)).await);
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+}
+
+/// Serves one stream from its subscription to its end; whatever is unanswered then is offered again when its claim
+/// expires.
+async fn serve_worker(
+    node: Arc<Node>,
+    mut requests: Streaming<wire::WorkRequest>,
+    answers: Answers,
+) -> Result<(), Status> {
+    let first = requests.message().await?.and_then(|first| first.request);
+    let Some(WorkMessage::Subscribe(subscribe)) = first else {
+        return Err(
+            ServerError::invalid("request", "the first message must be `subscribe`").into(),
+        );
+    };
+    // Room for all the credit a worker may have, so that no hand-over is dropped.
+    let (hand_overs, effects) = mpsc::channel(WORKER_CREDIT_MAX as usize);
+    let stream = WorkerStream::open(node, subscribe, hand_overs, &answers).await?;
+    stream.run(requests, effects, answers).await
+}
+
+/// An open subscription. Dropping it unsubscribes.
+struct WorkerStream {
+    node: Arc<Node>,
+    worker: WorkerId,
+    credit: WorkerCredit,
+}
+
+impl Drop for WorkerStream {
+    fn drop(&mut self) {
+        for partition in self.node.partitions() {
+            partition.unsubscribe(self.worker);
+        }
+    }
+}
+
+impl WorkerStream {
+    async fn open(
+        node: Arc<Node>,
+        subscribe: wire::Subscribe,
+        hand_overs: mpsc::Sender<HandOver>,
+        answers: &Answers,
+    ) -> Result<Self, ServerError> {
+        let (workspace, channels, n_credit) = checked(&subscribe)?;
+        let credit = WorkerCredit::new();
+        credit.add(n_credit);
+        let worker = node.next_worker_id();
+        tracing::info!(worker = worker.0, name = %subscribe.worker, "worker subscribed");
+        let cluster_id = format!("{:016x}", node.origin().cluster_id);
+        let subscribed = WorkAnswer::Subscribed(wire::Subscribed { cluster_id });
+        if answers
+            .send(Ok(wire::WorkResponse {
+                response: Some(subscribed),
+            }))
+            .await
+            .is_err()
+        {
+            return Err(ServerError::Unavailable {
+                reason: "the worker went away".to_owned(),
+            });
+        }
+        for partition in node.partitions() {
+            let subscription = Subscription {
+                worker,
+                workspace: workspace.clone(),
+                channels: channels.clone(),
+                credit: credit.clone(),
+                claim_span: CLAIM_SPAN,
+            };
+            partition.subscribe(subscription, hand_overs.clone());
+        }
+        Ok(Self {
+            node,
+            worker,
+            credit,
+        })
+    }
+
+    /// Moves effects out and outcomes in until either side ends the stream.
+    async fn run(
+        self,
+        mut requests: Streaming<wire::WorkRequest>,
+        mut effects: mpsc::Receiver<HandOver>,
+        answers: Answers,
+    ) -> Result<(), Status> {
+        loop {
+            tokio::select! {
+                biased;
+                // Outcomes first: they free credit and settle claims before new effects go out.
+                request = requests.next() => match request {
+                    None => return Ok(()),
+                    Some(request) => self.handle(request?, &answers).await?,
+                },
+                effect = effects.recv() => {
+                    let Some(hand_over) = effect else { return Ok(()) };
+                    if self.is_too_late(&hand_over) {
+                        // Left to expire: the claim is applied, and writing it now could overlap the next one.
+                        self.credit.add(1);
+                        continue;
+                    }
+                    let effect = effect_to_wire(self.node.origin(), hand_over);
+                    let response = wire::WorkResponse { response: Some(WorkAnswer::Effect(effect)) };
+                    if answers.send(Ok(response)).await.is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_too_late(&self, hand_over: &HandOver) -> bool {
+        self.node.now() > hand_over.hand_over_by
+    }
+
+    async fn handle(&self, request: wire::WorkRequest, answers: &Answers) -> Result<(), Status> {
+        match request.request {
+            None => Ok(()),
+            Some(WorkMessage::Subscribe(_)) => Err(ServerError::invalid(
+                "subscribe",
+                "stands once, at the start of the stream",
+            )
+            .into()),
+            Some(WorkMessage::Credit(credit)) => {
+                let left = self.credit.left();
+                self.add_credit(credit.more.min(WORKER_CREDIT_MAX.saturating_sub(left)));
+                Ok(())
+            }
+            Some(WorkMessage::Outcomes(outcomes)) => {
+                let results = settle(&self.node, outcomes.outcomes).await?;
+                let n_answered = results.iter().filter(|result| !result.retry).count();
+                self.add_credit(u32::try_from(n_answered).unwrap_or(0));
+                let response = WorkAnswer::Results(wire::OutcomeResults { results });
+                let response = wire::WorkResponse {
+                    response: Some(response),
+                };
+                drop(answers.send(Ok(response)).await);
+                Ok(())
+            }
+        }
+    }
+
+    fn add_credit(&self, more: u32) {
+        if more > 0 {
+            self.credit.add(more);
+            for partition in self.node.partitions() {
+                partition.credit_added(self.worker);
+            }
+        }
+    }
+}
+
+fn checked(
+    subscribe: &wire::Subscribe,
+) -> Result<(WorkspaceId, Option<BTreeSet<Channel>>, u32), ServerError> {
+    if !subscribe.queues.is_empty() {
+        let what = "subscribing to queues (steps `call` and `task`)".to_owned();
+        return Err(ServerError::NotAvailableYet { what });
+    }
+    let workspace = workspace_id(&subscribe.workspace)
+        .map_err(|error| ServerError::invalid("workspace", error.to_string()))?;
+    let channels: Result<BTreeSet<Channel>, _> =
+        subscribe.channels.iter().map(Channel::new).collect();
+    let channels = channels.map_err(|error| ServerError::invalid("channels", error.to_string()))?;
+    let n_credit = if subscribe.credit == 0 {
+        WORKER_CREDIT_DEFAULT
+    } else {
+        subscribe.credit
+    };
+    if n_credit > WORKER_CREDIT_MAX {
+        let text = format!("is {n_credit}, at most {WORKER_CREDIT_MAX} is allowed");
+        return Err(ServerError::invalid("credit", text));
+    }
+    Ok((
+        workspace,
+        (!channels.is_empty()).then_some(channels),
+        n_credit,
+    ))
+}
+
+/// Records outcomes, each on the partition of its customer, and answers them in their order.
+async fn settle(
+    node: &Node,
+    outcomes: Vec<wire::Outcome>,
+) -> Result<Vec<wire::OutcomeResult>, ServerError> {
+    if outcomes.len() > OUTCOMES_PER_MESSAGE_MAX {
+        let text = format!(
+            "holds {}, at most {OUTCOMES_PER_MESSAGE_MAX} are allowed",
+            outcomes.len()
+        );
+        return Err(ServerError::invalid("outcomes", text));
+    }
+    let mut results = Vec::with_capacity(outcomes.len());
+    let mut shares: BTreeMap<PartitionId, (Vec<usize>, Vec<(CustomerKey, Command)>)> =
+        BTreeMap::new();
+    for (position, outcome) in outcomes.into_iter().enumerate() {
+        let mut result = wire::OutcomeResult {
+            effect_id: outcome.effect_id.clone(),
+            attempt: outcome.attempt,
+            ..Default::default()
+        };
+        match settle_command(node, outcome) {
+            Ok((customer, command)) => {
+                let share = shares.entry(node.partition_of(&customer)).or_default();
+                share.0.push(position);
+                share.1.push((customer, command));
+            }
+            Err(reason) => {
+                result.status = OutcomeStatus::Rejected.into();
+                result.reason = reason;
+            }
+        }
+        results.push(result);
+    }
+    let submitted: Vec<_> = shares
+        .into_iter()
+        .map(|(partition, (positions, commands))| {
+            (positions, node.submit(partition, commands, None))
+        })
+        .collect();
+    for (positions, submitted) in submitted {
+        let answers = submitted.answers(positions.len()).await;
+        for (position, answer) in positions.into_iter().zip(answers) {
+            let result = &mut results[position];
+            let (status, reason, retry) = outcome_status(answer);
+            result.status = status.into();
+            result.reason = reason;
+            result.retry = retry;
+        }
+    }
+    Ok(results)
+}
+
+fn settle_command(node: &Node, outcome: wire::Outcome) -> Result<(CustomerKey, Command), String> {
+    let kind = outcome.result();
+    let effect: EffectId = outcome
+        .effect_id
+        .parse()
+        .map_err(|error: journey_types::InvalidId| error.to_string())?;
+    if effect.origin != node.origin() {
+        return Err(
+            "the effect is of another cluster, or of a life of it before a restore".to_owned(),
+        );
+    }
+    let reason = outcome.reason;
+    let outcome_of_customer = match kind {
+        OutcomeKind::Sent => CustomerOutcome::Sent,
+        OutcomeKind::Delivered => CustomerOutcome::Delivered,
+        OutcomeKind::FailedForGood => CustomerOutcome::FailedForGood { reason },
+        // The partition puts the instant of the next attempt in, by its backoff.
+        OutcomeKind::FailedForNow => CustomerOutcome::FailedForNow {
+            reason,
+            retry_at: node.now(),
+        },
+        OutcomeKind::Unspecified => {
+            return Err(
+                "result is not set; say sent, delivered, failed for now or failed for good"
+                    .to_owned(),
+            );
+        }
+    };
+    let command = Command::Settle {
+        birth: effect.birth,
+        effect: effect.sequence,
+        attempt: outcome.attempt,
+        outcome: outcome_of_customer,
+    };
+    Ok((effect.customer, command))
+}
+
+fn outcome_status(answer: Answer) -> (OutcomeStatus, String, bool) {
+    match answer {
+        Answer::Done {
+            reply: Reply::Recorded,
+            ..
+        } => (OutcomeStatus::Recorded, String::new(), false),
+        Answer::Done { .. } => (OutcomeStatus::Settled, String::new(), false),
+        Answer::Rejected(rejection) => (OutcomeStatus::Rejected, rejection.to_string(), false),
+        Answer::Refused(refusal) => {
+            let retry = refusal.is_retryable();
+            (OutcomeStatus::Rejected, refusal.to_string(), retry)
+        }
+    }
+}
+
+fn effect_to_wire(origin: EffectOrigin, hand_over: HandOver) -> wire::Effect {
+    let HandOver { customer, row, .. } = hand_over;
+    let until = match row.status {
+        journey_customer::EffectStatus::Claimed { until } => Some(timestamp_to_wire(until)),
+        journey_customer::EffectStatus::Open | journey_customer::EffectStatus::Retrying { .. } => {
+            None
+        }
+    };
+    let effect_id = EffectId {
+        origin,
+        customer: customer.clone(),
+        birth: row.birth,
+        sequence: row.effect,
+        ordinal: 0,
+    };
+    wire::Effect {
+        effect_id: effect_id.to_string(),
+        kind: "message".to_owned(),
+        channel: row.channel.to_string(),
+        workspace: customer.workspace.to_string(),
+        customer_id: customer.customer.to_string(),
+        journey: row.journey.to_string(),
+        version: row.version.get(),
+        step: row.step.to_string(),
+        content: row.content.to_string(),
+        content_version: row.content_version.get(),
+        rendered: row.rendered.clone(),
+        why: row.why.clone(),
+        purpose: row.purpose.clone(),
+        created_at: Some(timestamp_to_wire(row.created_at)),
+        attempt: row.attempt,
+        until,
+        send_by: row.send_by.map(timestamp_to_wire),
+        instance: row.instance.get(),
+    }
+}
