@@ -1,1 +1,24 @@
-//! Not written yet.
+//! `journeyctl`, one file per noun: journeys, events, customers, workers, simulation.
+//!
+//! Never decides anything itself: it talks to a node through `journey-client`, or runs the engine's own partition in
+//! virtual time (`simulate`).
+//!
+//! ```text
+//!   arguments ──► command ──► client or virtual partition ──► table or JSON
+//! ```
+//!
+//! Start at [`run`]; each command is a module.
+
+mod arguments;
+mod customer;
+mod event_files;
+mod ingest;
+mod journey;
+mod output;
+mod run;
+mod simulate;
+mod sources;
+mod worker;
+
+pub use arguments::{Arguments, Command, OutputFormat};
+pub use run::run;

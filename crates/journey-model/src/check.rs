@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use journey_types::{Channel, ContentId, JourneyId};
 
-use crate::catalog::{Catalog, aggregates_of};
+use crate::catalog::{Catalog, PublishedDocument, aggregates_of};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::document::{Document, DocumentKind, header, read_document};
 use crate::known::Known;
@@ -44,6 +44,21 @@ pub struct CheckedDocument {
     pub source_name: String,
     /// The document's own text, as it can be read again.
     pub source: String,
+}
+
+impl CheckedDocument {
+    /// The same as a published document of that version.
+    #[must_use]
+    pub fn published(self, version: u32) -> PublishedDocument {
+        PublishedDocument {
+            kind: self.kind,
+            id: self.id,
+            version,
+            hash: self.hash,
+            source_name: self.source_name,
+            source: self.source,
+        }
+    }
 }
 
 impl CheckReport {

@@ -1,0 +1,180 @@
+//! What can be typed: the commands with their flags, and the help that describes them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Talks to a journeyd node, and checks and simulates journeys without one.
+///
+/// Exit codes: 0 fine, 1 the command failed or found errors, 2 wrong usage.
+#[derive(Debug, Parser)]
+#[command(name = "journeyctl", version, max_term_width = 110)]
+pub struct Arguments {
+    /// Address of a node.
+    #[arg(
+        long,
+        global = true,
+        env = "JOURNEYCTL_ADDRESS",
+        default_value = "http://127.0.0.1:7701"
+    )]
+    pub address: String,
+    /// How to print results.
+    #[arg(short, long, global = true, value_enum, default_value_t = OutputFormat::Table)]
+    pub output: OutputFormat,
+    /// The workspace.
+    #[arg(
+        long,
+        global = true,
+        env = "JOURNEYCTL_WORKSPACE",
+        default_value = "default"
+    )]
+    pub workspace: String,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// For people.
+    Table,
+    /// For programs: one JSON document (or JSON Lines where a command goes on for ever).
+    Json,
+}
+
+/// The nouns and verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check, publish, list and count journeys.
+    #[command(subcommand)]
+    Journey(JourneyCommand),
+    /// Send events from files to a node.
+    Ingest(IngestArguments),
+    /// Look at customers.
+    #[command(subcommand)]
+    Customer(CustomerCommand),
+    /// Take effects, print each as a JSON line, and acknowledge it.
+    Worker(WorkerArguments),
+    /// Replay recorded events through journeys in virtual time; needs no node.
+    Simulate(SimulateArguments),
+}
+
+/// `journeyctl journey …`
+#[derive(Debug, Subcommand)]
+pub enum JourneyCommand {
+    /// Report every problem of the files, with line, column and suggestion; needs no node.
+    Check {
+        /// YAML files or folders.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// Check on the node, against what is published there.
+        #[arg(long)]
+        online: bool,
+    },
+    /// Check and publish the files, all or none; live when it returns.
+    Publish {
+        /// YAML files or folders.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// List the published journeys.
+    List,
+    /// Show one journey as its author wrote it.
+    Show {
+        /// The journey.
+        id: String,
+        /// A version; the newest by default.
+        #[arg(long)]
+        version: Option<u32>,
+    },
+    /// Count instances, steps, goals, messages and refusals of one journey.
+    Counts {
+        /// The journey.
+        id: String,
+        /// A version; all versions together by default.
+        #[arg(long)]
+        version: Option<u32>,
+    },
+}
+
+/// `journeyctl ingest …`
+#[derive(Debug, Args)]
+pub struct IngestArguments {
+    /// Files of events: JSON Lines, or delimited text with --map.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// A YAML file with a `map` document that says how to read the lines.
+    #[arg(long)]
+    pub map: Option<PathBuf>,
+    /// Load as history: updates profiles and aggregates, enters nothing, sends nothing.
+    #[arg(long)]
+    pub history: bool,
+    /// Events per batch, 1 to 1,000.
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub batch: u32,
+}
+
+/// `journeyctl customer …`
+#[derive(Debug, Subcommand)]
+pub enum CustomerCommand {
+    /// Profile, history and running instances of one customer.
+    Show {
+        /// The customer.
+        id: String,
+    },
+    /// What happened to one customer lately, and why.
+    Timeline {
+        /// The customer.
+        id: String,
+    },
+    /// Profiles and history of customers as JSON Lines.
+    Export {
+        /// A file with one customer id a line; all customers of the workspace by default.
+        #[arg(long)]
+        ids: Option<PathBuf>,
+    },
+}
+
+/// `journeyctl worker …`
+#[derive(Debug, Args)]
+pub struct WorkerArguments {
+    /// Take only effects of these channels; all by default.
+    #[arg(long = "channel")]
+    pub channels: Vec<String>,
+    /// Effects that may be unanswered at once.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub credit: u32,
+    /// Stop after that many effects.
+    #[arg(long)]
+    pub limit: Option<u64>,
+    /// Answer every effect with a failure instead: `now` (it comes again) or `good` (the next channel is tried).
+    #[arg(long, value_enum)]
+    pub fail: Option<WorkerFailure>,
+}
+
+/// How `worker --fail` answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WorkerFailure {
+    /// Failed for now.
+    Now,
+    /// Failed for good.
+    Good,
+}
+
+/// `journeyctl simulate …`
+#[derive(Debug, Args)]
+pub struct SimulateArguments {
+    /// YAML files or folders of journeys.
+    #[arg(long, required = true, num_args = 1..)]
+    pub journeys: Vec<PathBuf>,
+    /// Files of events: JSON Lines, or delimited text with --map.
+    #[arg(long, required = true, num_args = 1..)]
+    pub events: Vec<PathBuf>,
+    /// A YAML file with a `map` document that says how to read the lines.
+    #[arg(long)]
+    pub map: Option<PathBuf>,
+    /// Stop virtual time here (RFC 3339); timers due at this very instant still fire.
+    #[arg(long)]
+    pub until: Option<String>,
+}

@@ -1,0 +1,277 @@
+//! `journeyctl ingest`: events from files to a node, with what became of each.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
+use journey_client::wire::event_result::Status;
+use journey_client::{Client, ClientError, IngestSession, event_to_wire, wire};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::arguments::IngestArguments;
+use crate::event_files::{BadLine, LineFormat, read_file, total_bytes};
+use crate::output::Output;
+
+/// Batches unanswered at once.
+const IN_FLIGHT_MAX: usize = 8;
+/// Batches read ahead of the connection.
+const READ_AHEAD_MAX: usize = 16;
+/// Faults printed; the rest is counted.
+const FAULTS_PRINTED_MAX: u64 = 20;
+/// Times one batch is sent again while the node asks for it.
+const RETRIES_MAX: u32 = 30;
+/// Pause before a batch is sent again.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// A batch on its way.
+#[derive(Debug)]
+struct SentBatch {
+    events: Vec<wire::CustomerEvent>,
+}
+
+/// What the reader makes of the files.
+enum Read {
+    Batch(Vec<wire::CustomerEvent>),
+    Bad(BadLine),
+}
+
+#[derive(Debug, Default)]
+struct Totals {
+    n_read: u64,
+    n_accepted: u64,
+    n_duplicate: u64,
+    n_rejected: u64,
+    reasons: BTreeMap<String, u64>,
+}
+
+impl Totals {
+    fn reject(&mut self, reason: &str, what: &str) {
+        self.n_rejected += 1;
+        if self.n_rejected <= FAULTS_PRINTED_MAX {
+            eprintln!("journeyctl: {what}");
+        } else if self.n_rejected == FAULTS_PRINTED_MAX + 1 {
+            eprintln!("journeyctl: more faults are counted, not printed");
+        }
+        *self.reasons.entry(reason.to_owned()).or_insert(0) += 1;
+    }
+}
+
+pub(crate) async fn run(
+    arguments: IngestArguments,
+    address: &str,
+    workspace: &str,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let format = LineFormat::new(arguments.map.as_deref(), workspace)?;
+    let client = Client::connect(address).await?;
+    let bar = progress_bar(total_bytes(&arguments.files), output.is_json());
+    let mode = if arguments.history {
+        wire::IngestMode::History
+    } else {
+        wire::IngestMode::Live
+    };
+    let started = started_now();
+    let (read, mut batches) = mpsc::channel(READ_AHEAD_MAX);
+    let (files, batch, workspace) = (
+        arguments.files,
+        arguments.batch as usize,
+        workspace.to_owned(),
+    );
+    let reader = tokio::task::spawn_blocking(move || {
+        read_batches(&files, &format, &workspace, batch, &read)
+    });
+
+    let mut totals = Totals::default();
+    let mut session = client.ingest_stream().await?;
+    let mut in_flight = std::collections::VecDeque::new();
+    let mut is_reading = true;
+    while is_reading || !in_flight.is_empty() {
+        if is_reading && in_flight.len() < IN_FLIGHT_MAX {
+            match batches.recv().await {
+                None => is_reading = false,
+                Some(Read::Bad(bad)) => {
+                    totals.n_read += 1;
+                    let what = format!("{}:{}: {}", bad.file.display(), bad.line, bad.reason);
+                    totals.reject(bad.reason.split(':').next().unwrap_or("unreadable"), &what);
+                }
+                Some(Read::Batch(events)) => {
+                    totals.n_read += events.len() as u64;
+                    session.send(events.clone(), mode).await?;
+                    in_flight.push_back(SentBatch { events });
+                }
+            }
+            continue;
+        }
+        if let Some(sent) = in_flight.pop_front() {
+            let results = session.next_ack().await?.results;
+            let again = settle(&sent, &results, &mut totals);
+            bar.inc(size_of(&sent.events));
+            if !again.is_empty() {
+                // In order: what is in flight behind these events is answered first, then they are sent again alone.
+                drain(
+                    &mut session,
+                    &mut in_flight,
+                    &mut totals,
+                    again,
+                    (&client, mode),
+                )
+                .await?;
+            }
+        }
+    }
+    reader.await.context("the reader of the files failed")??;
+    bar.finish_and_clear();
+    report(&totals, started.elapsed(), *output)?;
+    Ok(if totals.n_rejected == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "a rate for people")]
+fn started_now() -> Instant {
+    Instant::now()
+}
+
+/// Reads the files into batches until the end, or until nobody takes them any more.
+fn read_batches(
+    files: &[std::path::PathBuf],
+    format: &LineFormat,
+    workspace: &str,
+    batch_size: usize,
+    read: &mpsc::Sender<Read>,
+) -> anyhow::Result<()> {
+    let mut batch = Vec::with_capacity(batch_size);
+    for file in files {
+        read_file(file, format, |_, event| {
+            match event {
+                Err(bad) => read.blocking_send(Read::Bad(bad))?,
+                Ok(event) => {
+                    let mut event = event_to_wire(&event);
+                    if event.workspace == "default" {
+                        event.workspace = workspace.to_owned();
+                    }
+                    batch.push(event);
+                    if batch.len() == batch_size {
+                        read.blocking_send(Read::Batch(std::mem::take(&mut batch)))?;
+                    }
+                }
+            }
+            Ok(())
+        })?;
+    }
+    if !batch.is_empty() {
+        read.blocking_send(Read::Batch(batch))?;
+    }
+    Ok(())
+}
+
+/// Counts the answers of a batch and returns the events that may be sent again, in order.
+fn settle(
+    sent: &SentBatch,
+    results: &[wire::EventResult],
+    totals: &mut Totals,
+) -> Vec<wire::CustomerEvent> {
+    let mut again = Vec::new();
+    for (event, result) in sent.events.iter().zip(results) {
+        match result.status() {
+            Status::Accepted => totals.n_accepted += 1,
+            Status::Duplicate => totals.n_duplicate += 1,
+            Status::Rejected | Status::Unspecified if result.retry => again.push(event.clone()),
+            Status::Rejected | Status::Unspecified => {
+                let what = format!("event {}: {}: {}", event.id, result.reason, result.message);
+                totals.reject(&result.reason, &what);
+            }
+        }
+    }
+    again
+}
+
+/// Waits for everything in flight, then sends what the node asked for again until it is taken.
+async fn drain(
+    session: &mut IngestSession,
+    in_flight: &mut std::collections::VecDeque<SentBatch>,
+    totals: &mut Totals,
+    mut again: Vec<wire::CustomerEvent>,
+    (client, mode): (&Client, wire::IngestMode),
+) -> anyhow::Result<()> {
+    while let Some(sent) = in_flight.pop_front() {
+        let results = session.next_ack().await?.results;
+        again.extend(settle(&sent, &results, totals));
+    }
+    for _ in 0..RETRIES_MAX {
+        tokio::time::sleep(RETRY_PAUSE).await;
+        let mut left = Vec::new();
+        for events in again.chunks(journey_client::limits::EVENTS_PER_BATCH_MAX) {
+            let request = wire::IngestRequest {
+                events: events.to_vec(),
+                mode: mode.into(),
+            };
+            match client.ingest(request).await {
+                Ok(response) => {
+                    let sent = SentBatch {
+                        events: events.to_vec(),
+                    };
+                    left.extend(settle(&sent, &response.results, totals));
+                }
+                Err(error) if error.is_retryable() => left.extend(events.iter().cloned()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if left.is_empty() {
+            // A fresh stream: the old one keeps refusing what came after the failure.
+            *session = client.ingest_stream().await?;
+            return Ok(());
+        }
+        again = left;
+    }
+    Err(ClientError::StreamEnded).with_context(|| {
+        format!(
+            "{} events were refused {RETRIES_MAX} times; nothing is lost, run the command again",
+            again.len()
+        )
+    })
+}
+
+fn size_of(events: &[wire::CustomerEvent]) -> u64 {
+    // The bar shows lines, not bytes: an estimate by events is steadier than by encoded size.
+    events.len() as u64
+}
+
+fn progress_bar(total_bytes: u64, is_json: bool) -> ProgressBar {
+    if is_json || total_bytes == 0 {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} {pos} events  {per_sec}  {elapsed}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner());
+    ProgressBar::new_spinner().with_style(style)
+}
+
+fn report(totals: &Totals, elapsed: Duration, output: Output) -> anyhow::Result<()> {
+    let n_answered = totals.n_accepted + totals.n_duplicate;
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let events_per_second = n_answered as f64 / elapsed.as_secs_f64().max(0.001);
+    if output.is_json() {
+        return output.json(&json!({
+            "read": totals.n_read,
+            "accepted": totals.n_accepted,
+            "duplicate": totals.n_duplicate,
+            "rejected": totals.n_rejected,
+            "rejected_by_reason": totals.reasons,
+            "seconds": elapsed.as_secs_f64(),
+            "events_per_second": events_per_second,
+        }));
+    }
+    output.text(&format!(
+        "{} lines read: {} accepted, {} duplicate, {} rejected; {events_per_second:.0} events/s",
+        totals.n_read, totals.n_accepted, totals.n_duplicate, totals.n_rejected
+    ))?;
+    for (reason, count) in &totals.reasons {
+        output.text(&format!("  {count} {reason}"))?;
+    }
+    Ok(())
+}
