@@ -1,0 +1,34 @@
+//! What must hold at the end of every run, one invariant a file (numbers of RELIABILITY section 2).
+
+mod conserved_counts;
+mod effects_handed_over;
+mod equal_replicas;
+mod gapless_facts;
+mod nothing_lost;
+mod once_per_id;
+mod timers;
+
+use crate::world::World;
+
+/// Checks them all and reports the first that is broken.
+pub(crate) fn check_all(world: &World) -> Result<(), String> {
+    let checks: [(&str, fn(&World) -> Result<(), String>); 7] = [
+        ("2 single writer: facts are gapless", gapless_facts::check),
+        ("3 nothing acknowledged is lost", nothing_lost::check),
+        ("4 an id takes effect once", once_per_id::check),
+        (
+            "5 timers: never early, never twice, none left",
+            timers::check,
+        ),
+        ("6 instances are conserved", conserved_counts::check),
+        ("7 replicas are equal", equal_replicas::check),
+        (
+            "9 effects are handed over or withdrawn",
+            effects_handed_over::check,
+        ),
+    ];
+    for (name, check) in checks {
+        check(world).map_err(|reason| format!("invariant {name}: {reason}"))?;
+    }
+    Ok(())
+}

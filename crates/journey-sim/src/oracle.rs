@@ -1,0 +1,114 @@
+//! What clients were told, and what the journal says: kept outside the engine, so that the two can be compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use journey_codec::{JournalEntry, Record};
+use journey_customer::{EventBody, JournalEvent, Outcome};
+use journey_types::{CustomerKey, EventId, Lsn, Sequence, Timestamp};
+
+/// An effect by its customer and the fact that emitted it.
+pub(crate) type EffectKey = (CustomerKey, Sequence);
+
+/// Everything seen from outside.
+#[derive(Debug, Default)]
+pub(crate) struct Oracle {
+    /// Event ids answered `accepted`, with the lsn the answer named.
+    pub(crate) accepted: BTreeMap<(CustomerKey, EventId), Lsn>,
+    /// Event ids answered `duplicate`.
+    pub(crate) duplicates: BTreeSet<(CustomerKey, EventId)>,
+    /// Hand-overs by effect: attempts in order.
+    pub(crate) hand_overs: BTreeMap<EffectKey, Vec<u32>>,
+    /// Outcomes answered `recorded`.
+    pub(crate) recorded: BTreeSet<(EffectKey, u32)>,
+    /// Facts of valid batches in the order of the journal.
+    pub(crate) facts: Vec<(Lsn, CustomerKey, JournalEvent)>,
+    /// The highest entry whose facts were taken.
+    seen: Lsn,
+}
+
+impl Oracle {
+    /// Takes the facts of a valid entry, once, however often it is applied again after crashes.
+    pub(crate) fn applied(&mut self, lsn: Lsn, entry: &JournalEntry) {
+        if lsn <= self.seen {
+            return;
+        }
+        self.seen = lsn;
+        let JournalEntry::Batch(batch) = entry else {
+            return;
+        };
+        for record in &batch.records {
+            if let Record::Turn(turn) = record {
+                let facts = turn
+                    .events
+                    .iter()
+                    .map(|event| (lsn, turn.customer.clone(), event.clone()));
+                self.facts.extend(facts);
+            }
+        }
+    }
+
+    /// Events taken in by ingest, with the stamps at which they were.
+    pub(crate) fn ingested(&self) -> BTreeMap<(CustomerKey, EventId), Vec<Timestamp>> {
+        let mut ingested: BTreeMap<_, Vec<Timestamp>> = BTreeMap::new();
+        for (_, customer, fact) in &self.facts {
+            if let EventBody::EventAccepted {
+                fingerprint: Some(_),
+                event,
+                ..
+            } = &fact.body
+            {
+                ingested
+                    .entry((customer.clone(), event.id.clone()))
+                    .or_default()
+                    .push(fact.stamp);
+            }
+        }
+        ingested
+    }
+
+    /// Claims in the journal: (effect, attempt).
+    pub(crate) fn claims(&self) -> BTreeSet<(EffectKey, u32)> {
+        self.facts
+            .iter()
+            .filter_map(|(_, customer, fact)| match &fact.body {
+                EventBody::EffectClaimed {
+                    effect, attempt, ..
+                } => Some(((customer.clone(), *effect), *attempt)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Terminal outcomes in the journal, by effect, counted.
+    pub(crate) fn terminal_outcomes(&self) -> BTreeMap<EffectKey, u32> {
+        let mut outcomes = BTreeMap::new();
+        for (_, customer, fact) in &self.facts {
+            if let EventBody::EffectSettled {
+                effect, outcome, ..
+            } = &fact.body
+                && !matches!(outcome, Outcome::FailedForNow { .. })
+            {
+                *outcomes.entry((customer.clone(), *effect)).or_insert(0) += 1;
+            }
+        }
+        outcomes
+    }
+
+    /// Effects emitted, and effects withdrawn.
+    pub(crate) fn emitted_and_withdrawn(&self) -> (BTreeSet<EffectKey>, BTreeSet<EffectKey>) {
+        let mut emitted = BTreeSet::new();
+        let mut withdrawn = BTreeSet::new();
+        for (_, customer, fact) in &self.facts {
+            match &fact.body {
+                EventBody::MessageGranted(_) => {
+                    emitted.insert((customer.clone(), fact.sequence));
+                }
+                EventBody::EffectWithdrawn { effect, .. } => {
+                    withdrawn.insert((customer.clone(), *effect));
+                }
+                _ => {}
+            }
+        }
+        (emitted, withdrawn)
+    }
+}

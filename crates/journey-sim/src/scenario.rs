@@ -1,0 +1,302 @@
+//! A run from its seed to its verdict: faults for a while, then healing, then everything must drain and add up.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use journey_customer::Command;
+use journey_partition::{Input, ProposeResult};
+use journey_types::TimeSpan;
+use rand::rngs::SmallRng;
+use rand::{Rng as _, SeedableRng as _};
+
+use crate::catalog::catalog;
+use crate::invariants;
+use crate::options::SimOptions;
+use crate::traffic::Traffic;
+use crate::world::World;
+
+/// Rounds after healing in which everything must have drained: each is a minute, and the longest wait of the
+/// simulated journeys is a few hours.
+const HEAL_ROUNDS_MAX: u32 = 20_000;
+
+/// What a run did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Equal for two runs of one seed.
+    pub trace_hash: u64,
+    /// Events acknowledged as accepted.
+    pub n_accepted: usize,
+    /// Facts journaled.
+    pub n_facts: usize,
+    /// Effects handed over.
+    pub n_hand_overs: usize,
+    /// Timers that took effect.
+    pub n_timers_fired: usize,
+    /// How often each fault happened.
+    pub faults: BTreeMap<&'static str, u64>,
+}
+
+/// A broken promise, with the command that shows it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The seed.
+    pub seed: u64,
+    /// What was broken.
+    pub reason: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "seed {}: {}\nrepeat with: cargo xtask sim --seed {}",
+            self.seed, self.reason, self.seed
+        )
+    }
+}
+
+/// Runs one seed.
+///
+/// # Errors
+/// The first [`Violation`].
+pub fn simulate(options: &SimOptions) -> Result<Summary, Violation> {
+    let run = || {
+        let mut run = Run::new(options);
+        run.with_faults();
+        run.heal();
+        invariants::check_all(&run.world)?;
+        Ok(run.summary())
+    };
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(outcome) => outcome.map_err(|reason| Violation {
+            seed: options.seed,
+            reason,
+        }),
+        Err(panic) => {
+            let reason = panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+                .unwrap_or_else(|| "a panic without words".to_owned());
+            Err(Violation {
+                seed: options.seed,
+                reason,
+            })
+        }
+    }
+}
+
+struct Run<'a> {
+    options: &'a SimOptions,
+    rng: SmallRng,
+    traffic: Traffic,
+    world: World,
+    n_catalogs: u64,
+}
+
+impl<'a> Run<'a> {
+    fn new(options: &'a SimOptions) -> Self {
+        Self {
+            options,
+            rng: SmallRng::seed_from_u64(options.seed),
+            traffic: Traffic::new(options.n_customers),
+            world: World::new(options, catalog(1)),
+            n_catalogs: 1,
+        }
+    }
+
+    fn with_faults(&mut self) {
+        for _ in 0..self.options.n_steps {
+            match self.rng.random_range(0..100_u32) {
+                0..30 => {
+                    let (customer, command) = self.traffic.ingest(&mut self.rng, self.world.now);
+                    self.world.submit(customer, command);
+                }
+                30..50 => self.step_journal(),
+                50..58 => self.world.journal.sync(),
+                58..72 => {
+                    self.world.apply_one();
+                }
+                72..80 => self.advance(),
+                80..87 => self.work(),
+                87..93 => self.world.checkpoint_step(),
+                93..95 => self.publish(),
+                _ => self.disturb(),
+            }
+        }
+    }
+
+    /// Deals with the next proposal: appends it, or disappoints.
+    fn step_journal(&mut self) {
+        let Some(pending) = self.world.journal.pending.pop_front() else {
+            return;
+        };
+        let faults = self.options.faults;
+        match self.rng.random_range(0..40_u32) {
+            0 if faults.refusals => {
+                self.world.count_fault("refused");
+                let result = ProposeResult::Refused("simulated".to_owned());
+                self.world.proposed(pending.proposal, result);
+            }
+            1 if faults.losses => {
+                self.world.count_fault("lost and landed");
+                self.world.journal.append(pending.encoded, None);
+                self.world.proposed(pending.proposal, ProposeResult::Lost);
+            }
+            2 if faults.losses => {
+                self.world.count_fault("lost");
+                self.world.proposed(pending.proposal, ProposeResult::Lost);
+            }
+            3 if faults.repeats => {
+                self.world.count_fault("repeated");
+                self.world
+                    .journal
+                    .append(pending.encoded.clone(), Some(pending.proposal));
+                self.world.journal.append(pending.encoded, None);
+            }
+            _ => self
+                .world
+                .journal
+                .append(pending.encoded, Some(pending.proposal)),
+        }
+    }
+
+    fn advance(&mut self) {
+        let to_wake = self.world.wake_at.filter(|_| self.rng.random_bool(0.5));
+        let step = TimeSpan::from_ms(self.rng.random_range(1..900_000));
+        self.world.now = to_wake.map_or(self.world.now.plus(step), |at| at.max(self.world.now));
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        if self.world.wake_at.is_some_and(|at| at <= self.world.now) {
+            self.world.wake_at = None;
+            self.world.give(Input::Wake);
+        }
+    }
+
+    /// The worker answers the oldest effect it holds, or forgets it: then its claim expires.
+    fn work(&mut self) {
+        let Some(hand_over) = self.world.at_worker.pop_front() else {
+            return;
+        };
+        if self.rng.random_bool(0.8) {
+            let (customer, command) = Traffic::outcome(&mut self.rng, &hand_over, self.world.now);
+            self.world.submit(customer, command);
+        }
+        self.world.add_credit();
+    }
+
+    fn publish(&mut self) {
+        if self.n_catalogs < 4 {
+            self.n_catalogs += 1;
+            self.world.catalog = catalog(self.n_catalogs);
+            let catalog = std::sync::Arc::clone(&self.world.catalog);
+            self.world.give(Input::CatalogOffered(catalog));
+        }
+    }
+
+    fn disturb(&mut self) {
+        let faults = self.options.faults;
+        match self.rng.random_range(0..10_u32) {
+            0..2 if faults.power_cuts => {
+                self.world.count_fault("power cut");
+                self.world.cut_power(self.options, &mut self.rng);
+            }
+            2..4 if faults.leader_changes => {
+                self.world.count_fault("leader change");
+                self.world.give(Input::LeadershipLost);
+                for proposal in self.world.journal.forget_waiters() {
+                    self.world.proposed(proposal, ProposeResult::Lost);
+                }
+                self.world.journal.sync();
+                self.world.apply_all();
+                self.world.lead();
+            }
+            4..6 if faults.clock_steps => {
+                self.world.count_fault("clock step");
+                let step = TimeSpan::from_ms(self.rng.random_range(-3_600_000..3_600_000));
+                self.world.now = self.world.now.plus(step);
+                self.wake();
+            }
+            _ => {}
+        }
+    }
+
+    /// Everything works again: time runs until nothing is left to do.
+    fn heal(&mut self) {
+        for _ in 0..HEAL_ROUNDS_MAX {
+            self.settle();
+            let next = self
+                .world
+                .replica
+                .lock()
+                .timers_due(None, journey_types::Timestamp::MAX, 1);
+            let next = next
+                .expect("the memory engine does not fail")
+                .first()
+                .cloned();
+            let wake_at = self.world.wake_at;
+            if next.is_none() && self.world.at_worker.is_empty() && !self.has_open_effects() {
+                return;
+            }
+            let due = next.map(|(due, _)| due.plus(TimeSpan::from_ms(1)));
+            let minute = self.world.now.plus(TimeSpan::from_secs(60));
+            let target = [due, wake_at].into_iter().flatten().min().unwrap_or(minute);
+            self.world.now = target.max(self.world.now.plus(TimeSpan::from_ms(1)));
+            self.world.wake_at = None;
+            self.world.give(Input::Wake);
+        }
+        panic!(
+            "not drained after the faults ended: {:?}",
+            self.world.core.status(self.world.now)
+        );
+    }
+
+    fn has_open_effects(&self) -> bool {
+        let open = self.world.replica.lock().open_effects(None, 1);
+        !open.expect("the memory engine does not fail").is_empty()
+    }
+
+    /// Carries out everything that can be done at this instant.
+    fn settle(&mut self) {
+        loop {
+            while let Some(pending) = self.world.journal.pending.pop_front() {
+                self.world
+                    .journal
+                    .append(pending.encoded, Some(pending.proposal));
+            }
+            self.world.journal.sync();
+            self.world.apply_all();
+            if let Some(hand_over) = self.world.at_worker.pop_front() {
+                let (customer, command): (_, Command) = Traffic::sent(&hand_over);
+                self.world.submit(customer, command);
+                self.world.add_credit();
+            } else if self.world.is_idle() {
+                return;
+            } else if self.world.journal.pending.is_empty() && !self.world.journal.has_unapplied() {
+                // Waiting for an instant, such as the pause before a new session.
+                return;
+            }
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        use journey_customer::EventBody;
+        let oracle = &self.world.oracle;
+        let is_firing = |body: &EventBody| matches!(body, EventBody::TimerFired { .. });
+        Summary {
+            trace_hash: self.world.trace_hash(),
+            n_accepted: oracle.accepted.len(),
+            n_facts: oracle.facts.len(),
+            n_hand_overs: oracle.hand_overs.values().map(Vec::len).sum(),
+            n_timers_fired: oracle
+                .facts
+                .iter()
+                .filter(|(_, _, fact)| is_firing(&fact.body))
+                .count(),
+            faults: self.world.faults.clone(),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What the simulated customers and workers do.
+
+use std::collections::BTreeMap;
+
+use journey_customer::{Command, IngestMode, Outcome};
+use journey_partition::HandOver;
+use journey_types::{
+    CustomerEvent, CustomerId, CustomerKey, EventId, EventName, SourceName, TimeSpan, Timestamp,
+    Value, WorkspaceId,
+};
+use rand::Rng as _;
+use rand::rngs::SmallRng;
+
+const NAMES: [&str; 5] = [
+    "cart_added",
+    "purchase",
+    "page_viewed",
+    "cart_emptied",
+    "gave_up",
+];
+
+/// Makes events and outcomes.
+#[derive(Debug)]
+pub(crate) struct Traffic {
+    n_customers: u32,
+    n_events: u64,
+    /// Events that were sent, to be sent again.
+    sent: Vec<CustomerEvent>,
+}
+
+impl Traffic {
+    pub(crate) const fn new(n_customers: u32) -> Self {
+        Self {
+            n_customers,
+            n_events: 0,
+            sent: Vec::new(),
+        }
+    }
+
+    /// An event: mostly a new one, at times one that was sent before.
+    pub(crate) fn ingest(&mut self, rng: &mut SmallRng, now: Timestamp) -> (CustomerKey, Command) {
+        let again = !self.sent.is_empty() && rng.random_bool(0.2);
+        let event = if again {
+            self.sent[rng.random_range(0..self.sent.len())].clone()
+        } else {
+            let event = self.new_event(rng, now);
+            self.sent.push(event.clone());
+            event
+        };
+        let mode = if rng.random_bool(0.05) {
+            IngestMode::History
+        } else {
+            IngestMode::Live
+        };
+        (event.customer.clone(), Command::Ingest { event, mode })
+    }
+
+    fn new_event(&mut self, rng: &mut SmallRng, now: Timestamp) -> CustomerEvent {
+        self.n_events += 1;
+        let customer = format!("c{}", rng.random_range(0..self.n_customers));
+        let late = TimeSpan::from_secs(rng.random_range(0..3_600));
+        let occurred_at = if rng.random_bool(0.2) {
+            now.minus(late)
+        } else {
+            now
+        };
+        let properties = BTreeMap::from([
+            ("cart".to_owned(), Value::Int(rng.random_range(0..3))),
+            ("n".to_owned(), Value::Int(rng.random_range(0..10))),
+        ]);
+        CustomerEvent {
+            customer: CustomerKey {
+                workspace: WorkspaceId::default_workspace(),
+                customer: CustomerId::new(customer).expect("short and plain"),
+            },
+            source: SourceName::new("sim").expect("short and plain"),
+            id: EventId::new(format!("e{}", self.n_events)).expect("short and plain"),
+            name: EventName::new(NAMES[rng.random_range(0..NAMES.len())]).expect("short and plain"),
+            occurred_at,
+            channel: None,
+            device: None,
+            properties,
+        }
+    }
+
+    /// What a worker says of an effect it was handed.
+    pub(crate) fn outcome(
+        rng: &mut SmallRng,
+        hand_over: &HandOver,
+        now: Timestamp,
+    ) -> (CustomerKey, Command) {
+        let reason = "sim".to_owned();
+        let outcome = match rng.random_range(0..10_u32) {
+            0 => Outcome::FailedForGood { reason },
+            1 | 2 => Outcome::FailedForNow {
+                reason,
+                retry_at: now,
+            },
+            3 => Outcome::Delivered,
+            _ => Outcome::Sent,
+        };
+        (hand_over.customer.clone(), settle(hand_over, outcome))
+    }
+
+    /// The outcome that ends every effect, for the time after the faults.
+    pub(crate) fn sent(hand_over: &HandOver) -> (CustomerKey, Command) {
+        (hand_over.customer.clone(), settle(hand_over, Outcome::Sent))
+    }
+}
+
+fn settle(hand_over: &HandOver, outcome: Outcome) -> Command {
+    let row = &hand_over.row;
+    Command::Settle {
+        birth: row.birth,
+        effect: row.effect,
+        attempt: row.attempt,
+        outcome,
+    }
+}

@@ -1,0 +1,337 @@
+//! The simulated node: core, replica, journal and engine, driven one small step at a time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use journey_customer::{Command, Reply};
+use journey_model::Catalog;
+use journey_partition::{
+    Answer, ApplyVerdict, Checkpointer, CoreOptions, HandOver, Input, Output, PartitionCore,
+    ProposalId, ProposeResult, Replica, ReplicaOptions, SharedReplica, Subscription, TicketId,
+    WorkerCredit, WorkerId,
+};
+use journey_storage::{CrashPoint, Engine as _, MemoryEngine};
+use journey_types::{ClusterKey, CustomerKey, Lsn, PartitionId, TimeSpan, Timestamp, WorkspaceId};
+use parking_lot::Mutex;
+use rand::Rng as _;
+use rand::rngs::SmallRng;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::journal::JournalModel;
+use crate::options::SimOptions;
+use crate::oracle::Oracle;
+
+/// 2026-01-05T09:00:00Z, a Monday.
+const START: Timestamp = Timestamp::from_unix_ms(1_767_603_600_000);
+/// Longest row of the simulated state database, as on disk.
+const ROW_SIZE_BYTES_MAX: usize = 4_096;
+/// The secret of the simulated cluster.
+pub(crate) const CLUSTER_KEY: ClusterKey = ClusterKey::new([7; 16]);
+/// Effects the simulated worker takes at once.
+const WORKER_CREDIT: u32 = 4;
+
+pub(crate) struct World {
+    pub(crate) now: Timestamp,
+    pub(crate) core: PartitionCore,
+    pub(crate) replica: SharedReplica,
+    pub(crate) engine: MemoryEngine,
+    pub(crate) journal: JournalModel,
+    pub(crate) oracle: Oracle,
+    pub(crate) catalog: Arc<Catalog>,
+    /// Effects at the worker, unanswered.
+    pub(crate) at_worker: VecDeque<HandOver>,
+    pub(crate) wake_at: Option<Timestamp>,
+    /// Commands whose answers are awaited.
+    waiting: BTreeMap<TicketId, (CustomerKey, Command)>,
+    credit: WorkerCredit,
+    worker: WorkerId,
+    n_tickets: u64,
+    n_incarnations: u64,
+    trace: Xxh3,
+    /// How often each fault happened: a fault that never does proves nothing.
+    pub(crate) faults: BTreeMap<&'static str, u64>,
+}
+
+impl World {
+    pub(crate) fn new(options: &SimOptions, catalog: Arc<Catalog>) -> Self {
+        let engine = MemoryEngine::new(ROW_SIZE_BYTES_MAX);
+        let replica = open_replica(&engine);
+        let core = new_core(options.seed, &replica);
+        let mut world = Self {
+            now: START,
+            core,
+            replica,
+            engine,
+            journal: JournalModel::default(),
+            oracle: Oracle::default(),
+            catalog,
+            at_worker: VecDeque::new(),
+            wake_at: None,
+            waiting: BTreeMap::new(),
+            credit: WorkerCredit::new(),
+            worker: WorkerId(0),
+            n_tickets: 0,
+            n_incarnations: 0,
+            trace: Xxh3::new(),
+            faults: BTreeMap::new(),
+        };
+        world.lead();
+        world
+    }
+
+    /// A hash over everything that came out of the core: equal for two runs of one seed.
+    pub(crate) fn trace_hash(&self) -> u64 {
+        self.trace.digest()
+    }
+
+    /// Offers the catalog, gains leadership, subscribes the worker anew.
+    pub(crate) fn lead(&mut self) {
+        self.give(Input::CatalogOffered(Arc::clone(&self.catalog)));
+        self.give(Input::LeadershipGained);
+        self.worker = WorkerId(self.worker.0 + 1);
+        self.credit = WorkerCredit::new();
+        self.credit.add(WORKER_CREDIT);
+        let subscription = Subscription {
+            worker: self.worker,
+            workspace: WorkspaceId::default_workspace(),
+            channels: None,
+            credit: self.credit.clone(),
+            claim_span: TimeSpan::from_secs(30),
+        };
+        self.give(Input::Subscribe(subscription));
+    }
+
+    pub(crate) fn submit(&mut self, customer: CustomerKey, command: Command) {
+        self.n_tickets += 1;
+        let ticket = TicketId(self.n_tickets);
+        self.waiting
+            .insert(ticket, (customer.clone(), command.clone()));
+        self.give(Input::Submit {
+            ticket,
+            commands: vec![(customer, command)],
+            order: None,
+        });
+    }
+
+    /// Gives the core an input and carries its outputs out.
+    pub(crate) fn give(&mut self, input: Input) {
+        for output in self.core.handle(input, self.now) {
+            self.carry_out(output);
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        self.trace.update(format!("{output:?}").as_bytes());
+        match output {
+            Output::Propose {
+                proposal, encoded, ..
+            } => self.journal.propose(proposal, encoded),
+            Output::Reply { ticket, answers } => self.answered(ticket, &answers),
+            Output::ReadProven { .. } => {}
+            // One voter: leadership is proven by asking, once everything committed is applied.
+            Output::ConfirmLeadership(confirmation) => {
+                self.apply_all();
+                self.give(Input::LeadershipConfirmed {
+                    confirmation,
+                    leads: true,
+                });
+            }
+            Output::HandOver(hand_over) => self.handed_over(hand_over),
+            Output::WakeAt(at) => self.wake_at = Some(at),
+            Output::Stopped { reason } => panic!("the partition stopped: {reason}"),
+        }
+    }
+
+    fn answered(&mut self, ticket: TicketId, answers: &[Answer]) {
+        let (customer, command) = self
+            .waiting
+            .remove(&ticket)
+            .expect("each ticket is answered once");
+        let [answer] = answers else {
+            panic!("one command has one answer, not {answers:?}")
+        };
+        if let Answer::Done { lsn, .. } = answer {
+            let applied = self.replica.lock().applied();
+            assert!(
+                *lsn <= applied,
+                "an answer left at {applied} that depends on {lsn}"
+            );
+        }
+        match (command, answer) {
+            (
+                Command::Ingest { event, .. },
+                Answer::Done {
+                    reply: Reply::Accepted,
+                    lsn,
+                },
+            ) => {
+                let before = self
+                    .oracle
+                    .accepted
+                    .insert((customer, event.id.clone()), *lsn);
+                assert!(before.is_none(), "event {} was accepted twice", event.id);
+            }
+            (
+                Command::Ingest { event, .. },
+                Answer::Done {
+                    reply: Reply::Duplicate,
+                    ..
+                },
+            ) => {
+                self.oracle.duplicates.insert((customer, event.id));
+            }
+            (
+                Command::Settle {
+                    effect, attempt, ..
+                },
+                Answer::Done {
+                    reply: Reply::Recorded,
+                    ..
+                },
+            ) => {
+                self.oracle.recorded.insert(((customer, effect), attempt));
+            }
+            (_, Answer::Done { .. } | Answer::Refused(_)) => {}
+            (command, Answer::Rejected(rejection)) => {
+                panic!("{command:?} was rejected: {rejection}")
+            }
+        }
+    }
+
+    fn handed_over(&mut self, hand_over: HandOver) {
+        let effect = (hand_over.customer.clone(), hand_over.row.effect);
+        let claim = (effect.clone(), hand_over.row.attempt);
+        assert!(
+            self.oracle.claims().contains(&claim),
+            "handed over without an applied claim: {claim:?}"
+        );
+        let attempts = self.oracle.hand_overs.entry(effect).or_default();
+        assert!(
+            attempts
+                .last()
+                .is_none_or(|last| *last < hand_over.row.attempt),
+            "attempt {} handed over after {attempts:?}",
+            hand_over.row.attempt
+        );
+        attempts.push(hand_over.row.attempt);
+        if hand_over.worker == self.worker {
+            self.at_worker.push_back(hand_over);
+        }
+    }
+
+    /// The worker answers an effect: its credit comes back.
+    pub(crate) fn add_credit(&mut self) {
+        self.credit.add(1);
+        self.give(Input::CreditAdded(self.worker));
+    }
+
+    /// Applies everything durable, one entry after the other, and tells the core of each.
+    pub(crate) fn apply_all(&mut self) {
+        while self.apply_one() {}
+    }
+
+    /// Applies one durable entry; `false` when there is none.
+    pub(crate) fn apply_one(&mut self) -> bool {
+        let Some((lsn, entry)) = self.journal.next_to_apply() else {
+            return false;
+        };
+        let decoded = journey_codec::decode_entry(&entry.encoded).expect("encoded by this process");
+        let verdict = self
+            .replica
+            .lock()
+            .apply(lsn, Some(&decoded), &Bytes::new())
+            .unwrap_or_else(|error| panic!("applying {lsn} stopped the partition: {error}"));
+        let result = match verdict {
+            ApplyVerdict::Applied => {
+                self.oracle.applied(lsn, &decoded);
+                ProposeResult::Applied { lsn }
+            }
+            ApplyVerdict::Superseded => ProposeResult::Superseded,
+        };
+        if let Some(proposal) = entry.proposal {
+            self.proposed(proposal, result);
+        }
+        true
+    }
+
+    pub(crate) fn proposed(&mut self, proposal: ProposalId, result: ProposeResult) {
+        self.give(Input::Proposed { proposal, result });
+    }
+
+    /// Cuts the power: the log keeps what was synced and a prefix of the rest, the state likewise; a new core starts.
+    pub(crate) fn cut_power(&mut self, options: &SimOptions, rng: &mut SmallRng) {
+        let n_kept = rng.random_range(0..=self.journal.n_unsynced());
+        self.engine = self.engine.crash(CrashPoint::Seeded(rng.random()));
+        self.replica = open_replica(&self.engine);
+        let floor = self.replica.lock().floor();
+        self.journal.cut_power(n_kept, floor);
+        self.waiting.clear();
+        self.at_worker.clear();
+        self.wake_at = None;
+        self.n_incarnations += 1;
+        self.core = new_core(options.seed ^ (self.n_incarnations << 32), &self.replica);
+        self.journal.sync();
+        self.apply_all();
+        self.lead();
+    }
+
+    /// One bounded piece of a checkpoint.
+    pub(crate) fn checkpoint_step(&self) {
+        Checkpointer
+            .step(&self.replica)
+            .expect("the memory engine does not fail");
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.journal.pending.is_empty() && !self.journal.has_unapplied()
+    }
+
+    pub(crate) fn count_fault(&mut self, fault: &'static str) {
+        *self.faults.entry(fault).or_insert(0) += 1;
+    }
+
+    /// Applies the whole journal to a fresh replica: what any other replica would hold.
+    pub(crate) fn replayed(&self) -> (u128, Lsn) {
+        let engine = MemoryEngine::new(ROW_SIZE_BYTES_MAX);
+        let replica = open_replica(&engine);
+        let mut replica = replica.lock();
+        let last = self.replica.lock().applied();
+        for (lsn, entry) in self.journal.all().filter(|(lsn, _)| *lsn <= last) {
+            replica
+                .apply(lsn, Some(&entry), &Bytes::new())
+                .expect("it was applied before");
+        }
+        (
+            replica
+                .state_hash()
+                .expect("the memory engine does not fail"),
+            replica.applied(),
+        )
+    }
+}
+
+fn new_core(opener_seed: u64, replica: &SharedReplica) -> PartitionCore {
+    let options = CoreOptions {
+        decide: journey_customer::decide,
+        cluster_key: CLUSTER_KEY,
+        hosted_customers_max: 3,
+        opener_seed,
+        clock_step_max: None,
+    };
+    PartitionCore::new(options, Box::new(Arc::clone(replica)))
+}
+
+fn open_replica(engine: &MemoryEngine) -> SharedReplica {
+    let tree = engine.tree("p0").expect("the memory engine does not fail");
+    let options = ReplicaOptions {
+        partition: PartitionId::new(0),
+        cluster_key: CLUSTER_KEY,
+        engine: Arc::new(engine.clone()),
+        tree,
+        row_size_bytes_max: ROW_SIZE_BYTES_MAX,
+        clean_size_bytes_max: 16 * 1024,
+    };
+    let replica = Replica::open(options).expect("rows of this release");
+    Arc::new(Mutex::new(replica))
+}
