@@ -1,1 +1,23 @@
-//! Not written yet.
+//! `journeyd`: puts a node together, runs it, and shows it in a demo.
+//!
+//! Never decides anything: it wires storage, consensus, partitions and server, and owns clock and configuration.
+//!
+//! ```text
+//!   flags, env, file ──► Config ──► RunningNode { storage ─ consensus ─ partitions ─ gRPC }
+//! ```
+//!
+//! Start at [`run`]; [`RunningNode::start`] is the composition.
+
+mod arguments;
+mod clock;
+mod config;
+mod demo;
+mod logging;
+mod node;
+mod run;
+mod start;
+
+pub use clock::{SystemClock, monotonic_now};
+pub use config::{Config, ConfigError};
+pub use node::{NodeError, NodeStats, RunningNode};
+pub use run::run;

@@ -1,0 +1,106 @@
+//! Lays file, environment and flags over the defaults, in that order.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use crate::config::{Config, ConfigError};
+
+/// Environment variables of this prefix name keys by their path.
+const PREFIX: &str = "JOURNEY__";
+
+/// What is laid over the defaults.
+#[derive(Debug, Default)]
+pub(crate) struct Layers {
+    /// The TOML file, if one is named.
+    pub(crate) file: Option<PathBuf>,
+    /// The environment, given by `main` alone.
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// Flags as (path, value): `("raft.heartbeat-interval", "100ms")`.
+    pub(crate) flags: Vec<(&'static str, Value)>,
+}
+
+/// Puts the layers together and checks the result.
+///
+/// # Errors
+/// [`ConfigError`] naming the file or variable and the key.
+pub(crate) fn load(layers: Layers) -> Result<Config, ConfigError> {
+    let mut table = match &layers.file {
+        Some(path) => read(path)?,
+        None => Table::new(),
+    };
+    // The file is checked alone first, so that its own mistakes are reported with their line.
+    if let Some(path) = &layers.file {
+        let origin = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+            path: path.clone(),
+            source,
+        })?;
+        toml::from_str::<Config>(&text).map_err(|error| malformed(&origin, &error))?;
+    }
+    for (name, value) in layers.environment {
+        let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else {
+            continue;
+        };
+        if let Some(path) = name.strip_prefix(PREFIX) {
+            let path = path.to_lowercase().replace("__", ".").replace('_', "-");
+            let origin = format!("environment variable {name}");
+            set(&mut table, &path, scalar(value));
+            parse(&table).map_err(|error| malformed(&origin, &error))?;
+        }
+    }
+    for (path, value) in layers.flags {
+        set(&mut table, path, value);
+    }
+    let config = parse(&table).map_err(|error| malformed("flags", &error))?;
+    config.validate()?;
+    Ok(config)
+}
+
+fn parse(table: &Table) -> Result<Config, toml::de::Error> {
+    Value::Table(table.clone()).try_into()
+}
+
+fn malformed(origin: &str, error: &toml::de::Error) -> ConfigError {
+    ConfigError::Malformed {
+        origin: origin.to_owned(),
+        reason: error.to_string().trim_end().to_owned(),
+    }
+}
+
+fn read(path: &Path) -> Result<Table, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    text.parse()
+        .map_err(|error| malformed(&path.display().to_string(), &error))
+}
+
+/// A value of an environment variable: a boolean or whole number if it reads as one, else text.
+fn scalar(text: &str) -> Value {
+    if let Ok(number) = text.parse() {
+        Value::Integer(number)
+    } else if let Ok(flag) = text.parse() {
+        Value::Boolean(flag)
+    } else {
+        Value::String(text.to_owned())
+    }
+}
+
+fn set(table: &mut Table, path: &str, value: Value) {
+    match path.split_once('.') {
+        None => {
+            table.insert(path.to_owned(), value);
+        }
+        Some((head, rest)) => {
+            let inner = table
+                .entry(head)
+                .or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(inner) = inner {
+                set(inner, rest, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Layers, ranges and messages of the configuration.
+
+use std::io::Write as _;
+
+use super::{Config, Layers, Millis, load};
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+#[test]
+fn defaults_hold_together() {
+    Config::default().validate().unwrap();
+}
+
+#[test]
+fn flags_lie_over_environment_over_file() {
+    let file = file(
+        "partitions = 4\n[raft]\nheartbeat-interval = \"60ms\"\nelection-timeout-min = \"300ms\"\n",
+    );
+    let layers = Layers {
+        file: Some(file.path().to_path_buf()),
+        environment: vec![
+            ("JOURNEY__PARTITIONS".into(), "8".into()),
+            ("JOURNEY__RAFT__HEARTBEAT_INTERVAL".into(), "70ms".into()),
+            ("HOME".into(), "/root".into()),
+        ],
+        flags: vec![("partitions", toml::Value::Integer(2))],
+    };
+    let config = load(layers).unwrap();
+    assert_eq!(config.partitions, 2);
+    assert_eq!(config.raft.heartbeat_interval, Millis::new(70));
+    assert_eq!(config.raft.election_timeout_min, Millis::new(300));
+}
+
+#[test]
+fn mistakes_are_named() {
+    let cases = [
+        ("partition = 4", "unknown field `partition`"),
+        ("partitions = 0", "partitions = 0 is not in 1 to 256"),
+        ("listen = \"0.0.0.0:7701\"", "--insecure-listen"),
+        (
+            "[raft]\nheartbeat-interval = \"100ms\"",
+            "below 3 heartbeats",
+        ),
+        (
+            "[raft]\nheartbeat-interval = \"5 parsecs\"",
+            "unknown unit `parsecs`",
+        ),
+        ("[storage]\nlog-cache = \"big\"", "`big` is no size"),
+        (
+            "[storage]\nlog-cache = \"1MiB\"",
+            "storage.log-cache is below 8MiB",
+        ),
+        ("partitions = ", "partitions"),
+    ];
+    for (text, expected) in cases {
+        let file = file(text);
+        let layers = Layers {
+            file: Some(file.path().to_path_buf()),
+            ..Layers::default()
+        };
+        let message = load(layers).unwrap_err().to_string();
+        assert!(message.contains(expected), "{text}\n gave {message}");
+    }
+}
+
+#[test]
+fn an_unknown_environment_key_is_named() {
+    let environment = vec![("JOURNEY__PARTITIONZ".into(), "8".into())];
+    let message = load(Layers {
+        environment,
+        ..Layers::default()
+    })
+    .unwrap_err()
+    .to_string();
+    assert!(
+        message.contains("JOURNEY__PARTITIONZ") && message.contains("partitionz"),
+        "{message}"
+    );
+}

@@ -1,0 +1,94 @@
+//! What must hold of a configuration beyond its types: every problem is reported, not the first.
+
+use std::path::PathBuf;
+
+use crate::config::{ByteCount, Config};
+
+/// Why the configuration is not usable.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration file {}: {source}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A key or value does not fit.
+    #[error("{origin}: {reason}")]
+    Malformed {
+        /// The file, or `environment and flags`.
+        origin: String,
+        /// What and where.
+        reason: String,
+    },
+    /// Values do not go together.
+    #[error("the configuration does not hold together:\n  {}", problems.join("\n  "))]
+    Inconsistent {
+        /// Every problem.
+        problems: Vec<String>,
+    },
+}
+
+/// Partitions that a cluster may have: DESIGN section 2.
+const PARTITIONS_MAX: u32 = 256;
+
+impl Config {
+    /// Checks ranges and the inequalities between timeouts.
+    ///
+    /// # Errors
+    /// [`ConfigError::Inconsistent`] with every problem.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let mut problems = Vec::new();
+        if !(1..=PARTITIONS_MAX).contains(&self.partitions) {
+            problems.push(format!(
+                "partitions = {} is not in 1 to {PARTITIONS_MAX}",
+                self.partitions
+            ));
+        }
+        if !self.listen.ip().is_loopback() && !self.insecure_listen {
+            problems.push(format!(
+                "listen = {} is not a loopback address and there is no TLS yet: everyone who reaches it could read and \
+                 write everything; if that is meant, add --insecure-listen",
+                self.listen
+            ));
+        }
+        let raft = &self.raft;
+        let heartbeat_ms = raft.heartbeat_interval.get();
+        if !(10..=10_000).contains(&heartbeat_ms) {
+            problems.push(format!(
+                "raft.heartbeat-interval = {heartbeat_ms}ms is not in 10ms to 10s"
+            ));
+        }
+        if raft.election_timeout_min.get() < 3 * heartbeat_ms {
+            problems.push(format!(
+                "raft.election-timeout-min = {}ms is below 3 heartbeats of {heartbeat_ms}ms",
+                raft.election_timeout_min.get()
+            ));
+        }
+        if raft.election_timeout_max <= raft.election_timeout_min {
+            problems.push(
+                "raft.election-timeout-max is not above raft.election-timeout-min".to_owned(),
+            );
+        }
+        let storage = &self.storage;
+        let sizes = [
+            ("storage.log-cache", storage.log_cache, 8),
+            ("storage.state-cache", storage.state_cache, 8),
+            ("storage.customer-cache", storage.customer_cache, 8),
+            ("storage.log-bytes-max", storage.log_bytes_max, 1),
+        ];
+        for (key, size, mib_min) in sizes {
+            if size < ByteCount::from_mib(mib_min) {
+                problems.push(format!("{key} is below {mib_min}MiB"));
+            }
+        }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError::Inconsistent { problems })
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The composition of one node: storage, consensus, partitions, server, and the order in which they start and stop.
+//!
+//! ```text
+//!   DataFolder ─ log ──► LogStorage ─► Consensus ─┬─ group 0 ─► MetadataHandle ─► catalog
+//!       └────── state ─► Replica per partition ◄──┴─ group p ◄─ PartitionSupervisor
+//!                              ▲ checkpoints, purges              ▲ gRPC
+//! ```
+
+mod error;
+mod journal;
+mod machine;
+mod parts;
+mod upkeep;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use journey_consensus::Consensus;
+use journey_partition::{Clock as _, PartitionHandle, SharedReplica};
+use journey_server::{Node, NodeParts, bind, serve};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+
+pub use self::error::NodeError;
+
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::node::parts::Foundation;
+
+/// How long streams may go on after a stop was asked for; then they are cut. What was acknowledged is durable.
+const DRAIN_MAX: Duration = Duration::from_secs(2);
+/// Timers due that are counted for the figures of one partition.
+const TIMERS_COUNTED_MAX: usize = 10_000;
+
+/// A running node.
+#[derive(Debug)]
+pub struct RunningNode {
+    address: SocketAddr,
+    partitions: Vec<PartitionHandle>,
+    replicas: Vec<SharedReplica>,
+    consensus: Consensus,
+    server: JoinHandle<()>,
+    upkeep: JoinHandle<()>,
+    shutdown: Option<oneshot::Sender<()>>,
+    failure: watch::Receiver<Option<Arc<NodeError>>>,
+    tasks: TaskTracker,
+}
+
+/// Figures of a node at a glance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NodeStats {
+    /// Customers ever heard of.
+    pub n_customers: u64,
+    /// Customers whose earliest timer is due and has not fired.
+    pub n_timers_due: usize,
+}
+
+impl RunningNode {
+    /// Starts a node and returns when it serves.
+    ///
+    /// # Errors
+    /// [`NodeError`] naming what could not start: the data folder, the address, a group.
+    ///
+    /// # Cancel safety
+    /// Not safe: parts of the node may go on until the process ends.
+    pub async fn start(config: &Config) -> Result<Self, NodeError> {
+        // The address first: a port in use is found before anything is written.
+        let listener = bind(config.listen).await?;
+        let address = listener.local_addr().map_err(NodeError::LocalAddress)?;
+        let tasks = TaskTracker::new();
+        let foundation = Foundation::lay(config).await?;
+        let (failed, failure) = watch::channel(None);
+        let started = parts::start_partitions(config, &foundation, &tasks, &failed).await?;
+        let node = Arc::new(Node::new(NodeParts {
+            clock: Arc::new(SystemClock),
+            partitions: started.partitions.clone(),
+            metadata: foundation.metadata.clone(),
+            catalog: Arc::clone(&foundation.catalog),
+            cluster_key: foundation.identity.key,
+            origin: foundation.identity.origin,
+            tasks: tasks.clone(),
+        }));
+        let upkeep = upkeep::spawn(config, &foundation, &started, failed.clone());
+        let (shutdown, stop) = oneshot::channel();
+        let server = tokio::spawn(async move {
+            let stopped = async move { drop(stop.await) };
+            if let Err(error) = serve(node, listener, stopped).await {
+                failed.send_replace(Some(Arc::new(NodeError::Serve(error))));
+            }
+        });
+        Ok(Self {
+            address,
+            partitions: started.partitions,
+            replicas: started.replicas,
+            consensus: foundation.consensus,
+            server,
+            upkeep,
+            shutdown: Some(shutdown),
+            failure,
+            tasks,
+        })
+    }
+
+    /// Where the API listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Figures at a glance.
+    #[must_use]
+    pub fn stats(&self) -> NodeStats {
+        let now = SystemClock.now();
+        let n_customers = self
+            .partitions
+            .iter()
+            .map(|partition| partition.replica_stats().n_customers)
+            .sum();
+        let due = |partition: &PartitionHandle| {
+            partition.n_timers_due(now, TIMERS_COUNTED_MAX).unwrap_or(0)
+        };
+        NodeStats {
+            n_customers,
+            n_timers_due: self.partitions.iter().map(due).sum(),
+        }
+    }
+
+    /// Completes when a part of the node has failed for good.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn failed(&self) -> Arc<NodeError> {
+        let mut failure = self.failure.clone();
+        let failed = failure
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|failed| failed.clone());
+        match failed {
+            Some(failed) => failed,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Stops in order: no new calls, streams end, partitions stop, state is written, consensus closes its log.
+    ///
+    /// # Errors
+    /// When the last checkpoint fails; what was acknowledged lies in the log all the same.
+    ///
+    /// # Cancel safety
+    /// Not safe: call it again is not possible; the process should end.
+    pub async fn stop(mut self) -> Result<(), NodeError> {
+        // A dropped sender ends the wait just as well.
+        drop(self.shutdown.take());
+        if tokio::time::timeout(DRAIN_MAX, &mut self.server)
+            .await
+            .is_err()
+        {
+            self.server.abort();
+        }
+        self.upkeep.abort();
+        for partition in &self.partitions {
+            partition.stop().await;
+        }
+        self.tasks.close();
+        let replicas = std::mem::take(&mut self.replicas);
+        let written = tokio::task::spawn_blocking(move || upkeep::checkpoint_all(&replicas)).await;
+        self.consensus.shutdown().await;
+        written.map_err(|error| NodeError::Task(error.to_string()))?
+    }
+}

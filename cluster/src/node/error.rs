@@ -1,0 +1,43 @@
+//! Why a node did not start or does not go on.
+
+use journey_consensus::{ConsensusError, MetadataError};
+use journey_partition::PartitionError;
+use journey_server::{ServeError, ServerError};
+use journey_storage::StorageError;
+
+/// What failed.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The data folder.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The log or a group.
+    #[error(transparent)]
+    Consensus(#[from] ConsensusError),
+    /// The metadata group.
+    #[error("the metadata group: {0}")]
+    Metadata(#[from] MetadataError),
+    /// A partition.
+    #[error(transparent)]
+    Partition(#[from] PartitionError),
+    /// The published documents.
+    #[error(transparent)]
+    Catalog(#[from] ServerError),
+    /// The API.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The system does not tell which address was bound.
+    #[error("the system does not tell which address was bound: {0}")]
+    LocalAddress(#[source] std::io::Error),
+    /// A group of this node stopped for good.
+    #[error("{group} stopped: {reason}")]
+    GroupStopped {
+        /// `partition 3`, `the metadata group`.
+        group: String,
+        /// Why.
+        reason: String,
+    },
+    /// A task of the node panicked.
+    #[error("a task of the node failed: {0}")]
+    Task(String),
+}

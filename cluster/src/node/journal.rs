@@ -1,0 +1,56 @@
+//! A partition's journal over a Raft group: joins two crates that know nothing of one another.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use journey_codec::JournalEntry;
+use journey_consensus::{GroupHandle, LeadershipProof, Payload, ProposeOutcome};
+use journey_partition::{ConfirmationDone, Journal, ProposalDone, ProposeResult};
+use journey_types::Lsn;
+
+/// Proposes into a group.
+pub(crate) struct GroupJournal {
+    group: GroupHandle,
+}
+
+impl fmt::Debug for GroupJournal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("GroupJournal")
+    }
+}
+
+impl GroupJournal {
+    pub(crate) const fn new(group: GroupHandle) -> Self {
+        Self { group }
+    }
+}
+
+impl Journal for GroupJournal {
+    fn propose(&self, entry: Arc<JournalEntry>, encoded: Bytes, done: ProposalDone) {
+        // The decoded form rides along, so that this node's own applier does not decode what was just encoded.
+        let decoded: Arc<dyn Any + Send + Sync> = entry;
+        let payload = Payload {
+            bytes: encoded,
+            decoded: Some(decoded),
+        };
+        let on_outcome = Box::new(move |outcome| {
+            done(match outcome {
+                ProposeOutcome::Applied { index } => ProposeResult::Applied {
+                    lsn: Lsn::new(index),
+                },
+                ProposeOutcome::Superseded { .. } => ProposeResult::Superseded,
+                ProposeOutcome::Refused(reason) => ProposeResult::Refused(reason),
+                ProposeOutcome::Lost => ProposeResult::Lost,
+            });
+        });
+        self.group.propose(payload, on_outcome);
+    }
+
+    fn confirm_leadership(&self, done: ConfirmationDone) {
+        let on_proof =
+            Box::new(move |proof| done(matches!(proof, LeadershipProof::Confirmed { .. })));
+        self.group.confirm_leadership(on_proof);
+    }
+}

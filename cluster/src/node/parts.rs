@@ -1,0 +1,210 @@
+//! The parts of a node in the order in which they start.
+
+use std::sync::Arc;
+
+use journey_consensus::{
+    ClusterIdentity, Consensus, ConsensusOptions, GroupHandle, GroupId, LogStorage, MetadataHandle,
+    ReplicaId,
+};
+use journey_model::Catalog;
+use journey_partition::{
+    Applier, Clock as _, PartitionHandle, PartitionOptions, Replica, ReplicaOptions, SharedReplica,
+};
+use journey_server::compile_catalog;
+use journey_storage::{DataFolder, DataFolderOptions, limits::STATE_VALUE_SIZE_BYTES_MAX};
+use journey_types::{ClusterKey, EffectOrigin, Incarnation, PartitionId, TimeSpan};
+use parking_lot::Mutex;
+use rand::Rng as _;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::node::error::NodeError;
+use crate::node::journal::GroupJournal;
+use crate::node::machine::PartitionMachine;
+
+/// The first replica of every group, on the node that founds the cluster; later ones get fresh ids from the metadata
+/// group's log, which are above it.
+const FIRST_REPLICA: ReplicaId = ReplicaId::new(1);
+/// Threads of consensus: 2 serve 16 groups.
+const CONSENSUS_THREADS: usize = 2;
+/// Customers hosted by one partition's actor; their state is shared with the replica's cache.
+const HOSTED_CUSTOMERS_MAX: usize = 8_192;
+/// Requests that may wait at one partition: each holds up to 1,000 commands, and its memory is bounded by the size of
+/// a request.
+const REQUESTS_MAX: usize = 256;
+/// A forward step of the clock above this holds the timers until an operator accepts it: DESIGN section 5.
+const CLOCK_STEP_MAX: TimeSpan = TimeSpan::from_hours(24);
+
+/// A failure that ends the node, told once.
+pub(crate) type Failed = watch::Sender<Option<Arc<NodeError>>>;
+
+/// What partitions stand on.
+pub(crate) struct Foundation {
+    pub(crate) folder: DataFolder,
+    pub(crate) consensus: Consensus,
+    pub(crate) metadata: MetadataHandle,
+    pub(crate) identity: ClusterIdentity,
+    pub(crate) catalog: Arc<Catalog>,
+}
+
+impl Foundation {
+    /// Opens the data folder, starts consensus and the metadata group, founds the cluster if there is none.
+    pub(crate) async fn lay(config: &Config) -> Result<Self, NodeError> {
+        let options = DataFolderOptions {
+            path: config.data_dir.clone(),
+            log_cache_bytes: config.storage.log_cache.get(),
+            state_cache_bytes: config.storage.state_cache.get(),
+        };
+        let opened = tokio::task::spawn_blocking(move || {
+            let folder = DataFolder::open(options)?;
+            let log = LogStorage::open(folder.log())?;
+            Ok::<_, NodeError>((folder, log))
+        });
+        let (folder, log) = opened
+            .await
+            .map_err(|error| NodeError::Task(error.to_string()))??;
+        let options = ConsensusOptions {
+            heartbeat: config.raft.heartbeat_interval.duration(),
+            election_min: config.raft.election_timeout_min.duration(),
+            election_max: config.raft.election_timeout_max.duration(),
+            worker_threads: CONSENSUS_THREADS,
+        };
+        let consensus = Consensus::start(&options, log)?;
+        let metadata = MetadataHandle::start(&consensus, FIRST_REPLICA, folder.state()).await?;
+        let identity = metadata
+            .bootstrap_if_empty(new_identity(config.partitions))
+            .await?;
+        if identity.n_partitions != config.partitions {
+            tracing::info!(
+                n_partitions = identity.n_partitions,
+                configured = config.partitions,
+                "the number of partitions was fixed when the cluster was founded"
+            );
+        }
+        let catalog = Arc::new(compile_catalog(&*metadata.latest().await?)?);
+        Ok(Self {
+            folder,
+            consensus,
+            metadata,
+            identity,
+            catalog,
+        })
+    }
+}
+
+/// What a cluster is founded with; used only where none was founded yet.
+fn new_identity(n_partitions: u32) -> ClusterIdentity {
+    let mut rng = rand::rng();
+    ClusterIdentity {
+        origin: EffectOrigin {
+            cluster_id: rng.random(),
+            incarnation: Incarnation::new(1),
+        },
+        key: ClusterKey::new(rng.random()),
+        n_partitions,
+        founded_at_ms: SystemClock.now().unix_ms(),
+    }
+}
+
+/// The partitions of this node.
+pub(crate) struct Started {
+    pub(crate) partitions: Vec<PartitionHandle>,
+    pub(crate) replicas: Vec<SharedReplica>,
+    pub(crate) groups: Vec<GroupHandle>,
+}
+
+/// Starts every partition: replica, group, actor, and a task that tells the actor who leads.
+pub(crate) async fn start_partitions(
+    config: &Config,
+    foundation: &Foundation,
+    tasks: &TaskTracker,
+    failed: &Failed,
+) -> Result<Started, NodeError> {
+    let mut started = Started {
+        partitions: Vec::new(),
+        replicas: Vec::new(),
+        groups: Vec::new(),
+    };
+    let opener_seed = rand::rng().random();
+    for number in 0..foundation.identity.n_partitions {
+        let partition = PartitionId::new(number);
+        let replica = open_replica(config, foundation, partition)?;
+        let (applier, applied) = Applier::new(Arc::clone(&replica));
+        let machine = Box::new(PartitionMachine::new(applier));
+        let group = GroupId::of_partition(partition);
+        let group = foundation
+            .consensus
+            .start_group(group, FIRST_REPLICA, machine)
+            .await?;
+        let handle = PartitionHandle::start(PartitionOptions {
+            partition,
+            cluster_key: foundation.identity.key,
+            journal: Arc::new(GroupJournal::new(group.clone())),
+            replica: Arc::clone(&replica),
+            applied,
+            clock: Arc::new(SystemClock),
+            runtime: tokio::runtime::Handle::current(),
+            hosted_customers_max: HOSTED_CUSTOMERS_MAX,
+            requests_max: REQUESTS_MAX,
+            opener_seed,
+            clock_step_max: Some(CLOCK_STEP_MAX),
+        })
+        .await?;
+        handle.offer_catalog(Arc::clone(&foundation.catalog));
+        tasks.spawn(follow_leadership(
+            group.clone(),
+            handle.clone(),
+            failed.clone(),
+        ));
+        started.partitions.push(handle);
+        started.replicas.push(replica);
+        started.groups.push(group);
+    }
+    Ok(started)
+}
+
+fn open_replica(
+    config: &Config,
+    foundation: &Foundation,
+    partition: PartitionId,
+) -> Result<SharedReplica, NodeError> {
+    let engine = foundation.folder.state();
+    let tree = engine.tree(&format!("p{partition}"))?;
+    let n_partitions = u64::from(foundation.identity.n_partitions);
+    let clean_size_bytes_max = config.storage.customer_cache.get() / n_partitions;
+    let replica = Replica::open(ReplicaOptions {
+        partition,
+        cluster_key: foundation.identity.key,
+        engine,
+        tree,
+        row_size_bytes_max: STATE_VALUE_SIZE_BYTES_MAX,
+        clean_size_bytes_max: usize::try_from(clean_size_bytes_max).unwrap_or(usize::MAX),
+    })?;
+    Ok(Arc::new(Mutex::new(replica)))
+}
+
+/// Tells the partition each time its replica begins or ceases to lead; a group that stops for good ends the node,
+/// visibly, rather than leave a partition that nobody serves.
+async fn follow_leadership(group: GroupHandle, partition: PartitionHandle, failed: Failed) {
+    let mut leadership = group.leadership();
+    let mut leads = false;
+    loop {
+        let seen = leadership.borrow_and_update().clone();
+        if let Some(reason) = seen.stopped {
+            let group = format!("partition {}", partition.partition());
+            let reason = reason.to_string();
+            tracing::debug!(group, reason, "group stopped");
+            failed.send_replace(Some(Arc::new(NodeError::GroupStopped { group, reason })));
+            return;
+        }
+        if seen.is_leader != leads {
+            leads = seen.is_leader;
+            partition.set_leads(leads);
+        }
+        if leadership.changed().await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! From arguments to an exit code.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use toml::Value;
+
+use crate::arguments::{Arguments, Command};
+use crate::config::{Config, Layers, load};
+use crate::{demo, logging, start};
+
+/// Threads of the node's main runtime (gRPC and partitions); Raft has its own.
+const WORKER_THREADS_MIN: usize = 2;
+
+/// Parses the arguments (the first is the program's name), runs the command, and says how it went: 0 fine, 1 failed,
+/// 2 wrong usage.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = u8::try_from(error.exit_code()).unwrap_or(2);
+            return if error.print().is_ok() {
+                ExitCode::from(code)
+            } else {
+                ExitCode::FAILURE
+            };
+        }
+    };
+    match carry_out(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("journeyd: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(arguments: Arguments) -> anyhow::Result<()> {
+    let environment = std::env::vars_os().collect();
+    match arguments.command {
+        Command::Start(arguments) => {
+            let layers = Layers {
+                file: arguments.config.clone(),
+                environment,
+                flags: arguments.flags(),
+            };
+            let config = load(layers)?;
+            if arguments.print_config {
+                eprintln!("{config:#?}");
+                return Ok(());
+            }
+            logging::start(&config.log);
+            runtime()?.block_on(start::run(&config))
+        }
+        Command::Demo(arguments) => {
+            let mut flags = vec![("log.level", Value::String("warn".to_owned()))];
+            flags.extend(arguments.common.flags());
+            let config: Config = load(Layers {
+                file: None,
+                environment,
+                flags,
+            })?;
+            logging::start(&config.log);
+            runtime()?.block_on(demo::run(&arguments, &config))
+        }
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let n_threads = std::thread::available_parallelism().map_or(WORKER_THREADS_MIN, usize::from);
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(n_threads.max(WORKER_THREADS_MIN))
+        .thread_name("journeyd")
+        .enable_all()
+        .build()?)
+}

@@ -1,0 +1,35 @@
+//! `journeyd start`: a node until it is told to stop.
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::Config;
+use crate::node::RunningNode;
+
+/// Runs the node until Ctrl-C or SIGTERM.
+pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
+    if !config.listen.ip().is_loopback() {
+        tracing::warn!(listen = %config.listen, "serving without TLS on an address that is not loopback");
+    }
+    let node = RunningNode::start(config).await?;
+    tracing::info!(address = %node.address(), data_dir = %config.data_dir.display(), "serving");
+    let ended = tokio::select! {
+        biased;
+        () = stop_signal() => Ok(()),
+        ended = node.failed() => Err(ended),
+    };
+    node.stop().await?;
+    tracing::info!("stopped");
+    Ok(ended?)
+}
+
+/// Completes on Ctrl-C or SIGTERM; never when signals cannot be listened to.
+pub(crate) async fn stop_signal() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        biased;
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
