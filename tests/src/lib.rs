@@ -1,1 +1,20 @@
-//! Not written yet.
+//! The harness of the end-to-end tests: real processes on free ports, killed and started again.
+//!
+//! Never sleeps for a fixed time: it waits for conditions, and fails with what it saw.
+//!
+//! ```text
+//!   NodeProcess ── start / kill -9 / restart on the same folder and port
+//!   journeyctl(…) ── exit code, standard output, standard error
+//! ```
+//!
+//! Start at [`NodeProcess`] and [`Ctl`].
+
+mod command;
+mod data;
+mod node_process;
+mod wait;
+
+pub use command::{Ctl, CtlOutput};
+pub use data::{cdnow, slow_tests_wanted};
+pub use node_process::{NodeProcess, Programs};
+pub use wait::wait_until;

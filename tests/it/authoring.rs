@@ -1,0 +1,116 @@
+//! Authors: check, publish, list, show, counts.
+
+use journey_client::wire;
+
+use crate::world::{World, accept, event, publish};
+
+const HELLO: &str = "\
+journey: hello
+title: Say hello
+owner: growth
+entry: [ { event: signed_up } ]
+steps:
+  greet: { message: { content: hi, channels: [email] }, next: rest }
+  rest: { wait_until: [ { event: seen, next: end }, { after: 1d, next: end } ] }
+---
+content: hi
+variants: [ { channel: email, subject: Hi, body: Hello } ]
+";
+
+const WRONG: &str = "\
+journey: hello
+entry: [ { event: signed_up, when: 'true' } ]
+steps:
+  greet: { message: { content: hy, channels: [email] }, next: rset }
+  rest: { delay: 5 parsecs }
+  late: { wait_until: [ { event: seen, where: !has(event.properties.x), next: end } ] }
+";
+
+#[tokio::test]
+async fn check_reports_every_problem_with_its_place() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let path = world.file("wrong.yaml", WRONG)?;
+    for flags in [
+        &["journey", "check", &path][..],
+        &["journey", "check", "--online", &path],
+    ] {
+        let output = world.ctl.run(flags)?;
+        assert_eq!(output.code, 1, "{output:?}");
+        for part in ["wrong.yaml:2", "`when`", "rset", "rest", "parsecs", "^"] {
+            assert!(
+                output.stdout.contains(part),
+                "{part:?} is missing in:\n{}",
+                output.stdout
+            );
+        }
+    }
+    let request = wire::CheckJourneysRequest {
+        files: vec![wire::SourceFile {
+            name: "wrong.yaml".to_owned(),
+            text: WRONG.to_owned(),
+        }],
+    };
+    let diagnostics = world.client.check_journeys(request).await?.diagnostics;
+    assert!(
+        diagnostics.len() >= 4,
+        "every problem is reported: {diagnostics:#?}"
+    );
+    assert!(
+        diagnostics
+            .iter()
+            .all(|d| d.line > 0 && d.column > 0 && d.length > 0)
+    );
+    // A publish of the same is refused as a whole, and nothing is there.
+    let refused = publish(&world.client, WRONG).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("INVALID_ARGUMENT") && refused.contains("parsecs"),
+        "{refused}"
+    );
+    let listed = world.ctl.json(&["journey", "list"])?;
+    assert_eq!(listed["journeys"], serde_json::json!([]));
+    Ok(())
+}
+
+#[tokio::test]
+async fn publish_list_show_and_counts() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let path = world.file("hello.yaml", HELLO)?;
+    let published = world.ctl.json(&["journey", "publish", &path])?;
+    assert_eq!(published["documents"][0]["version"], 1);
+    let again = world.ctl.run(&["journey", "publish", &path])?;
+    assert!(again.stdout.contains("unchanged"), "{again:?}");
+    accept(&world.client, event("ann", "1", "signed_up")).await?;
+    let listed = world.ctl.json(&["journey", "list"])?;
+    assert_eq!(listed["journeys"][0]["id"], "hello");
+    assert_eq!(listed["journeys"][0]["entered"], "1");
+    let table = world.ctl.run(&["journey", "list"])?;
+    assert!(
+        table.stdout.contains("JOURNEY") && table.stdout.contains("Say hello"),
+        "{table:?}"
+    );
+    let shown = world.ctl.run(&["journey", "show", "hello"])?;
+    assert!(
+        shown.stdout.contains("journey: hello") && shown.stdout.contains("greet"),
+        "{shown:?}"
+    );
+    let counts = world.ctl.json(&["journey", "counts", "hello"])?;
+    assert_eq!(
+        (&counts["entered"], &counts["active"]),
+        (&"1".into(), &"1".into())
+    );
+    assert_eq!(counts["messages"]["hi"], "1");
+    assert_eq!(counts["steps"]["rest"]["now"], "1");
+    // A changed journey is version 2, and the running instance stays on version 1.
+    let changed = HELLO.replace("after: 1d", "after: 2d");
+    let response = publish(&world.client, &changed).await?;
+    assert_eq!(response.documents[0].version, 2);
+    let first = world
+        .ctl
+        .json(&["journey", "counts", "hello", "--version", "1"])?;
+    assert_eq!(first["active"], "1");
+    let missing = world.ctl.run(&["journey", "counts", "helo"])?;
+    assert_eq!(missing.code, 1);
+    assert!(missing.stderr.contains("no journey `helo`"), "{missing:?}");
+    world.expect_no_warnings();
+    Ok(())
+}

@@ -1,0 +1,1 @@
+//! Placeholder until the table of bad input is written below.

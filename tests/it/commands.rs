@@ -1,0 +1,195 @@
+//! Every command and RPC has a test; this list is held against the programs themselves.
+
+use std::collections::BTreeSet;
+
+use crate::world::programs;
+
+/// Command or RPC, and the test that shows it.
+const SHOWN_BY: &[(&str, &str)] = &[
+    ("journeyd start", "every test with a node"),
+    ("journeyd demo", "demo::the_demo_runs_restarts_and_goes_on"),
+    (
+        "journeyctl journey check",
+        "authoring::check_reports_every_problem_with_its_place",
+    ),
+    (
+        "journeyctl journey publish",
+        "authoring::publish_list_show_and_counts",
+    ),
+    (
+        "journeyctl journey list",
+        "authoring::publish_list_show_and_counts",
+    ),
+    (
+        "journeyctl journey show",
+        "authoring::publish_list_show_and_counts",
+    ),
+    (
+        "journeyctl journey counts",
+        "authoring::publish_list_show_and_counts",
+    ),
+    (
+        "journeyctl ingest",
+        "ingest::files_are_read_counted_and_reported",
+    ),
+    (
+        "journeyctl customer show",
+        "customers::show_timeline_and_export",
+    ),
+    (
+        "journeyctl customer timeline",
+        "customers::show_timeline_and_export",
+    ),
+    (
+        "journeyctl customer export",
+        "customers::show_timeline_and_export",
+    ),
+    (
+        "journeyctl worker",
+        "effects::the_worker_command_prints_and_acknowledges",
+    ),
+    (
+        "journeyctl simulate",
+        "simulate::a_simulation_counts_what_would_happen",
+    ),
+    ("loadtest run", "load::advance_proves_its_sums"),
+    (
+        "IngestService/Ingest",
+        "ingest::a_batch_is_answered_event_by_event",
+    ),
+    (
+        "IngestService/IngestStream",
+        "ingest::batches_of_a_stream_are_answered_in_order",
+    ),
+    (
+        "JourneyService/CheckJourneys",
+        "authoring::check_reports_every_problem_with_its_place",
+    ),
+    (
+        "JourneyService/PublishJourneys",
+        "authoring::publish_list_show_and_counts",
+    ),
+    (
+        "JourneyService/ListJourneys",
+        "authoring::publish_list_show_and_counts",
+    ),
+    (
+        "JourneyService/GetJourney",
+        "authoring::publish_list_show_and_counts",
+    ),
+    (
+        "JourneyService/GetJourneyCounts",
+        "authoring::publish_list_show_and_counts",
+    ),
+    (
+        "CustomerService/GetCustomer",
+        "customers::show_timeline_and_export",
+    ),
+    (
+        "CustomerService/ListCustomers",
+        "customers::show_timeline_and_export",
+    ),
+    (
+        "CustomerService/ListInstances",
+        "customers::show_timeline_and_export",
+    ),
+    (
+        "CustomerService/GetTimeline",
+        "customers::show_timeline_and_export",
+    ),
+    (
+        "WorkerService/Work",
+        "effects::an_effect_comes_back_until_it_is_settled",
+    ),
+    (
+        "grpc.health.v1.Health/Check",
+        "api::health_and_reflection_answer",
+    ),
+    (
+        "grpc.reflection.v1.ServerReflection",
+        "api::health_and_reflection_answer",
+    ),
+];
+
+fn help(program: &str, words: &[&str]) -> String {
+    let output = programs()
+        .command(program)
+        .args(words)
+        .arg("--help")
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Subcommands of a help text.
+fn subcommands(help: &str) -> Vec<String> {
+    help.lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| line.starts_with("  "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|word| *word != "help")
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_command_has_a_test() {
+    let mut found = BTreeSet::new();
+    for program in ["journeyd", "journeyctl", "loadtest"] {
+        let commands = subcommands(&help(program, &[]));
+        assert!(!commands.is_empty(), "{program} --help lists no commands");
+        for command in commands {
+            let inner = subcommands(&help(program, &[&command]));
+            if inner.is_empty() {
+                found.insert(format!("{program} {command}"));
+            }
+            found.extend(
+                inner
+                    .iter()
+                    .map(|verb| format!("{program} {command} {verb}")),
+            );
+        }
+    }
+    let shown: BTreeSet<String> = SHOWN_BY
+        .iter()
+        .map(|(command, _)| (*command).to_owned())
+        .filter(|command| command.starts_with("journey") || command.starts_with("loadtest"))
+        .collect();
+    assert_eq!(
+        found, shown,
+        "the list in tests/it/commands.rs and the programs differ"
+    );
+}
+
+#[test]
+fn every_rpc_has_a_test() {
+    let proto = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/journey/v1");
+    let mut found = BTreeSet::new();
+    for file in std::fs::read_dir(proto).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let mut service = "";
+        for line in text.lines() {
+            let words: Vec<&str> = line
+                .split([' ', '('])
+                .filter(|word| !word.is_empty())
+                .collect();
+            match words.as_slice() {
+                ["service", name, ..] => service = name,
+                ["rpc", name, ..] => {
+                    found.insert(format!("{service}/{name}"));
+                }
+                _ => {}
+            }
+        }
+    }
+    let shown: BTreeSet<String> = SHOWN_BY
+        .iter()
+        .map(|(command, _)| (*command).to_owned())
+        .filter(|command| command.contains("Service/"))
+        .collect();
+    assert_eq!(
+        found, shown,
+        "the list in tests/it/commands.rs and the services differ"
+    );
+}

@@ -1,0 +1,150 @@
+//! Effects out: claims, acks, redelivery, channels.
+
+use std::collections::BTreeSet;
+
+use journey_client::wire::outcome::Result as Outcome;
+use journey_client::wire::outcome_result::Status as OutcomeStatus;
+use journey_client::{WorkerMessage, WorkerSession, wire};
+
+use crate::world::{World, accept, event};
+
+const HELLO: &str = "\
+journey: hello
+entry: [ { event: signed_up } ]
+steps:
+  greet: { message: { content: hi, channels: [push, email], await: sent }, next: end, on_error: end }
+---
+content: hi
+variants: [ { channel: email, subject: Hi, body: 'Hello {{ customer.id }}' }, { channel: push, body: Hey } ]
+";
+
+async fn next_effect(session: &mut WorkerSession) -> anyhow::Result<wire::Effect> {
+    loop {
+        if let WorkerMessage::Effect(effect) = session.next().await? {
+            return Ok(*effect);
+        }
+    }
+}
+
+async fn settle(
+    session: &mut WorkerSession,
+    effect: &wire::Effect,
+    result: Outcome,
+) -> anyhow::Result<OutcomeStatus> {
+    let outcome = wire::Outcome {
+        effect_id: effect.effect_id.clone(),
+        attempt: effect.attempt,
+        result: result.into(),
+        reason: "test".to_owned(),
+    };
+    session.settle(vec![outcome]).await?;
+    loop {
+        if let WorkerMessage::Results(results) = session.next().await? {
+            return Ok(results[0].status());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_effect_comes_back_until_it_is_settled() -> anyhow::Result<()> {
+    let mut world = World::with_journeys(HELLO).await?;
+    accept(&world.client, event("ann", "1", "signed_up")).await?;
+    let mut session = world.client.work(wire::Subscribe::default()).await?;
+    let first = next_effect(&mut session).await?;
+    assert_eq!((first.channel.as_str(), first.attempt), ("push", 1));
+    assert!(
+        !first.why.is_empty() && first.until.is_some() && first.purpose == "service",
+        "{first:?}"
+    );
+    assert_eq!(first.rendered["body"], "Hey");
+    // Failed for now: the same effect comes again, with the next attempt.
+    assert_eq!(
+        settle(&mut session, &first, Outcome::FailedForNow).await?,
+        OutcomeStatus::Recorded
+    );
+    let second = next_effect(&mut session).await?;
+    assert_eq!((&second.effect_id, second.attempt), (&first.effect_id, 2));
+    // A crash of the node changes neither the id nor what was recorded.
+    world.crash().await?;
+    let mut session = world.client.work(wire::Subscribe::default()).await?;
+    assert_eq!(
+        settle(&mut session, &second, Outcome::FailedForGood).await?,
+        OutcomeStatus::Recorded
+    );
+    assert_eq!(
+        settle(&mut session, &second, Outcome::Sent).await?,
+        OutcomeStatus::Settled
+    );
+    // The next channel is another effect.
+    let email = next_effect(&mut session).await?;
+    assert_eq!((email.channel.as_str(), email.attempt), ("email", 1));
+    assert_ne!(email.effect_id, first.effect_id);
+    assert_eq!(email.rendered["body"], "Hello ann");
+    assert_eq!(
+        settle(&mut session, &email, Outcome::Sent).await?,
+        OutcomeStatus::Recorded
+    );
+    let counts = crate::world::counts(&world.client, "hello").await?;
+    assert_eq!((counts.completed, counts.active), (1, 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_worker_takes_only_its_channels_and_its_credit() -> anyhow::Result<()> {
+    let world = World::with_journeys(HELLO).await?;
+    for number in 0..5 {
+        accept(
+            &world.client,
+            event(&format!("c{number}"), "1", "signed_up"),
+        )
+        .await?;
+    }
+    let email = wire::Subscribe {
+        channels: vec!["email".to_owned()],
+        ..Default::default()
+    };
+    let _idle = world.client.work(email).await?;
+    let push = wire::Subscribe {
+        channels: vec!["push".to_owned()],
+        credit: 2,
+        ..Default::default()
+    };
+    let mut session = world.client.work(push).await?;
+    let mut ids = BTreeSet::new();
+    for _ in 0..5 {
+        let effect = next_effect(&mut session).await?;
+        assert_eq!(effect.channel, "push");
+        assert!(ids.insert(effect.effect_id.clone()), "an effect came twice");
+        settle(&mut session, &effect, Outcome::Sent).await?;
+    }
+    assert_eq!(ids.len(), 5);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_worker_command_prints_and_acknowledges() -> anyhow::Result<()> {
+    let world = World::with_journeys(HELLO).await?;
+    for number in 0..3 {
+        accept(
+            &world.client,
+            event(&format!("c{number}"), "1", "signed_up"),
+        )
+        .await?;
+    }
+    let output = world.ctl.run(&["worker", "--limit", "3"])?;
+    assert_eq!(output.code, 0, "{output:?}");
+    let customers: BTreeSet<String> = output
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|effect| effect["customerId"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        customers,
+        BTreeSet::from(["c0", "c1", "c2"].map(str::to_owned))
+    );
+    let counts = crate::world::counts(&world.client, "hello").await?;
+    assert_eq!(counts.completed, 3);
+    world.expect_no_warnings();
+    Ok(())
+}

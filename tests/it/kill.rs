@@ -1,0 +1,1 @@
+//! Placeholder until the runs on real data are written below.
