@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use journey_types::{
     AggregateId, BirthIndex, Channel, ContentId, ContentVersion, CustomerEvent, CustomerKey,
-    DefinitionVersion, InstanceNumber, JourneyId, Sequence, StepId, Timestamp, Value,
+    DefinitionVersion, Fingerprint, InstanceNumber, JourneyId, Sequence, StepId, Timestamp, Value,
 };
 
 use crate::dedupe::Dedupe;
 use crate::event::{RaisedEvent, Rest};
+use crate::size;
 
 /// One customer.
 ///
@@ -80,6 +81,12 @@ impl CustomerState {
     pub fn next_due_at(&self) -> Option<Timestamp> {
         let timers = self.instances.values().flat_map(|i| &i.rest.timers);
         timers.map(|timer| timer.due_at).min()
+    }
+
+    /// About how many bytes it takes when encoded, remembered event ids included. Walks over the whole state.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        size::of_state(self) + self.dedupe.n_ids_max() * size_of::<(Fingerprint, Timestamp)>()
     }
 
     /// After which instant this customer has something to do by itself: its earliest timer, or a paused turn that

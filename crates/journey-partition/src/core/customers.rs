@@ -1,10 +1,15 @@
 //! All customers in memory: found by key, scheduled round-robin, passivated when unused for longest.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 
+use journey_customer::CustomerState;
 use journey_types::{CustomerKey, Timestamp};
 
 use crate::core::hosted::{Hosted, Lifecycle};
+use crate::core::limits::{
+    COMMITS_BETWEEN_MEASURES, HOSTED_OVERHEAD_BYTES, HOSTED_SIZE_BYTES_MAX, PASSIVATION_LOOKS_MAX,
+};
 
 /// A place in the table of hosted customers; stable while the customer is hosted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,7 +18,8 @@ pub(crate) struct HostedIdx(usize);
 /// The hosted customers.
 ///
 /// # Invariants
-/// Every occupied place is found by its key and stands in the order of use; a customer in the ready queue is hosted.
+/// Every occupied place is found by its key and stands in the order of use; a customer in the ready queue is hosted;
+/// `size_bytes` is the sum of the places' sizes.
 #[derive(Debug)]
 pub(crate) struct Customers {
     places: Vec<Option<Box<Hosted>>>,
@@ -23,6 +29,8 @@ pub(crate) struct Customers {
     by_use: BTreeMap<u64, usize>,
     uses: u64,
     hosted_max: usize,
+    size_bytes: usize,
+    size_bytes_max: usize,
 }
 
 impl Customers {
@@ -35,7 +43,30 @@ impl Customers {
             by_use: BTreeMap::new(),
             uses: 0,
             hosted_max,
+            size_bytes: 0,
+            size_bytes_max: HOSTED_SIZE_BYTES_MAX,
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn limit_size_bytes(&mut self, size_bytes_max: usize) {
+        self.size_bytes_max = size_bytes_max;
+    }
+
+    /// Holds a state that the replica has applied, and measures it from time to time.
+    pub(crate) fn set_committed(&mut self, idx: HostedIdx, state: Arc<CustomerState>) {
+        let hosted = self.get_mut(idx);
+        if hosted.commits_until_measured > 0 {
+            hosted.commits_until_measured -= 1;
+        } else {
+            // Soon again while it is young, since the young grow fastest.
+            hosted.measured_every = (hosted.measured_every * 2 + 1).min(COMMITS_BETWEEN_MEASURES);
+            hosted.commits_until_measured = hosted.measured_every - 1;
+            let size_bytes = HOSTED_OVERHEAD_BYTES + state.size_bytes();
+            let before = std::mem::replace(&mut hosted.size_bytes, size_bytes);
+            self.size_bytes = self.size_bytes - before + size_bytes;
+        }
+        self.get_mut(idx).set_committed(state);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -129,7 +160,9 @@ impl Customers {
     pub(crate) fn passivate(&mut self, stamp: Timestamp) -> usize {
         let mut n_passivated = 0;
         let mut n_looked_at = 0;
-        while self.by_key.len() > self.hosted_max && n_looked_at < self.by_use.len() {
+        while (self.by_key.len() > self.hosted_max || self.size_bytes > self.size_bytes_max)
+            && n_looked_at < self.by_use.len().min(PASSIVATION_LOOKS_MAX)
+        {
             n_looked_at += 1;
             let Some((_, idx)) = self.by_use.first_key_value().map(|(k, v)| (*k, *v)) else {
                 break;
@@ -162,6 +195,7 @@ impl Customers {
             .take()
             .expect("only hosted customers are dropped");
         self.by_key.remove(&hosted.key);
+        self.size_bytes -= hosted.size_bytes;
         self.by_use.remove(&hosted.used);
         // A place that still stands in the ready queue is used again only after the queue has passed it.
         if hosted.is_queued {

@@ -74,6 +74,11 @@ pub(crate) struct Hosted {
     pub(crate) is_queued: bool,
     /// The place in the order of last use.
     pub(crate) used: u64,
+    /// What it takes in memory, as last measured; kept by the table of customers.
+    pub(crate) size_bytes: usize,
+    /// Commits until it is measured again, and how many lie between two measures.
+    pub(crate) commits_until_measured: u8,
+    pub(crate) measured_every: u8,
     strikes: VecDeque<Timestamp>,
     last_panic: String,
 }
@@ -90,6 +95,9 @@ impl Hosted {
             claims: Vec::new(),
             is_queued: false,
             used: 0,
+            size_bytes: 0,
+            commits_until_measured: 0,
+            measured_every: 0,
             strikes: VecDeque::new(),
             last_panic: String::new(),
         }
@@ -119,6 +127,7 @@ impl Hosted {
         self.head = None;
         self.committed = None;
         self.next_due_at = None;
+        self.commits_until_measured = 0;
         if self.lifecycle == Lifecycle::AwaitingCommit {
             self.lifecycle = Lifecycle::Idle;
         }

@@ -11,6 +11,15 @@ pub const ENTRY_SIZE_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const PROPOSALS_IN_FLIGHT_MAX: usize = 2;
 /// Turns of one call of the core, so that turns without facts (duplicates, stale timers) cannot hold its thread.
 pub const TURNS_PER_CALL_MAX: usize = 1_024;
+/// Bytes of customers kept in memory by one partition, about: 16 partitions of a node then hold at most 1 GiB, whatever
+/// the number of customers that an operator allows.
+pub const HOSTED_SIZE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// A customer is measured anew after so many of its commits: measuring walks over the whole state.
+pub const COMMITS_BETWEEN_MEASURES: u8 = 16;
+/// What a hosted customer takes beside its state: mailbox, indexes, shared pointers.
+pub const HOSTED_OVERHEAD_BYTES: usize = 1_024;
+/// Customers that one call looks at for passivation: more than one call brings in, and bounded where all are busy.
+pub const PASSIVATION_LOOKS_MAX: usize = 2_048;
 /// Customers whose timers fire in one batch: DESIGN section 5.
 pub const TIMER_FIRES_PER_BATCH_MAX: usize = 256;
 /// Bytes of a batch that timers may take: half, so that a million timers due at once never starve ingest.

@@ -37,12 +37,12 @@ impl PartitionCore {
             reply,
             turn_at,
         } = turn;
-        let hosted = self.customers.get_mut(idx);
         assert!(
-            hosted.lifecycle == Lifecycle::AwaitingCommit,
+            self.customers.get(idx).lifecycle == Lifecycle::AwaitingCommit,
             "only a customer that awaits its commit can get it"
         );
-        hosted.set_committed(state);
+        self.customers.set_committed(idx, state);
+        let hosted = self.customers.get_mut(idx);
         if let Origin::Worker { effect, .. } = mail.origin {
             hosted.claims.retain(|claimed| *claimed != effect);
         }

@@ -96,14 +96,14 @@ impl PartitionCore {
         &mut self,
         idx: HostedIdx,
     ) -> Result<Arc<CustomerState>, PartitionError> {
-        let hosted = self.customers.get_mut(idx);
+        let hosted = self.customers.get(idx);
         if let Some(head) = &hosted.head {
             return Ok(Arc::clone(head));
         }
         let loaded = self.reader.customer(&hosted.key)?;
         let unborn = || Arc::new(CustomerState::new(hosted.key.clone()));
         let state = loaded.unwrap_or_else(unborn);
-        hosted.set_committed(Arc::clone(&state));
+        self.customers.set_committed(idx, Arc::clone(&state));
         self.counters.n_activations += 1;
         Ok(state)
     }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use journey_customer::{Command, EventBody, IngestMode, Reply, decide};
 use journey_model::{Catalog, PublishedDocument, Source, check};
+use journey_storage::limits::STATE_VALUE_SIZE_BYTES_MAX;
+use journey_storage::{CrashPoint, MemoryEngine};
 use journey_types::{
     CatalogRevision, ClusterKey, CustomerEvent, CustomerId, CustomerKey, EventId, EventName,
     SourceName, TimeSpan, Timestamp, WorkspaceId,
@@ -229,4 +231,39 @@ fn without_the_worker_effects_stay_in_the_outbox() {
             ..
         }]
     ));
+}
+
+#[test]
+fn a_partition_opened_again_goes_on_from_its_checkpoint() {
+    let engine = MemoryEngine::new(STATE_VALUE_SIZE_BYTES_MAX);
+    let survivor = {
+        let mut solo = SoloPartition::open(options(true), Arc::new(engine.clone())).unwrap();
+        buy(&mut solo, "ann", "1");
+        solo.checkpoint().unwrap();
+        buy(&mut solo, "bob", "1");
+        engine.crash(CrashPoint::Flushed)
+    };
+    let mut options = options(true);
+    options.start = start().plus(TimeSpan::from_days(40));
+    let mut solo = SoloPartition::open(options, Arc::new(survivor)).unwrap();
+    assert_eq!(
+        solo.core().counters().n_fires,
+        1,
+        "overdue, fired as soon as it leads"
+    );
+    assert!(
+        solo.customer(&key("bob")).unwrap().is_none(),
+        "this journal is not kept"
+    );
+    let again = buy(&mut solo, "ann", "2");
+    assert!(
+        matches!(
+            again,
+            Answer::Done {
+                reply: Reply::Accepted,
+                ..
+            }
+        ),
+        "{again:?}"
+    );
 }

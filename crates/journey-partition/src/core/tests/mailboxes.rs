@@ -91,6 +91,19 @@ fn customers_unused_for_longest_are_passivated_and_come_back_as_they_were() {
 }
 
 #[test]
+fn large_customers_are_passivated_by_their_bytes() {
+    let mut bed = Bed::leading();
+    bed.core.customers.limit_size_bytes(1024 * 1024);
+    for n in 0..20 {
+        bed.send(&format!("customer{n:02}"), "grow_100", "1");
+        bed.commit_all();
+    }
+    let n_hosted = bed.core.status(bed.now).n_hosted;
+    assert!((8..=10).contains(&n_hosted), "{n_hosted}");
+    assert_eq!(bed.core.lifecycle(&key("customer19")), Lifecycle::Idle);
+}
+
+#[test]
 fn a_turn_that_paused_goes_on_before_other_commands() {
     let mut bed = Bed::leading();
     let commands = vec![
