@@ -1,6 +1,9 @@
 //! sled against the contract, and each of its known traps.
 
 mod killed;
+// It preloads a library that stands in front of the C library's calls.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod power_cut;
 
 use std::fs;
 use std::path::Path;
@@ -21,6 +24,13 @@ fn options(path: &Path) -> SledOptions {
 
 fn open(path: &Path) -> Result<SledEngine, StorageError> {
     SledEngine::open(options(path))
+}
+
+fn open_with_segments(path: &Path, segment_size_bytes: usize) -> Result<SledEngine, StorageError> {
+    SledEngine::open(SledOptions {
+        segment_size_bytes,
+        ..options(path)
+    })
 }
 
 /// A database that holds one flushed row and is closed again.

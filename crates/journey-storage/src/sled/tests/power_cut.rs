@@ -1,0 +1,240 @@
+//! Cuts the power of a real sled database, by replaying its recorded writes.
+//!
+//! A child process writes and acknowledges rounds while a preloaded library records what reaches the data file. For a
+//! cut somewhere in the recording, everything before the last fsync is kept, and of what came after it some writes are
+//! kept and others lost, in any order, as disks do it. Then the acknowledged rounds must be there.
+
+use std::env;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::open_with_segments;
+use crate::conformance::crash;
+
+const CHILD: &str = "sled::tests::power_cut::writes_rounds_for_the_recorder";
+const DATA_FILE: &str = "RECORDER_DATA_FILE";
+/// The smallest that is safe, so that many are written, freed and used again.
+const SEGMENT_SIZE_BYTES: usize = 2 * 1024 * 1024;
+/// Enough rounds to use segments again, and so few flushes that several segments are written between two.
+const N_ROUNDS: u64 = 600;
+const ROUNDS_PER_FLUSH: u64 = 150;
+const ACKNOWLEDGED: &str = "recorded child acknowledges round ";
+
+/// The child's side; run as an ordinary test it writes one flush's worth of rounds in a folder of its own.
+#[test]
+fn writes_rounds_for_the_recorder() {
+    let own = tempfile::tempdir().unwrap();
+    let told = env::var_os(DATA_FILE);
+    let n_rounds = if told.is_some() {
+        N_ROUNDS
+    } else {
+        ROUNDS_PER_FLUSH
+    };
+    let folder = told
+        .as_deref()
+        .map_or(own.path(), |file| Path::new(file).parent().unwrap());
+    let engine = open_with_segments(folder, SEGMENT_SIZE_BYTES).unwrap();
+    for round in 1..=n_rounds {
+        crash::write_unflushed_round(&engine, round).unwrap();
+        if round % ROUNDS_PER_FLUSH == 0 {
+            crate::Engine::flush_durable(&engine).unwrap();
+            if told.is_some() {
+                writeln!(std::io::stdout(), "{ACKNOWLEDGED}{round}").unwrap();
+            }
+        }
+    }
+    assert_eq!(crash::check_survivor(&engine, n_rounds).unwrap(), n_rounds);
+}
+
+enum Record<'a> {
+    Written { offset: usize, bytes: &'a [u8] },
+    SyncBegun,
+    Truncated { size_bytes: usize },
+    Printed(&'a [u8]),
+}
+
+fn parse(mut recording: &[u8]) -> Vec<Record<'_>> {
+    let mut records = Vec::new();
+    while !recording.is_empty() {
+        let (header, rest) = recording.split_at(24);
+        let number = |at: usize| {
+            let bytes = header[at * 8..][..8].try_into().unwrap();
+            usize::try_from(u64::from_le_bytes(bytes)).unwrap()
+        };
+        let (kind, a, b) = (number(0), number(1), number(2));
+        let (bytes, rest) = rest.split_at(if matches!(kind, 1 | 4) { b } else { 0 });
+        recording = rest;
+        records.push(match kind {
+            1 => Record::Written { offset: a, bytes },
+            2 => Record::SyncBegun,
+            3 => Record::Truncated { size_bytes: a },
+            4 => Record::Printed(bytes),
+            kind => panic!("record of kind {kind}"),
+        });
+    }
+    records
+}
+
+impl Record<'_> {
+    fn replay(&self, file: &mut Vec<u8>) {
+        match self {
+            Self::Written { offset, bytes } => {
+                let end = offset + bytes.len();
+                file.resize(file.len().max(end), 0);
+                file[*offset..end].copy_from_slice(bytes);
+            }
+            Self::Truncated { size_bytes } => file.resize(*size_bytes, 0),
+            Self::SyncBegun | Self::Printed(_) => {}
+        }
+    }
+
+    fn acknowledged(&self) -> Option<u64> {
+        let Self::Printed(bytes) = self else {
+            return None;
+        };
+        let text = std::str::from_utf8(bytes).unwrap();
+        let (_, round) = text.trim_end().split_once(ACKNOWLEDGED)?;
+        Some(round.parse().unwrap())
+    }
+}
+
+/// What of the writes since the last fsync a cut leaves.
+#[derive(Debug, Clone, Copy)]
+enum Kept {
+    Nothing,
+    /// Writes inside the file as it was; its growth is lost, as with a file system that journals metadata.
+    Overwrites,
+    /// Every other write or so.
+    Half,
+}
+
+/// A file, what it is sure to hold, and what has come since the last fsync.
+#[derive(Default)]
+struct Disk<'a> {
+    synced: Vec<u8>,
+    unsynced: Vec<&'a Record<'a>>,
+    acknowledged: u64,
+}
+
+impl<'a> Disk<'a> {
+    fn take(&mut self, record: &'a Record<'a>) {
+        match record {
+            Record::Written { .. } | Record::Truncated { .. } => self.unsynced.push(record),
+            Record::SyncBegun => {
+                let unsynced = std::mem::take(&mut self.unsynced);
+                unsynced
+                    .iter()
+                    .for_each(|record| record.replay(&mut self.synced));
+            }
+            Record::Printed(_) => {
+                self.acknowledged = record.acknowledged().unwrap_or(self.acknowledged);
+            }
+        }
+    }
+
+    fn cut(&self, kept: Kept, seed: u64) -> Vec<u8> {
+        let mut file = self.synced.clone();
+        for (number, record) in (0_u64..).zip(&self.unsynced) {
+            let is_kept = match (kept, record) {
+                (Kept::Nothing, _) => false,
+                (Kept::Overwrites, Record::Written { offset, bytes }) => {
+                    offset + bytes.len() <= self.synced.len()
+                }
+                (Kept::Overwrites, _) => false,
+                (Kept::Half, _) => mix(seed, number).is_multiple_of(2),
+            };
+            if is_kept {
+                record.replay(&mut file);
+            }
+        }
+        file
+    }
+}
+
+fn mix(seed: u64, number: u64) -> u64 {
+    xorshift(xorshift(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (number + 1)) >> 7)
+}
+
+fn xorshift(mut state: u64) -> u64 {
+    state = state.wrapping_mul(0x2545_F491_4F6C_DD1D);
+    state ^= state >> 29;
+    state ^= state << 17;
+    state ^ (state >> 31)
+}
+
+/// Runs the child under the recorder, or says why that cannot be.
+fn record(folder: &Path) -> Result<Vec<u8>, String> {
+    let (library, source) = (folder.join("recorder.so"), folder.join("recorder.c"));
+    fs::write(&source, include_str!("power_cut/recorder.c")).unwrap();
+    let compiled = Command::new("cc")
+        .args(["-O1", "-shared", "-fPIC", "-o"])
+        .args([&library, &source])
+        .args(["-ldl", "-lpthread"])
+        .output()
+        .map_err(|error| format!("no C compiler: {error}"))?;
+    assert!(
+        compiled.status.success(),
+        "{}",
+        String::from_utf8_lossy(&compiled.stderr)
+    );
+    let recording = folder.join("recording");
+    let ran = Command::new(env::current_exe().unwrap())
+        .args([CHILD, "--exact", "--nocapture", "--test-threads=1"])
+        .env("LD_PRELOAD", &library)
+        .env(DATA_FILE, folder.join("database/db"))
+        .env("RECORDER_RECORDING", &recording)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    Ok(fs::read(recording).unwrap())
+}
+
+#[test]
+fn power_cut_leaves_every_acknowledged_round() {
+    let n_cuts = if env::var_os("RUN_SLOW_TESTS").is_some() {
+        400
+    } else {
+        15
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().canonicalize().unwrap();
+    let recording = match record(&folder) {
+        Ok(recording) => recording,
+        Err(reason) => return println!("skipped: {reason}"),
+    };
+    let records = parse(&recording);
+    let mut disk = Disk::default();
+    let mut most_unsynced = 0;
+    let mut seed = 0;
+    let step = records.len() / n_cuts;
+    for (number, record) in records.iter().enumerate() {
+        disk.take(record);
+        most_unsynced = most_unsynced.max(disk.unsynced.len());
+        // The first ones make the database; the rest is cut evenly, and not at the same places of each step.
+        if number < 50 || number % step != step / 2 {
+            continue;
+        }
+        seed += 1;
+        let kept = [Kept::Half, Kept::Overwrites, Kept::Nothing][number / step % 3];
+        let left = folder.join("left");
+        fs::create_dir_all(&left).unwrap();
+        fs::copy(folder.join("database/conf"), left.join("conf")).unwrap();
+        fs::write(left.join("db"), disk.cut(kept, seed)).unwrap();
+        let what = format!("cut {seed} after record {number}, {kept:?} kept");
+        let engine = open_with_segments(&left, SEGMENT_SIZE_BYTES);
+        let engine = engine.unwrap_or_else(|error| panic!("{what}: {error}"));
+        let survivor = crash::check_survivor(&engine, disk.acknowledged);
+        survivor.unwrap_or_else(|error| panic!("{what}: {error}"));
+        drop(engine);
+        fs::remove_dir_all(&left).unwrap();
+    }
+    assert_eq!(disk.acknowledged, N_ROUNDS);
+    assert!(most_unsynced > 2, "no cut lost anything");
+}
