@@ -1,22 +1,26 @@
 //! The engine on disk: sled 0.34.7 with its known traps closed.
 //!
-//! sled's flush is not an fsync on Linux, and it uses segments again that only such flushes had freed; a crash while it
-//! opens leaves a file that blocks every later open; it moves large pages to side files that it never syncs; and its
-//! backward scan panics on some keys. All of that is handled here and nowhere else.
+//! sled's flush is not an fsync on Linux, and it relies on such flushes where it uses space again; a crash while it opens
+//! leaves a file that blocks every later open; it moves large pages to side files that it never syncs; and its backward
+//! scan panics on some keys. All of that is handled here and nowhere else.
 
+mod barrier;
+mod database;
 mod key;
 mod open;
 mod tree;
 
-use std::fs::{self, File};
+use std::fs;
+use std::ops::Bound;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
+use self::database::Database;
 use self::tree::SledTree;
-use crate::engine::{Engine, Tree};
+use crate::engine::{Engine, Put, Tree};
 use crate::error::StorageError;
 use crate::files::io_error;
+use crate::limits::SCAN_PAGE_ROWS;
 
 /// sled makes this tree by itself; ours never use it.
 const DEFAULT_TREE: &[u8] = b"__sled__default";
@@ -42,21 +46,6 @@ pub struct SledEngine {
     database: Arc<Database>,
 }
 
-/// The fields are dropped in this order, so that the lock goes last.
-struct Database {
-    db: ::sled::Db,
-    /// Our own handle of sled's data file, for the fsync that sled leaves out.
-    file: File,
-    path: PathBuf,
-    value_size_bytes_max: usize,
-    /// Log bytes that sled may write before the next fsync.
-    unsynced_bytes_max: i64,
-    /// sled's log position up to which everything has been fsynced.
-    synced_lsn: AtomicI64,
-    flush_failed: AtomicBool,
-    _lock: File,
-}
-
 impl SledEngine {
     /// Opens the database, creating it when it is not there.
     ///
@@ -69,55 +58,6 @@ impl SledEngine {
         };
         engine.verify()?;
         Ok(engine)
-    }
-}
-
-impl Database {
-    fn failed(&self, attempt: &str, error: impl std::fmt::Display) -> StorageError {
-        StorageError::engine(format!("{attempt} {}", self.path.display()), error)
-    }
-
-    fn check_writable(&self) -> Result<(), StorageError> {
-        // Acquire pairs with the store after a failed flush: whoever saw that failure is refused here.
-        if self.flush_failed.load(Ordering::Acquire) {
-            let database = self.path.display().to_string();
-            return Err(StorageError::FlushFailed { database });
-        }
-        Ok(())
-    }
-
-    /// The position in sled's log up to which everything has been handed to the system. Hidden in sled's API, whose
-    /// version is pinned.
-    fn written_lsn(&self) -> i64 {
-        self.db.context.pagecache.log.stable_offset()
-    }
-
-    /// Makes everything that sled has handed to the system survive a power cut.
-    fn sync(&self) -> Result<(), StorageError> {
-        let written_lsn = self.written_lsn();
-        let synced = self.file.sync_data();
-        if synced.is_err() {
-            // After a failed fsync the kernel may drop the pages and let the next one succeed without them.
-            self.flush_failed.store(true, Ordering::Release);
-        }
-        synced.map_err(io_error("syncing", &self.path.join("db")))?;
-        self.synced_lsn.fetch_max(written_lsn, Ordering::AcqRel);
-        Ok(())
-    }
-
-    /// Fsyncs before sled can use segments again whose rows moved to places that no fsync has covered.
-    ///
-    /// sled frees a segment once its rows lie in later segments that it believes stable, at the earliest one whole
-    /// segment later. It believes so after a `sync_file_range`, which covers neither the disk's cache nor the growth of
-    /// the file. A power cut could then keep the new contents of the old segment and lose the later ones, and with them
-    /// rows that were flushed long ago (34 of 60 simulated power cuts, with 5 to 20 MB written since the last fsync). So
-    /// every call that writes comes here, and half a segment at most is written between two fsyncs.
-    fn sync_when_due(&self) -> Result<(), StorageError> {
-        let unsynced_bytes = self.written_lsn() - self.synced_lsn.load(Ordering::Acquire);
-        if unsynced_bytes > self.unsynced_bytes_max {
-            self.sync()?;
-        }
-        Ok(())
     }
 }
 
@@ -144,19 +84,25 @@ impl Engine for SledEngine {
 
     fn remove_tree(&self, name: &str) -> Result<bool, StorageError> {
         let database = &self.database;
-        database.check_writable()?;
+        if !self.tree_names().iter().any(|existing| existing == name) {
+            return Ok(false);
+        }
+        // Rows first, since sled removes a whole tree without a chance to fsync in between.
+        let tree = self.tree(name)?;
+        loop {
+            let rows = tree.range(Bound::Unbounded, Bound::Unbounded, SCAN_PAGE_ROWS)?;
+            if rows.is_empty() {
+                break;
+            }
+            let removals: Vec<Put> = rows.into_iter().map(|(key, _)| Put::remove(key)).collect();
+            tree.put_ordered(&removals)?;
+        }
         let removed = database.db.drop_tree(name);
         removed.map_err(|error| database.failed(&format!("removing tree {name} of"), error))
     }
 
     fn flush_durable(&self) -> Result<(), StorageError> {
-        let database = &self.database;
-        database.check_writable()?;
-        if let Err(error) = database.db.flush() {
-            database.flush_failed.store(true, Ordering::Release);
-            return Err(database.failed("flushing", error));
-        }
-        database.sync()
+        self.database.flush()
     }
 
     fn size_bytes(&self) -> Result<u64, StorageError> {

@@ -3,9 +3,9 @@
 use std::fs::{self, File, OpenOptions};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64};
 
-use super::{Database, SledOptions};
+use super::SledOptions;
+use super::database::{Database, Opened};
 use crate::error::StorageError;
 use crate::files::{create_folder, io_error, lock_folder, poll_lock, sync_folder};
 use crate::limits::leaf_fits;
@@ -31,20 +31,18 @@ pub(super) fn open(options: SledOptions) -> Result<Database, StorageError> {
         .path(&path)
         .segment_size(segment_size_bytes)
         .cache_capacity(cache_capacity_bytes)
-        // Its own thread would clean segments between our fsyncs, see `Database::sync_when_due`.
+        // Its own thread would clean segments between our fsyncs, see `Database::admit`.
         .flush_every_ms(None);
     let db = open_alone(&config, &path)?;
     sync_files(&path)?;
-    Ok(Database {
+    Ok(Database::new(Opened {
         file: open_file(&path.join("db"))?,
-        path,
-        value_size_bytes_max,
-        unsynced_bytes_max: i64::try_from(segment_size_bytes / 2).unwrap_or(i64::MAX),
-        synced_lsn: AtomicI64::new(db.context.pagecache.log.stable_offset()),
         db,
-        flush_failed: AtomicBool::new(false),
-        _lock: lock,
-    })
+        lock,
+        path,
+        segment_size_bytes,
+        value_size_bytes_max,
+    }))
 }
 
 /// sled writes an index of its log at every open. A crash meanwhile leaves `snap.X.generating`, which every later open

@@ -3,7 +3,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::Database;
+use super::database::Database;
 use super::key::{decode, encode, encode_bound};
 use crate::engine::{Put, Row, Tree, check_batch_size, check_sizes, is_empty_range};
 use crate::error::StorageError;
@@ -51,12 +51,12 @@ impl Tree for SledTree {
     fn put_ordered(&self, puts: &[Put]) -> Result<(), StorageError> {
         self.check_writable(puts)?;
         for put in puts {
+            self.database.admit(std::slice::from_ref(put))?;
             match &put.value {
                 Some(value) => self.tree.insert(encode(&put.key), value.as_slice()),
                 None => self.tree.remove(encode(&put.key)),
             }
             .map_err(self.failed("writing to"))?;
-            self.database.sync_when_due()?;
         }
         Ok(())
     }
@@ -64,6 +64,7 @@ impl Tree for SledTree {
     fn apply_atomic(&self, puts: &[Put]) -> Result<(), StorageError> {
         self.check_writable(puts)?;
         check_batch_size(&self.name, puts)?;
+        self.database.admit(puts)?;
         let mut batch = ::sled::Batch::default();
         for put in puts {
             match &put.value {
@@ -72,8 +73,7 @@ impl Tree for SledTree {
             }
         }
         let applied = self.tree.apply_batch(batch);
-        applied.map_err(self.failed("writing a batch to"))?;
-        self.database.sync_when_due()
+        applied.map_err(self.failed("writing a batch to"))
     }
 
     fn range(

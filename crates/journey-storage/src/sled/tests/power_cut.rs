@@ -228,6 +228,8 @@ fn power_cut_leaves_every_acknowledged_round() {
         fs::copy(folder.join("database/conf"), left.join("conf")).unwrap();
         fs::write(left.join("db"), disk.cut(kept, seed)).unwrap();
         let what = format!("cut {seed} after record {number}, {kept:?} kept");
+        // Shown when a check below panics.
+        println!("{what}");
         let engine = open_with_segments(&left, SEGMENT_SIZE_BYTES);
         let engine = engine.unwrap_or_else(|error| panic!("{what}: {error}"));
         let survivor = crash::check_survivor(&engine, disk.acknowledged);
