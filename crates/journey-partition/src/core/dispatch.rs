@@ -91,13 +91,12 @@ impl PartitionCore {
     }
 
     /// Forgets a claim that nobody waits for any more, before it was decided.
-    pub(crate) fn drop_claim(&mut self, idx: HostedIdx, effect: Sequence) {
+    pub(crate) fn forget_claim(&mut self, idx: HostedIdx, effect: Sequence) {
         let hosted = self.customers.get_mut(idx);
         hosted.claims.retain(|claimed| *claimed != effect);
         if let Some(state) = &hosted.committed {
             self.offers.update(state, Timestamp::EPOCH, &hosted.claims);
         }
-        self.go_on(idx);
     }
 
     /// Looks through one more page of outboxes, where the offers in memory are not all there are.

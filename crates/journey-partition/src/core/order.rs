@@ -40,6 +40,14 @@ impl SubmissionOrder {
         self.broken_at.lock().is_some()
     }
 
+    /// Whether it broke at a command before this one.
+    pub(crate) fn is_broken_before(&self, ticket: TicketId, position: usize) -> bool {
+        let broken_at = self.broken_at.lock();
+        broken_at
+            .as_ref()
+            .is_some_and(|broken| broken.place < (ticket, position))
+    }
+
     /// Breaks the order at a command; the earliest of several stays.
     pub(crate) fn break_at(&self, ticket: TicketId, position: usize, event: Option<EventKey>) {
         let place = (ticket, position);

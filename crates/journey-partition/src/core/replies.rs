@@ -85,6 +85,8 @@ impl Replies {
         );
         if let Answer::Refused(refusal) = &answer
             && refusal.is_retryable()
+            // What is refused because of a break is not the event to send first.
+            && *refusal != Refusal::RetryInOrder
             && let Some((order, events)) = &open.order
         {
             order.break_at(ticket, position, events[position].clone());
@@ -97,6 +99,15 @@ impl Replies {
         let open = self.tickets.remove(&ticket).expect("found above");
         let answers = open.answers.into_iter().flatten().collect();
         outputs.push(Output::Reply { ticket, answers });
+    }
+
+    /// Whether a command may not be decided any more, because one before it in its order failed meanwhile.
+    pub(crate) fn is_out_of_order(&self, ticket: TicketId, position: usize) -> bool {
+        let order = self
+            .tickets
+            .get(&ticket)
+            .and_then(|open| open.order.as_ref());
+        order.is_some_and(|(order, _)| order.is_broken_before(ticket, position))
     }
 
     /// Gives a held answer out: what it depends on is applied as valid.

@@ -7,7 +7,7 @@ use journey_customer::Command;
 use journey_types::{TimeSpan, Timestamp};
 
 use crate::core::PartitionCore;
-use crate::core::api::Output;
+use crate::core::api::{Output, Refusal};
 use crate::core::batch::{InFlight, OpenBatch};
 use crate::core::customers::HostedIdx;
 use crate::core::hosted::{Lifecycle, Mail, Origin};
@@ -186,16 +186,34 @@ impl PartitionCore {
                 self.go_on(idx);
                 continue;
             };
-            if let Origin::Worker { worker, effect } = mail.origin {
-                self.n_claims_waiting -= 1;
-                if self.workers.get(worker).is_none() {
-                    self.drop_claim(idx, effect);
-                    continue;
-                }
+            if self.is_worth_deciding(idx, &mail) {
+                return Ok(Some((idx, mail)));
             }
-            return Ok(Some((idx, mail)));
+            self.go_on(idx);
         }
         Ok(None)
+    }
+
+    /// Whether a command taken from a mailbox is still to be decided; what waits for its answer is told otherwise.
+    fn is_worth_deciding(&mut self, idx: HostedIdx, mail: &Mail) -> bool {
+        match mail.origin {
+            Origin::Worker { worker, effect } => {
+                self.n_claims_waiting -= 1;
+                let is_subscribed = self.workers.get(worker).is_some();
+                if !is_subscribed {
+                    self.forget_claim(idx, effect);
+                }
+                is_subscribed
+            }
+            Origin::Caller { ticket, position } => {
+                let is_out_of_order = self.replies.is_out_of_order(ticket, position);
+                if is_out_of_order {
+                    self.answer_now(mail.origin, Refusal::RetryInOrder);
+                }
+                !is_out_of_order
+            }
+            Origin::Core => true,
+        }
     }
 
     /// What a customer has to do by itself at that stamp, before anything is asked of it.

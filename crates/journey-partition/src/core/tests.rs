@@ -9,6 +9,7 @@ mod bed;
 mod chaos;
 mod effects;
 mod mailboxes;
+mod orders;
 mod sessions;
 mod supervision;
 mod time;
