@@ -249,8 +249,9 @@ impl Replica {
         }
     }
 
-    /// Keeps the first failure as the reason why nothing goes on, and hands it on.
-    fn stop(&mut self, error: PartitionError) -> PartitionError {
+    /// Stops the replica for a failure on the way to it, such as an entry that does not decode: nothing is applied,
+    /// read or written any more, and the first failure stays visible as [`Self::stopped`]. Hands the failure on.
+    pub fn halt(&mut self, error: PartitionError) -> PartitionError {
         if self.stopped.is_none() {
             tracing::error!(partition_id = %self.partition, %error, "replica stopped");
             self.stopped = Some(error.to_string());

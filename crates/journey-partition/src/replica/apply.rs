@@ -23,8 +23,12 @@ pub enum ApplyVerdict {
 }
 
 impl Replica {
-    /// Applies the entry behind the last one. `entry` is `None` where only the index moves; `consensus` is kept with
-    /// the floor. The entry must be durable in this replica's own log.
+    /// Applies the entry behind the last one. `entry` is `None` where only the index moves. The entry must be durable
+    /// in this replica's own log.
+    ///
+    /// `consensus` is kept with the floor and must be as of this entry, or as of a later one that is applied before
+    /// the replica is unlocked: a checkpoint in between would pair the floor with a blob that is ahead of it, and
+    /// entries would be lost. Whoever cannot go on to that entry calls [`Self::halt`].
     ///
     /// # Errors
     /// When the replica is stopped, the entry is not the next one, rows cannot be read, a valid batch holds a fact
@@ -55,7 +59,7 @@ impl Replica {
                 applied: self.applied,
             })
         };
-        let verdict = verdict.map_err(|error| self.stop(error))?;
+        let verdict = verdict.map_err(|error| self.halt(error))?;
         self.applied = lsn;
         self.consensus = Some(consensus.clone());
         self.n_superseded += u64::from(verdict == ApplyVerdict::Superseded);

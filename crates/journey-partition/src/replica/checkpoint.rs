@@ -100,7 +100,7 @@ impl Checkpointer {
                 .and_then(|removals| write_floor(&rows, &pass, removals))
                 .map(|()| replica.lock().move_floor(pass)),
         };
-        done.map_err(|error| replica.lock().stop(error))
+        done.map_err(|error| replica.lock().halt(error))
     }
 
     /// Makes everything applied up to now durable and returns the floor, which may lie behind it.

@@ -322,3 +322,35 @@ fn replica_is_not_exact_until_what_rows_reflect_is_replayed() {
     }
     assert!(replica.is_exact());
 }
+
+#[test]
+fn halted_replica_neither_changes_nor_writes_and_says_why() {
+    let world = small_world();
+    let reason = "entry 3 is of a newer release";
+    let mut replica = world.replica.lock();
+    let next = replica.applied().next();
+    let error = PartitionError::Stopped {
+        partition: replica.partition(),
+        reason: reason.to_owned(),
+    };
+    let error = replica.halt(error);
+    assert!(error.to_string().ends_with(reason));
+    assert!(replica.stopped().unwrap().ends_with(reason));
+    assert!(replica.apply(next, None, &Bytes::new()).is_err());
+    drop(replica);
+    assert!(Checkpointer.run_to_floor(&world.replica).is_err());
+    assert_eq!(world.replica.lock().floor(), Lsn::new(0));
+}
+
+#[test]
+fn first_entry_of_all_may_have_the_index_0() {
+    let engine = MemoryEngine::new(STATE_VALUE_SIZE_BYTES_MAX);
+    let replica = world::open(Arc::new(engine), STATE_VALUE_SIZE_BYTES_MAX);
+    let mut replica = replica.lock();
+    for lsn in [0, 1, 2] {
+        let verdict = replica.apply(Lsn::new(lsn), None, &Bytes::new()).unwrap();
+        assert_eq!(verdict, ApplyVerdict::Applied);
+    }
+    assert_eq!(replica.applied(), Lsn::new(2));
+    assert!(replica.apply(Lsn::new(0), None, &Bytes::new()).is_err());
+}

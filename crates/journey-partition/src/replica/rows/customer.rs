@@ -339,3 +339,6 @@ impl Rows {
         Ok(puts.into_iter().map(|put| put.key).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

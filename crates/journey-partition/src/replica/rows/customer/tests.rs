@@ -1,0 +1,283 @@
+//! A customer in every form, through every change of form, and a crash at every single write of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use journey_customer::{
+    ArmedTimer, CustomerState, EventBody, IngestMode, InstanceEntered, JournalEvent, Rest,
+    TimerKind,
+};
+use journey_storage::{CrashPoint, Engine as _, MemoryEngine};
+use journey_types::{
+    BirthIndex, ClusterKey, CustomerEvent, CustomerId, DefinitionVersion, EventId, EventName,
+    Fingerprint, InstanceNumber, JourneyId, PartitionId, SourceName, StepId, Timestamp, Value,
+    WorkspaceId,
+};
+
+use super::*;
+use crate::replica::ReplicaOptions;
+
+/// So short that a head which names ten parts does not fit.
+const SHORT_ROW_SIZE_BYTES: usize = 300;
+
+fn place() -> Place {
+    let customer = CustomerKey {
+        workspace: WorkspaceId::new("shop").unwrap(),
+        customer: CustomerId::new("c-1").unwrap(),
+    };
+    Place::of(&ClusterKey::new([7; 16]), &customer)
+}
+
+fn rows(engine: &MemoryEngine, row_size_bytes_max: usize) -> Rows {
+    Rows::new(&ReplicaOptions {
+        partition: PartitionId::new(1),
+        cluster_key: ClusterKey::new([7; 16]),
+        engine: Arc::new(engine.clone()),
+        tree: engine.tree("p1").unwrap(),
+        row_size_bytes_max,
+        clean_size_bytes_max: 0,
+    })
+}
+
+fn apply(state: &mut CustomerState, body: EventBody) {
+    let event = JournalEvent {
+        sequence: state.last_sequence.next(),
+        stamp: Timestamp::from_unix_ms(1_000_000),
+        body,
+    };
+    journey_customer::apply(state, &event);
+}
+
+fn event() -> Arc<CustomerEvent> {
+    Arc::new(CustomerEvent {
+        customer: place().customer,
+        source: SourceName::new("default").unwrap(),
+        id: EventId::new("e").unwrap(),
+        name: EventName::new("seen").unwrap(),
+        occurred_at: Timestamp::from_unix_ms(5),
+        channel: None,
+        device: None,
+        properties: BTreeMap::new(),
+    })
+}
+
+fn trait_of(state: &mut CustomerState, size_bytes: usize) {
+    let value = (size_bytes > 0).then(|| Value::Text("x".repeat(size_bytes)));
+    let name = "notes".to_owned();
+    apply(state, EventBody::TraitChanged { name, value });
+}
+
+fn remember_ids(state: &mut CustomerState, n_ids: u64) {
+    for number in 0..n_ids {
+        let mut bytes = [1; 16];
+        bytes[..8].copy_from_slice(&(state.last_sequence.get() + number).to_be_bytes());
+        let accepted = EventBody::EventAccepted {
+            fingerprint: Some(Fingerprint::from_bytes(bytes)),
+            event: event(),
+            raised_by: None,
+            mode: IngestMode::Live,
+            feeds: Vec::new(),
+        };
+        apply(state, accepted);
+    }
+}
+
+fn rest(state: &mut CustomerState, instance: u64, due_ms: Option<i64>) {
+    let timer = due_ms.map(|due_ms| ArmedTimer {
+        due_at: Timestamp::from_unix_ms(due_ms),
+        kind: TimerKind::Delay,
+    });
+    let rest = Rest {
+        timers: timer.into_iter().collect(),
+        ..Rest::default()
+    };
+    let instance = InstanceNumber::new(instance);
+    apply(state, EventBody::Rested { instance, rest });
+}
+
+fn enter(state: &mut CustomerState) {
+    let entered = InstanceEntered {
+        instance: state.next_instance,
+        journey: JourneyId::new("welcome").unwrap(),
+        version: DefinitionVersion::new(1),
+        key: None,
+        step: StepId::new("wait").unwrap(),
+        entry: event(),
+        goals: BTreeMap::new(),
+        remembered_until: None,
+    };
+    apply(state, EventBody::InstanceEntered(Box::new(entered)));
+}
+
+/// States one after the other, so that every form follows every other one, at one of the two sizes of a row at least.
+fn life() -> Vec<Arc<CustomerState>> {
+    let mut state = CustomerState::new(place().customer);
+    let birth = BirthIndex::new(9);
+    apply(&mut state, EventBody::CustomerBorn { birth });
+    let mut states = vec![Arc::new(state.clone())];
+    let mut then = |change: &dyn Fn(&mut CustomerState)| {
+        change(&mut state);
+        states.push(Arc::new(state.clone()));
+    };
+    then(&|state| trait_of(state, 9_000));
+    then(&|state| trait_of(state, 0));
+    then(&|state| enter(state));
+    then(&|state| rest(state, 1, Some(2_000_000)));
+    then(&|state| remember_ids(state, 40));
+    then(&|state| rest(state, 1, Some(3_000_000)));
+    then(&|state| trait_of(state, 5_000));
+    then(&|state| remember_ids(state, 150));
+    then(&|state| rest(state, 1, None));
+    then(&|state| remember_ids(state, 2_500));
+    then(&|state| trait_of(state, 0));
+    then(&|state| rest(state, 1, Some(4_000_000)));
+    states
+}
+
+fn taken(state: &Arc<CustomerState>, mark: u64) -> Taken {
+    Taken {
+        place: place(),
+        state: Arc::clone(state),
+        through: Lsn::new(mark),
+        first: Lsn::new(mark),
+    }
+}
+
+fn write(rows: &Rows, state: &Arc<CustomerState>, mark: u64, tidying: Tidying) {
+    let mut puts = Vec::new();
+    let written = rows.write_customer(&taken(state, mark), tidying, &mut puts);
+    assert!(written.unwrap() > 0);
+    rows.put(&puts).unwrap();
+}
+
+fn form(rows: &Rows) -> Form {
+    rows.old_rows(&place()).unwrap().unwrap().form
+}
+
+/// Every row there is, and every row there should be for the head that is there.
+fn found_and_expected(
+    rows: &Rows,
+    state: &CustomerState,
+) -> (BTreeSet<Vec<u8>>, BTreeSet<Vec<u8>>) {
+    let found = Scan::prefix(rows.tree(), b"").map(|row| row.unwrap().0);
+    let mut expected: BTreeSet<_> = rows.part_rows(&place()).unwrap().into_iter().collect();
+    expected.insert(place().head_key());
+    let customer = &state.key;
+    expected.extend(
+        state
+            .next_wake_at()
+            .map(|due_at| timer_key(due_at, customer)),
+    );
+    (found.collect(), expected)
+}
+
+#[test]
+fn every_form_reads_back_and_leaves_nothing_of_the_one_before() {
+    for row_size_bytes_max in [SHORT_ROW_SIZE_BYTES, 4_096] {
+        let engine = MemoryEngine::new(row_size_bytes_max);
+        let rows = rows(&engine, row_size_bytes_max);
+        let mut forms = Vec::new();
+        for (mark, state) in (1..).zip(life()) {
+            write(&rows, &state, mark, Tidying::NotNeeded);
+            let read = rows.read_customer(&place()).unwrap().unwrap();
+            assert_eq!(
+                (read.state.as_ref(), read.mark.get()),
+                (state.as_ref(), mark)
+            );
+            let (found, expected) = found_and_expected(&rows, &state);
+            assert_eq!(
+                found, expected,
+                "state {mark} in rows of {row_size_bytes_max}"
+            );
+            forms.push(form(&rows));
+        }
+        let changes: Vec<_> = forms.windows(2).map(|pair| (pair[0], pair[1])).collect();
+        assert!(changes.contains(&(Form::Inline, Form::Parts)), "{forms:?}");
+        if row_size_bytes_max == SHORT_ROW_SIZE_BYTES {
+            assert!(
+                changes.contains(&(Form::Parts, Form::LongHead)),
+                "{forms:?}"
+            );
+            assert!(
+                changes.contains(&(Form::LongHead, Form::LongHead)),
+                "{forms:?}"
+            );
+        } else {
+            assert!(changes.contains(&(Form::Parts, Form::Inline)), "{forms:?}");
+        }
+    }
+}
+
+#[test]
+fn crash_at_any_write_leaves_one_whole_customer_and_the_next_write_mends_the_rest() {
+    let life = life();
+    for row_size_bytes_max in [SHORT_ROW_SIZE_BYTES, 4_096] {
+        for (old_idx, pair) in life.windows(2).enumerate() {
+            let mark = old_idx as u64 + 1;
+            let engine = MemoryEngine::new(row_size_bytes_max);
+            let before = rows(&engine, row_size_bytes_max);
+            write(&before, &pair[0], mark, Tidying::NotNeeded);
+            engine.flush_durable().unwrap();
+            write(&before, &pair[1], mark + 1, Tidying::NotNeeded);
+            let next = life.get(old_idx + 2).unwrap_or(&life[0]);
+            for n_writes in 0..=engine.n_unflushed() {
+                let survivor = engine.survivor(CrashPoint::Writes(n_writes));
+                let rows = rows(&survivor, row_size_bytes_max);
+                let read = rows.read_customer(&place()).unwrap().unwrap();
+                let expected = if read.mark.get() == mark {
+                    &pair[0]
+                } else {
+                    &pair[1]
+                };
+                assert_eq!(read.state.as_ref(), expected.as_ref());
+                // Replayed only up to what the head reflects, then on.
+                let mut puts = Vec::new();
+                let again = taken(expected, read.mark.get());
+                rows.write_customer(&again, Tidying::Needed, &mut puts)
+                    .unwrap();
+                rows.put(&puts).unwrap();
+                let (found, expected) = found_and_expected(&rows, expected);
+                assert_eq!(found, expected, "{n_writes} writes of state {}", mark + 1);
+                write(&rows, next, mark + 2, Tidying::Needed);
+                let (found, expected) = found_and_expected(&rows, next);
+                assert_eq!(found, expected, "{n_writes} writes of state {}", mark + 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn unchanged_parts_are_not_written_again() {
+    let life = life();
+    let engine = MemoryEngine::new(4_096);
+    let rows = rows(&engine, 4_096);
+    // Trait and 190 ids in rows of their own; then only the instance changes.
+    write(&rows, &life[8], 1, Tidying::NotNeeded);
+    let mut puts = Vec::new();
+    rows.write_customer(&taken(&life[9], 2), Tidying::NotNeeded, &mut puts)
+        .unwrap();
+    let size_bytes: usize = puts
+        .iter()
+        .filter_map(|put| put.value.as_ref())
+        .map(Vec::len)
+        .sum();
+    assert!(
+        size_bytes < 3_000,
+        "{size_bytes} bytes for a change of some hundred"
+    );
+}
+
+#[test]
+fn customer_under_the_key_of_another_is_refused() {
+    let engine = MemoryEngine::new(4_096);
+    let rows = rows(&engine, 4_096);
+    let stranger = CustomerState::new(CustomerKey {
+        customer: CustomerId::new("c-2").unwrap(),
+        ..place().customer
+    });
+    write(&rows, &Arc::new(stranger), 1, Tidying::NotNeeded);
+    let error = rows.read_customer(&place()).unwrap_err();
+    assert!(
+        matches!(error, PartitionError::UnreadableRow { .. }),
+        "{error}"
+    );
+}
