@@ -60,23 +60,13 @@ impl Applier {
         entries: &[Committed],
         consensus: &Bytes,
     ) -> Result<Vec<ApplyVerdict>, PartitionError> {
-        let mut verdicts = Vec::with_capacity(entries.len());
+        // Decoded before anything is applied: a floor must never stand inside a call, where `consensus` does not fit.
+        let decoded: Result<Vec<_>, PartitionError> = entries.iter().map(decode).collect();
         let mut replica = self.replica.lock();
-        for committed in entries {
-            let decoded = match &committed.entry {
-                None => None,
-                Some(EntryForm::Decoded(entry)) => Some(Arc::clone(entry)),
-                Some(EntryForm::Encoded(bytes)) => {
-                    let entry = journey_codec::decode_entry(bytes).map_err(|error| {
-                        PartitionError::Undecodable {
-                            lsn: committed.lsn,
-                            reason: error.to_string(),
-                        }
-                    })?;
-                    Some(Arc::new(entry))
-                }
-            };
-            verdicts.push(replica.apply(committed.lsn, decoded.as_deref(), consensus)?);
+        let decoded = decoded.map_err(|error| replica.halt(error))?;
+        let mut verdicts = Vec::with_capacity(entries.len());
+        for (committed, entry) in entries.iter().zip(&decoded) {
+            verdicts.push(replica.apply(committed.lsn, entry.as_deref(), consensus)?);
         }
         let applied = replica.applied();
         drop(replica);
@@ -90,5 +80,22 @@ impl Applier {
     /// A failing disk.
     pub fn checkpoint(&mut self) -> Result<Lsn, PartitionError> {
         Checkpointer.run_to_floor(&self.replica)
+    }
+}
+
+fn decode(committed: &Committed) -> Result<Option<Arc<JournalEntry>>, PartitionError> {
+    match &committed.entry {
+        None => Ok(None),
+        Some(EntryForm::Decoded(entry)) => Ok(Some(Arc::clone(entry))),
+        Some(EntryForm::Encoded(bytes)) => {
+            let (lsn, decoded) = (committed.lsn, journey_codec::decode_entry(bytes));
+            let undecodable = |error: journey_codec::CodecError| PartitionError::Undecodable {
+                lsn,
+                reason: error.to_string(),
+            };
+            decoded
+                .map(|entry| Some(Arc::new(entry)))
+                .map_err(undecodable)
+        }
     }
 }
