@@ -15,3 +15,6 @@ mod supervisor;
 
 pub use handle::{Closed, PartitionHandle, SubmitError};
 pub use supervisor::PartitionOptions;
+
+#[cfg(test)]
+mod tests;

@@ -74,6 +74,12 @@ impl Applier {
         Ok(verdicts)
     }
 
+    /// The last entry applied.
+    #[must_use]
+    pub fn applied(&self) -> Lsn {
+        self.replica.lock().applied()
+    }
+
     /// Makes everything applied durable and returns the floor.
     ///
     /// # Errors

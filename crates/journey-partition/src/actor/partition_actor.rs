@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::handle::Shared;
 use super::message::PartitionMessage;
 use crate::core::{Answer, HandOver, Input, Output, PartitionCore, Refusal, TicketId, WorkerId};
+use crate::journal::ProposeResult;
 
 /// Behaviour only; what changes lies in [`Driver`].
 #[derive(Debug)]
@@ -34,6 +35,28 @@ pub(super) struct Driver {
     reads: BTreeMap<TicketId, oneshot::Sender<Result<(), Refusal>>>,
     workers: BTreeMap<WorkerId, mpsc::Sender<HandOver>>,
     wake_up: Option<JoinHandle<()>>,
+}
+
+/// What the journal will tell, or that it never will: without it the core would wait for ever.
+struct Report {
+    actor: ActorRef<PartitionMessage>,
+    if_dropped: Option<PartitionMessage>,
+}
+
+impl Report {
+    fn send(mut self, message: PartitionMessage) {
+        self.if_dropped = None;
+        // A stopped actor has answered its callers already.
+        drop(self.actor.send_message(message));
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        if let Some(message) = self.if_dropped.take() {
+            drop(self.actor.send_message(message));
+        }
+    }
 }
 
 impl Actor for PartitionActor {
@@ -181,10 +204,10 @@ impl Driver {
                 entry,
                 encoded,
             } => {
-                let actor = self.myself.clone();
+                let result = ProposeResult::Lost;
+                let report = self.report(PartitionMessage::Proposed { proposal, result });
                 let done = Box::new(move |result| {
-                    // A stopped actor has answered its callers already.
-                    drop(actor.send_message(PartitionMessage::Proposed { proposal, result }));
+                    report.send(PartitionMessage::Proposed { proposal, result });
                 });
                 self.shared.options.journal.propose(entry, encoded, done);
             }
@@ -199,13 +222,12 @@ impl Driver {
                 }
             }
             Output::ConfirmLeadership(confirmation) => {
-                let actor = self.myself.clone();
-                let done = Box::new(move |leads| {
-                    drop(actor.send_message(PartitionMessage::Confirmed {
-                        confirmation,
-                        leads,
-                    }));
-                });
+                let confirmed = move |leads| PartitionMessage::Confirmed {
+                    confirmation,
+                    leads,
+                };
+                let report = self.report(confirmed(false));
+                let done = Box::new(move |leads| report.send(confirmed(leads)));
                 self.shared.options.journal.confirm_leadership(done);
             }
             Output::HandOver(hand_over) => self.hand_over(hand_over),
@@ -218,6 +240,13 @@ impl Driver {
                 );
                 self.shared.set_stopped(reason);
             }
+        }
+    }
+
+    fn report(&self, if_dropped: PartitionMessage) -> Report {
+        Report {
+            actor: self.myself.clone(),
+            if_dropped: Some(if_dropped),
         }
     }
 

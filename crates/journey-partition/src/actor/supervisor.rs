@@ -114,29 +114,32 @@ impl Actor for PartitionSupervisor {
         event: SupervisionEvent,
         supervision: &mut Supervision,
     ) -> Result<(), ActorProcessingErr> {
-        let reason = match event {
-            SupervisionEvent::ActorFailed(_, error) => error.to_string(),
+        let SupervisionEvent::ActorFailed(_, error) = event else {
             // A child ends without failing only when the node stops.
-            _ => return Ok(()),
+            return Ok(());
         };
+        let mut reason = error.to_string();
         let partition_id = supervision.shared.partition().get();
-        if supervision.keeps_failing() {
+        while !supervision.keeps_failing() {
             tracing::error!(
                 partition_id,
                 reason,
-                "partition actor keeps failing and stays down"
+                "partition actor failed and is started anew"
             );
-            supervision
-                .shared
-                .set_stopped(format!("its actor keeps failing: {reason}"));
-            return Ok(());
+            match spawn_actor(&supervision.shared, myself.get_cell()).await {
+                Ok(()) => return Ok(()),
+                // It failed again while it took up its work: one more failure, not one of the supervisor.
+                Err(error) => reason = error.to_string(),
+            }
         }
         tracing::error!(
             partition_id,
             reason,
-            "partition actor failed and is started anew"
+            "partition actor keeps failing and stays down"
         );
-        spawn_actor(&supervision.shared, myself.get_cell()).await
+        let reason = format!("its actor keeps failing: {reason}");
+        supervision.shared.set_stopped(reason);
+        Ok(())
     }
 }
 
