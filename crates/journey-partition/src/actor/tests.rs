@@ -38,10 +38,12 @@ variants:
   - { channel: push, body: 'Hello {{ customer.id }}' }
 ";
 
+type Held = (Arc<JournalEntry>, ProposalDone);
+
 /// Commits at once, unless the test says otherwise.
 struct MemoryJournal {
     applier: Mutex<Applier>,
-    held: Mutex<Option<VecDeque<(Arc<JournalEntry>, ProposalDone)>>>,
+    held: Mutex<Option<VecDeque<Held>>>,
     n_panics: AtomicUsize,
     n_dropped: AtomicUsize,
 }
