@@ -17,7 +17,7 @@ impl PartitionCore {
     pub(crate) fn subscribe(&mut self, subscription: Subscription) {
         let worker = subscription.worker;
         if self.workers.subscribe(subscription) {
-            self.offers.restart(self.workers.wanted());
+            self.offers.want(self.workers.wanted());
         } else {
             self.counters.n_workers_refused += 1;
             tracing::warn!(
@@ -29,7 +29,7 @@ impl PartitionCore {
 
     pub(crate) fn unsubscribe(&mut self, worker: WorkerId) {
         if self.workers.unsubscribe(worker) {
-            self.offers.restart(self.workers.wanted());
+            self.offers.want(self.workers.wanted());
         }
     }
 

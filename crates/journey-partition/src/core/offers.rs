@@ -81,8 +81,14 @@ impl Offers {
         }
     }
 
-    /// Forgets everything and looks through the replica again, as at the beginning of a session or when the wishes of
-    /// the workers changed.
+    /// Takes note of what the workers want; looks through the replica again only if that changed.
+    pub(crate) fn want(&mut self, wanted: BTreeMap<WorkspaceId, Wanted>) {
+        if wanted != self.wanted {
+            self.restart(wanted);
+        }
+    }
+
+    /// Forgets everything and looks through the replica again, as at the beginning of a session.
     pub(crate) fn restart(&mut self, wanted: BTreeMap<WorkspaceId, Wanted>) {
         self.by_queue.clear();
         self.by_customer.clear();

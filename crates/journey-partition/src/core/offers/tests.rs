@@ -21,6 +21,19 @@ fn without_wishes_nothing_is_looked_through() {
 }
 
 #[test]
+fn a_worker_that_wants_what_others_want_costs_no_pass() {
+    let mut offers = Offers::with_cap(4);
+    let wanted = || BTreeMap::from([(WorkspaceId::default_workspace(), Wanted::Every)]);
+    offers.want(wanted());
+    offers.page_done(None);
+    offers.want(wanted());
+    assert_eq!(offers.next_page(), None);
+    offers.want(BTreeMap::new());
+    offers.want(wanted());
+    assert_eq!(offers.next_page(), Some(None));
+}
+
+#[test]
 fn a_pass_goes_from_page_to_page_and_ends() {
     let mut offers = Offers::with_cap(4);
     offers.restart(BTreeMap::from([(
