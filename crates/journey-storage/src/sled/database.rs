@@ -71,9 +71,11 @@ impl Database {
             // After a failed fsync the kernel may drop the pages and let the next one succeed without them.
             self.flush_failed.store(true, Ordering::Release);
         }
-        let written = self.synced_lsn.fetch_max(flushed?, Ordering::AcqRel);
-        let growth = self.synced_lsn.load(Ordering::Acquire) - written;
-        self.barrier.lock().passed(growth.unsigned_abs());
+        let flushed_lsn = flushed?;
+        let growth = flushed_lsn - self.synced_lsn.fetch_max(flushed_lsn, Ordering::AcqRel);
+        self.barrier
+            .lock()
+            .passed(u64::try_from(growth).unwrap_or(0));
         Ok(())
     }
 
@@ -91,7 +93,8 @@ impl Database {
     /// while less than one segment is written between two fsyncs.
     pub(super) fn admit(&self, puts: &[Put]) -> Result<(), StorageError> {
         let unsynced = written_lsn(&self.db) - self.synced_lsn.load(Ordering::Acquire);
-        let is_due = self.barrier.lock().is_due(puts, unsynced.unsigned_abs());
+        let unsynced = u64::try_from(unsynced).unwrap_or(0);
+        let is_due = self.barrier.lock().is_due(puts, unsynced);
         if is_due {
             self.flush()?;
             // They come after this flush, so they count for the next.
