@@ -117,7 +117,11 @@ pub(crate) fn read_file(
             )?;
             continue;
         };
-        let text = text.trim_end_matches(['\r', '\n']);
+        let mut text = text.trim_end_matches(['\r', '\n']);
+        if number == 1 {
+            // A byte order mark, as some tools write it, is no part of the first line.
+            text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        }
         let event = match &mut mapped {
             None if text.trim().is_empty() => continue,
             None => read_event_line(text).map(Some),
@@ -171,3 +175,6 @@ pub(crate) fn total_bytes(files: &[PathBuf]) -> u64 {
         .map(|file| file.len())
         .sum()
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,3 +68,6 @@ pub(crate) fn for_model(files: &[SourceFile]) -> Vec<journey_model::Source> {
     };
     files.iter().map(source).collect()
 }
+
+#[cfg(test)]
+mod tests;
