@@ -1,6 +1,7 @@
 //! Health, reflection, limits of the API.
 
 use journey_client::{ClientError, wire};
+use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::v1::ServerReflectionRequest;
@@ -14,7 +15,8 @@ use crate::world::World;
 async fn health_and_reflection_answer() -> anyhow::Result<()> {
     let world = World::start().await?;
     let address = world.node.address().to_owned();
-    let mut health = HealthClient::connect(address.clone()).await?;
+    let channel = Endpoint::from_shared(address)?.connect().await?;
+    let mut health = HealthClient::new(channel.clone());
     for service in [
         "IngestService",
         "JourneyService",
@@ -28,7 +30,7 @@ async fn health_and_reflection_answer() -> anyhow::Result<()> {
             .into_inner();
         assert_eq!(answer.status, 1, "serving");
     }
-    let mut reflection = ServerReflectionClient::connect(address).await?;
+    let mut reflection = ServerReflectionClient::new(channel);
     let request = ServerReflectionRequest {
         host: String::new(),
         message_request: Some(MessageRequest::ListServices(String::new())),
