@@ -1,5 +1,6 @@
 //! What must hold at the end of every run, one invariant a file (numbers of RELIABILITY section 2).
 
+mod claims;
 mod conserved_counts;
 mod effects_handed_over;
 mod equal_replicas;
@@ -10,9 +11,12 @@ mod timers;
 
 use crate::world::World;
 
+/// One invariant: what is wrong, in words.
+type Check = fn(&World) -> Result<(), String>;
+
 /// Checks them all and reports the first that is broken.
 pub(crate) fn check_all(world: &World) -> Result<(), String> {
-    let checks: [(&str, fn(&World) -> Result<(), String>); 7] = [
+    let checks: [(&str, Check); 8] = [
         ("2 single writer: facts are gapless", gapless_facts::check),
         ("3 nothing acknowledged is lost", nothing_lost::check),
         ("4 an id takes effect once", once_per_id::check),
@@ -21,6 +25,7 @@ pub(crate) fn check_all(world: &World) -> Result<(), String> {
             timers::check,
         ),
         ("6 instances are conserved", conserved_counts::check),
+        ("9 claims exclude each other", claims::check),
         ("7 replicas are equal", equal_replicas::check),
         (
             "9 effects are handed over or withdrawn",

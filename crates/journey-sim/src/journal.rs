@@ -10,6 +10,8 @@ use bytes::Bytes;
 use journey_codec::JournalEntry;
 use journey_partition::ProposalId;
 use journey_types::Lsn;
+use rand::Rng as _;
+use rand::rngs::SmallRng;
 
 /// A proposal that waits to be dealt with.
 #[derive(Debug, Clone)]
@@ -28,6 +30,8 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct JournalModel {
     pub(crate) pending: VecDeque<Pending>,
+    /// Entries reported lost that are still on their way: they land late, behind other sessions, or never.
+    stray: VecDeque<Bytes>,
     /// Entry of lsn 1 first.
     log: Vec<Entry>,
     n_durable: usize,
@@ -41,6 +45,20 @@ impl JournalModel {
 
     pub(crate) fn append(&mut self, encoded: Bytes, proposal: Option<ProposalId>) {
         self.log.push(Entry { encoded, proposal });
+    }
+
+    pub(crate) fn go_astray(&mut self, encoded: Bytes) {
+        self.stray.push_back(encoded);
+    }
+
+    /// Appends the oldest stray entry; `false` when there is none.
+    pub(crate) fn land_stray(&mut self) -> bool {
+        let stray = self.stray.pop_front();
+        let has_landed = stray.is_some();
+        if let Some(encoded) = stray {
+            self.append(encoded, None);
+        }
+        has_landed
     }
 
     pub(crate) fn sync(&mut self) {
@@ -63,6 +81,7 @@ impl JournalModel {
     /// Forgets everything in flight and all but a prefix of what was not synced; applying starts after `floor`.
     pub(crate) fn cut_power(&mut self, n_unsynced_kept: usize, floor: Lsn) {
         self.pending.clear();
+        self.stray.clear();
         self.log.truncate(self.n_durable + n_unsynced_kept);
         for entry in &mut self.log {
             entry.proposal = None;
@@ -80,12 +99,14 @@ impl JournalModel {
     }
 
     /// Nobody waits any more for what is in flight; it may land all the same.
-    pub(crate) fn forget_waiters(&mut self) -> Vec<ProposalId> {
-        let mut forgotten: Vec<ProposalId> = self
-            .pending
-            .drain(..)
-            .map(|pending| pending.proposal)
-            .collect();
+    pub(crate) fn forget_waiters(&mut self, rng: &mut SmallRng) -> Vec<ProposalId> {
+        let mut forgotten = Vec::new();
+        while let Some(pending) = self.pending.pop_front() {
+            forgotten.push(pending.proposal);
+            if rng.random_bool(0.5) {
+                self.go_astray(pending.encoded);
+            }
+        }
         for entry in &mut self.log[self.n_applied..] {
             forgotten.extend(entry.proposal.take());
         }

@@ -20,6 +20,16 @@ pub(crate) struct Oracle {
     pub(crate) hand_overs: BTreeMap<EffectKey, Vec<u32>>,
     /// Outcomes answered `recorded`.
     pub(crate) recorded: BTreeSet<(EffectKey, u32)>,
+    /// Event ids of which a submission may have been done: it was not refused with words that say otherwise.
+    pub(crate) possibly_done: BTreeSet<(CustomerKey, EventId)>,
+    /// The highest lsn that an answer named.
+    pub(crate) told: Lsn,
+    /// Event ids taken in by ingest, as far as applied.
+    pub(crate) ingested_ids: BTreeSet<(CustomerKey, EventId)>,
+    /// Claims, as far as applied: (effect, attempt).
+    pub(crate) claims: BTreeSet<(EffectKey, u32)>,
+    /// Outcomes, as far as applied: (effect, attempt).
+    pub(crate) settled: BTreeSet<(EffectKey, u32)>,
     /// Facts of valid batches in the order of the journal.
     pub(crate) facts: Vec<(Lsn, CustomerKey, JournalEvent)>,
     /// The highest entry whose facts were taken.
@@ -38,12 +48,35 @@ impl Oracle {
         };
         for record in &batch.records {
             if let Record::Turn(turn) = record {
-                let facts = turn
-                    .events
-                    .iter()
-                    .map(|event| (lsn, turn.customer.clone(), event.clone()));
-                self.facts.extend(facts);
+                for fact in &turn.events {
+                    self.note(&turn.customer, fact);
+                    self.facts.push((lsn, turn.customer.clone(), fact.clone()));
+                }
             }
+        }
+    }
+
+    fn note(&mut self, customer: &CustomerKey, fact: &JournalEvent) {
+        match &fact.body {
+            EventBody::EventAccepted {
+                fingerprint: Some(_),
+                event,
+                ..
+            } => {
+                self.ingested_ids
+                    .insert((customer.clone(), event.id.clone()));
+            }
+            EventBody::EffectClaimed {
+                effect, attempt, ..
+            } => {
+                self.claims.insert(((customer.clone(), *effect), *attempt));
+            }
+            EventBody::EffectSettled {
+                effect, attempt, ..
+            } => {
+                self.settled.insert(((customer.clone(), *effect), *attempt));
+            }
+            _ => {}
         }
     }
 
@@ -64,19 +97,6 @@ impl Oracle {
             }
         }
         ingested
-    }
-
-    /// Claims in the journal: (effect, attempt).
-    pub(crate) fn claims(&self) -> BTreeSet<(EffectKey, u32)> {
-        self.facts
-            .iter()
-            .filter_map(|(_, customer, fact)| match &fact.body {
-                EventBody::EffectClaimed {
-                    effect, attempt, ..
-                } => Some(((customer.clone(), *effect), *attempt)),
-                _ => None,
-            })
-            .collect()
     }
 
     /// Terminal outcomes in the journal, by effect, counted.

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use journey_customer::Command;
 use journey_partition::{Input, ProposeResult};
-use journey_types::TimeSpan;
+use journey_types::{TimeSpan, Timestamp};
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
 
@@ -16,8 +16,8 @@ use crate::options::SimOptions;
 use crate::traffic::Traffic;
 use crate::world::World;
 
-/// Rounds after healing in which everything must have drained: each is a minute, and the longest wait of the
-/// simulated journeys is a few hours.
+/// Wakes after healing within which everything must have drained: far more than the timers that a run can leave, and
+/// few enough that a core which spins is found out.
 const HEAL_ROUNDS_MAX: u32 = 20_000;
 
 /// What a run did.
@@ -109,21 +109,43 @@ impl<'a> Run<'a> {
     fn with_faults(&mut self) {
         for _ in 0..self.options.n_steps {
             match self.rng.random_range(0..100_u32) {
-                0..30 => {
-                    let (customer, command) = self.traffic.ingest(&mut self.rng, self.world.now);
-                    self.world.submit(customer, command);
-                }
-                30..50 => self.step_journal(),
-                50..58 => self.world.journal.sync(),
-                58..72 => {
+                0..20 => self.submit(),
+                20..22 => self.world.read(),
+                22..42 => self.step_journal(),
+                42..52 => self.world.journal.sync(),
+                52..71 => {
                     self.world.apply_one();
                 }
-                72..80 => self.advance(),
-                80..87 => self.work(),
-                87..93 => self.world.checkpoint_step(),
-                93..95 => self.publish(),
+                71..74 => self.confirm(),
+                74..81 => self.advance(),
+                81..88 => self.work(),
+                88..94 => self.world.checkpoint_step(),
+                94..96 => self.publish(),
+                96..98 => self.land_stray(),
                 _ => self.disturb(),
             }
+        }
+    }
+
+    /// One request of one to three events.
+    fn submit(&mut self) {
+        let n_commands = self.rng.random_range(1..=3);
+        let commands = (0..n_commands)
+            .map(|_| self.traffic.ingest(&mut self.rng, self.world.now))
+            .collect();
+        self.world.submit(commands);
+    }
+
+    fn confirm(&mut self) {
+        let leads = !self.options.faults.leader_changes || self.rng.random_bool(0.9);
+        if self.world.confirm(leads) && !leads {
+            self.world.count_fault("leadership unproven");
+        }
+    }
+
+    fn land_stray(&mut self) {
+        if self.world.journal.land_stray() {
+            self.world.count_fault("landed late");
         }
     }
 
@@ -146,6 +168,9 @@ impl<'a> Run<'a> {
             }
             2 if faults.losses => {
                 self.world.count_fault("lost");
+                if self.rng.random_bool(0.5) {
+                    self.world.journal.go_astray(pending.encoded);
+                }
                 self.world.proposed(pending.proposal, ProposeResult::Lost);
             }
             3 if faults.repeats => {
@@ -183,7 +208,7 @@ impl<'a> Run<'a> {
         };
         if self.rng.random_bool(0.8) {
             let (customer, command) = Traffic::outcome(&mut self.rng, &hand_over, self.world.now);
-            self.world.submit(customer, command);
+            self.world.submit(vec![(customer, command)]);
         }
         self.world.add_credit();
     }
@@ -199,7 +224,7 @@ impl<'a> Run<'a> {
 
     fn disturb(&mut self) {
         let faults = self.options.faults;
-        match self.rng.random_range(0..10_u32) {
+        match self.rng.random_range(0..6_u32) {
             0..2 if faults.power_cuts => {
                 self.world.count_fault("power cut");
                 self.world.cut_power(self.options, &mut self.rng);
@@ -207,11 +232,10 @@ impl<'a> Run<'a> {
             2..4 if faults.leader_changes => {
                 self.world.count_fault("leader change");
                 self.world.give(Input::LeadershipLost);
-                for proposal in self.world.journal.forget_waiters() {
+                for proposal in self.world.journal.forget_waiters(&mut self.rng) {
                     self.world.proposed(proposal, ProposeResult::Lost);
                 }
-                self.world.journal.sync();
-                self.world.apply_all();
+                // It leads again with a tail that is not applied, and maybe not durable.
                 self.world.lead();
             }
             4..6 if faults.clock_steps => {
@@ -224,34 +248,33 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Everything works again: time runs until nothing is left to do.
+    /// Everything works again: time runs, from one wake that the core asked for to the next, until nothing is left.
     fn heal(&mut self) {
+        while self.world.journal.land_stray() {}
         for _ in 0..HEAL_ROUNDS_MAX {
             self.settle();
-            let next = self
-                .world
-                .replica
-                .lock()
-                .timers_due(None, journey_types::Timestamp::MAX, 1);
-            let next = next
-                .expect("the memory engine does not fail")
-                .first()
-                .cloned();
-            let wake_at = self.world.wake_at;
-            if next.is_none() && self.world.at_worker.is_empty() && !self.has_open_effects() {
+            if self.world.is_idle() && !self.has_timers() && !self.has_open_effects() {
                 return;
             }
-            let due = next.map(|(due, _)| due.plus(TimeSpan::from_ms(1)));
-            let minute = self.world.now.plus(TimeSpan::from_secs(60));
-            let target = [due, wake_at].into_iter().flatten().min().unwrap_or(minute);
-            self.world.now = target.max(self.world.now.plus(TimeSpan::from_ms(1)));
-            self.world.wake_at = None;
-            self.world.give(Input::Wake);
+            let Some(wake_at) = self.world.wake_at else {
+                break;
+            };
+            self.world.now = wake_at.max(self.world.now);
+            self.wake();
         }
         panic!(
-            "not drained after the faults ended: {:?}",
+            "not drained after the faults ended, next wake {:?}, timers {}, open effects {}: {:?}",
+            self.world.wake_at,
+            self.has_timers(),
+            self.has_open_effects(),
             self.world.core.status(self.world.now)
         );
+    }
+
+    fn has_timers(&self) -> bool {
+        let replica = self.world.replica.lock();
+        let next = replica.timers_due(None, Timestamp::MAX, 1);
+        !next.expect("the memory engine does not fail").is_empty()
     }
 
     fn has_open_effects(&self) -> bool {
@@ -269,9 +292,10 @@ impl<'a> Run<'a> {
             }
             self.world.journal.sync();
             self.world.apply_all();
+            while self.world.confirm(true) {}
             if let Some(hand_over) = self.world.at_worker.pop_front() {
                 let (customer, command): (_, Command) = Traffic::sent(&hand_over);
-                self.world.submit(customer, command);
+                self.world.submit(vec![(customer, command)]);
                 self.world.add_credit();
             } else if self.world.is_idle() {
                 return;

@@ -27,6 +27,8 @@ fn two_hundred_seeds_keep_every_promise_and_every_fault_happens() {
         "refused",
         "lost",
         "lost and landed",
+        "landed late",
+        "leadership unproven",
         "repeated",
         "leader change",
         "power cut",

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use journey_customer::{Command, Reply};
 use journey_model::Catalog;
 use journey_partition::{
-    Answer, ApplyVerdict, Checkpointer, CoreOptions, HandOver, Input, Output, PartitionCore,
-    ProposalId, ProposeResult, Replica, ReplicaOptions, SharedReplica, Subscription, TicketId,
-    WorkerCredit, WorkerId,
+    Answer, ApplyVerdict, Checkpointer, ConfirmationId, CoreOptions, HandOver, Input, Output,
+    PartitionCore, ProposalId, ProposeResult, Refusal, Replica, ReplicaOptions, SharedReplica,
+    Subscription, TicketId, WorkerCredit, WorkerId,
 };
 use journey_storage::{CrashPoint, Engine as _, MemoryEngine};
 use journey_types::{ClusterKey, CustomerKey, Lsn, PartitionId, TimeSpan, Timestamp, WorkspaceId};
@@ -43,7 +43,11 @@ pub(crate) struct World {
     pub(crate) at_worker: VecDeque<HandOver>,
     pub(crate) wake_at: Option<Timestamp>,
     /// Commands whose answers are awaited.
-    waiting: BTreeMap<TicketId, (CustomerKey, Command)>,
+    waiting: BTreeMap<TicketId, Vec<(CustomerKey, Command)>>,
+    /// Linearizable reads that wait, with the highest lsn that anyone was told of before.
+    reading: BTreeMap<TicketId, Lsn>,
+    /// Proofs of leadership that were asked for.
+    confirmations: VecDeque<ConfirmationId>,
     credit: WorkerCredit,
     worker: WorkerId,
     n_tickets: u64,
@@ -69,6 +73,8 @@ impl World {
             at_worker: VecDeque::new(),
             wake_at: None,
             waiting: BTreeMap::new(),
+            reading: BTreeMap::new(),
+            confirmations: VecDeque::new(),
             credit: WorkerCredit::new(),
             worker: WorkerId(0),
             n_tickets: 0,
@@ -89,6 +95,7 @@ impl World {
     pub(crate) fn lead(&mut self) {
         self.give(Input::CatalogOffered(Arc::clone(&self.catalog)));
         self.give(Input::LeadershipGained);
+        self.give(Input::Unsubscribe(self.worker));
         self.worker = WorkerId(self.worker.0 + 1);
         self.credit = WorkerCredit::new();
         self.credit.add(WORKER_CREDIT);
@@ -102,16 +109,26 @@ impl World {
         self.give(Input::Subscribe(subscription));
     }
 
-    pub(crate) fn submit(&mut self, customer: CustomerKey, command: Command) {
-        self.n_tickets += 1;
-        let ticket = TicketId(self.n_tickets);
-        self.waiting
-            .insert(ticket, (customer.clone(), command.clone()));
+    pub(crate) fn submit(&mut self, commands: Vec<(CustomerKey, Command)>) {
+        let ticket = self.next_ticket();
+        self.waiting.insert(ticket, commands.clone());
+        let order = None;
         self.give(Input::Submit {
             ticket,
-            commands: vec![(customer, command)],
-            order: None,
+            commands,
+            order,
         });
+    }
+
+    pub(crate) fn read(&mut self) {
+        let ticket = self.next_ticket();
+        self.reading.insert(ticket, self.oracle.told);
+        self.give(Input::Read { ticket });
+    }
+
+    const fn next_ticket(&mut self) -> TicketId {
+        self.n_tickets += 1;
+        TicketId(self.n_tickets)
     }
 
     /// Gives the core an input and carries its outputs out.
@@ -128,15 +145,8 @@ impl World {
                 proposal, encoded, ..
             } => self.journal.propose(proposal, encoded),
             Output::Reply { ticket, answers } => self.answered(ticket, &answers),
-            Output::ReadProven { .. } => {}
-            // One voter: leadership is proven by asking, once everything committed is applied.
-            Output::ConfirmLeadership(confirmation) => {
-                self.apply_all();
-                self.give(Input::LeadershipConfirmed {
-                    confirmation,
-                    leads: true,
-                });
-            }
+            Output::ReadProven { ticket, result } => self.read_proven(ticket, &result),
+            Output::ConfirmLeadership(confirmation) => self.confirmations.push_back(confirmation),
             Output::HandOver(hand_over) => self.handed_over(hand_over),
             Output::WakeAt(at) => self.wake_at = Some(at),
             Output::Stopped { reason } => panic!("the partition stopped: {reason}"),
@@ -144,19 +154,35 @@ impl World {
     }
 
     fn answered(&mut self, ticket: TicketId, answers: &[Answer]) {
-        let (customer, command) = self
+        let commands = self
             .waiting
             .remove(&ticket)
             .expect("each ticket is answered once");
-        let [answer] = answers else {
-            panic!("one command has one answer, not {answers:?}")
-        };
+        assert!(
+            commands.len() == answers.len(),
+            "{} commands got {answers:?}",
+            commands.len()
+        );
+        for ((customer, command), answer) in commands.into_iter().zip(answers) {
+            if let Command::Ingest { event, .. } = &command
+                && !says_nothing_was_done(answer)
+            {
+                let id = (customer.clone(), event.id.clone());
+                self.oracle.possibly_done.insert(id);
+            }
+            self.command_answered(customer, command, answer);
+        }
+    }
+
+    /// Holds an answer against what is applied at the instant at which it leaves.
+    fn command_answered(&mut self, customer: CustomerKey, command: Command, answer: &Answer) {
         if let Answer::Done { lsn, .. } = answer {
             let applied = self.replica.lock().applied();
             assert!(
                 *lsn <= applied,
                 "an answer left at {applied} that depends on {lsn}"
             );
+            self.oracle.told = self.oracle.told.max(*lsn);
         }
         match (command, answer) {
             (
@@ -166,11 +192,13 @@ impl World {
                     lsn,
                 },
             ) => {
-                let before = self
-                    .oracle
-                    .accepted
-                    .insert((customer, event.id.clone()), *lsn);
-                assert!(before.is_none(), "event {} was accepted twice", event.id);
+                let id = (customer, event.id);
+                assert!(
+                    self.oracle.ingested_ids.contains(&id),
+                    "{id:?} was answered `accepted` before it was applied"
+                );
+                let before = self.oracle.accepted.insert(id.clone(), *lsn);
+                assert!(before.is_none(), "{id:?} was accepted twice");
             }
             (
                 Command::Ingest { event, .. },
@@ -179,7 +207,12 @@ impl World {
                     ..
                 },
             ) => {
-                self.oracle.duplicates.insert((customer, event.id));
+                let id = (customer, event.id);
+                assert!(
+                    self.oracle.ingested_ids.contains(&id),
+                    "{id:?} was answered `duplicate` before its first was applied"
+                );
+                self.oracle.duplicates.insert(id);
             }
             (
                 Command::Settle {
@@ -190,7 +223,12 @@ impl World {
                     ..
                 },
             ) => {
-                self.oracle.recorded.insert(((customer, effect), attempt));
+                let settled = ((customer, effect), attempt);
+                assert!(
+                    self.oracle.settled.contains(&settled),
+                    "{settled:?} was answered `recorded` before it was applied"
+                );
+                self.oracle.recorded.insert(settled);
             }
             (_, Answer::Done { .. } | Answer::Refused(_)) => {}
             (command, Answer::Rejected(rejection)) => {
@@ -199,11 +237,24 @@ impl World {
         }
     }
 
+    /// A linearizable read sees whatever anyone was told before it arrived.
+    fn read_proven(&mut self, ticket: TicketId, result: &Result<(), Refusal>) {
+        let told = self
+            .reading
+            .remove(&ticket)
+            .expect("each read is answered once");
+        let applied = self.replica.lock().applied();
+        assert!(
+            result.is_err() || told <= applied,
+            "a read was let go at {applied} though {told} had been told"
+        );
+    }
+
     fn handed_over(&mut self, hand_over: HandOver) {
         let effect = (hand_over.customer.clone(), hand_over.row.effect);
         let claim = (effect.clone(), hand_over.row.attempt);
         assert!(
-            self.oracle.claims().contains(&claim),
+            self.oracle.claims.contains(&claim),
             "handed over without an applied claim: {claim:?}"
         );
         let attempts = self.oracle.hand_overs.entry(effect).or_default();
@@ -218,6 +269,20 @@ impl World {
         if hand_over.worker == self.worker {
             self.at_worker.push_back(hand_over);
         }
+    }
+
+    /// Answers the oldest request for proof of leadership: one voter proves it by asking, once everything committed
+    /// is applied. `false` when there is none.
+    pub(crate) fn confirm(&mut self, leads: bool) -> bool {
+        let Some(confirmation) = self.confirmations.pop_front() else {
+            return false;
+        };
+        self.apply_all();
+        self.give(Input::LeadershipConfirmed {
+            confirmation,
+            leads,
+        });
+        true
     }
 
     /// The worker answers an effect: its credit comes back.
@@ -266,13 +331,17 @@ impl World {
         self.replica = open_replica(&self.engine);
         let floor = self.replica.lock().floor();
         self.journal.cut_power(n_kept, floor);
-        self.waiting.clear();
+        for (customer, command) in std::mem::take(&mut self.waiting).into_values().flatten() {
+            if let Command::Ingest { event, .. } = command {
+                self.oracle.possibly_done.insert((customer, event.id));
+            }
+        }
+        self.reading.clear();
+        self.confirmations.clear();
         self.at_worker.clear();
         self.wake_at = None;
         self.n_incarnations += 1;
         self.core = new_core(options.seed ^ (self.n_incarnations << 32), &self.replica);
-        self.journal.sync();
-        self.apply_all();
         self.lead();
     }
 
@@ -284,7 +353,11 @@ impl World {
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.journal.pending.is_empty() && !self.journal.has_unapplied()
+        self.waiting.is_empty()
+            && self.reading.is_empty()
+            && self.confirmations.is_empty()
+            && self.journal.pending.is_empty()
+            && !self.journal.has_unapplied()
     }
 
     pub(crate) fn count_fault(&mut self, fault: &'static str) {
@@ -308,6 +381,24 @@ impl World {
                 .expect("the memory engine does not fail"),
             replica.applied(),
         )
+    }
+}
+
+/// Whether the answer's words promise that the command had and will have no effect.
+const fn says_nothing_was_done(answer: &Answer) -> bool {
+    match answer {
+        Answer::Done { .. } => false,
+        Answer::Rejected(_) => true,
+        Answer::Refused(refusal) => match refusal {
+            Refusal::HotCustomer { .. }
+            | Refusal::RetryInOrder
+            | Refusal::PartitionBusy { .. }
+            | Refusal::NotLeader
+            | Refusal::NoSession { .. }
+            | Refusal::Quarantined { .. }
+            | Refusal::CustomerParked { .. } => true,
+            Refusal::OutcomeUnknown | Refusal::Stopped { .. } => false,
+        },
     }
 }
 

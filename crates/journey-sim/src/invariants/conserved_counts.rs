@@ -1,7 +1,9 @@
-//! What the replica counts as active and parked, which it takes from what entered and ended, is what customers hold.
+//! What the replica counts as entered, ended, active and parked is what the journal says and what customers hold; at
+//! the end every instance has ended.
 
 use std::collections::BTreeMap;
 
+use journey_customer::EventBody;
 use journey_types::WorkspaceId;
 
 use crate::world::World;
@@ -39,9 +41,24 @@ pub(super) fn check(world: &World) -> Result<(), String> {
             ));
         }
     }
-    if held.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("instances that nothing counts: {held:?}"))
+    if !held.is_empty() {
+        return Err(format!("instances that nothing counts: {held:?}"));
     }
+    let mut n_counted = (0, 0);
+    for counts in replica.counts().values() {
+        let n_ended = counts.completed + counts.held_out + counts.exited.values().sum::<u64>();
+        n_counted.0 += counts.entered;
+        n_counted.1 += n_ended;
+    }
+    let (mut n_entered, mut n_ended) = (0, 0);
+    for (_, _, fact) in &world.oracle.facts {
+        n_entered += u64::from(matches!(fact.body, EventBody::InstanceEntered(_)));
+        n_ended += u64::from(matches!(fact.body, EventBody::InstanceEnded { .. }));
+    }
+    if n_counted != (n_entered, n_ended) || n_entered != n_ended {
+        return Err(format!(
+            "the journal says that {n_entered} entered and {n_ended} ended, the counts {n_counted:?}"
+        ));
+    }
+    Ok(())
 }

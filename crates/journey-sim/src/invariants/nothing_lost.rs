@@ -1,4 +1,5 @@
-//! Every event answered `accepted` or `duplicate` stands in the journal; what the answer named was not beyond it.
+//! Every event answered `accepted` or `duplicate` stands in the journal; what was refused as not done
+//! does not.
 
 use crate::world::World;
 
@@ -18,5 +19,13 @@ pub(super) fn check(world: &World) -> Result<(), String> {
             ));
         }
     }
-    Ok(())
+    match ingested
+        .keys()
+        .find(|id| !world.oracle.possibly_done.contains(id))
+    {
+        None => Ok(()),
+        Some(id) => Err(format!(
+            "event {id:?} took effect though every submission was told that nothing was done"
+        )),
+    }
 }
