@@ -20,9 +20,9 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     step(root, TEST_COMMAND)
 }
 
-/// Runs the simulator in release mode: it is thousands of times faster than real time only there.
+/// Runs the simulator as the tests build it: with overflow checks and debug assertions, and there without a long wait.
 pub(crate) fn sim(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
-    let mut line = "cargo run --quiet --release --package journey-sim --".to_owned();
+    let mut line = "cargo run --quiet --package journey-sim --".to_owned();
     for argument in arguments {
         line.push(' ');
         line.push_str(argument);
