@@ -227,6 +227,9 @@ impl<'a> Run<'a> {
         match self.rng.random_range(0..6_u32) {
             0..2 if faults.power_cuts => {
                 self.world.count_fault("power cut");
+                if self.rng.random_bool(0.5) && self.world.tear_checkpoint(&mut self.rng) {
+                    self.world.count_fault("torn checkpoint");
+                }
                 self.world.cut_power(self.options, &mut self.rng);
             }
             2..4 if faults.leader_changes => {

@@ -32,6 +32,7 @@ fn two_hundred_seeds_keep_every_promise_and_every_fault_happens() {
         "repeated",
         "leader change",
         "power cut",
+        "torn checkpoint",
         "clock step",
     ] {
         assert!(

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use journey_customer::{Command, Reply};
 use journey_model::Catalog;
 use journey_partition::{
-    Answer, ApplyVerdict, Checkpointer, ConfirmationId, CoreOptions, HandOver, Input, Output,
-    PartitionCore, ProposalId, ProposeResult, Refusal, Replica, ReplicaOptions, SharedReplica,
-    Subscription, TicketId, WorkerCredit, WorkerId,
+    Answer, ApplyVerdict, CheckpointProgress, Checkpointer, ConfirmationId, CoreOptions, HandOver,
+    Input, Output, PartitionCore, ProposalId, ProposeResult, Refusal, Replica, ReplicaOptions,
+    SharedReplica, Subscription, TicketId, WorkerCredit, WorkerId,
 };
-use journey_storage::{CrashPoint, Engine as _, MemoryEngine};
+use journey_storage::{CrashPoint, Engine as _, Fault, MemoryEngine};
 use journey_types::{ClusterKey, CustomerKey, Lsn, PartitionId, TimeSpan, Timestamp, WorkspaceId};
 use parking_lot::Mutex;
 use rand::Rng as _;
@@ -28,6 +28,8 @@ const START: Timestamp = Timestamp::from_unix_ms(1_767_603_600_000);
 const ROW_SIZE_BYTES_MAX: usize = 4_096;
 /// The secret of the simulated cluster.
 pub(crate) const CLUSTER_KEY: ClusterKey = ClusterKey::new([7; 16]);
+/// Changes of one write that may come before it tears: more than most writes of a run have.
+const TORN_AFTER_CHANGES_MAX: usize = 24;
 /// Effects the simulated worker takes at once.
 const WORKER_CREDIT: u32 = 4;
 
@@ -343,6 +345,25 @@ impl World {
         self.n_incarnations += 1;
         self.core = new_core(options.seed ^ (self.n_incarnations << 32), &self.replica);
         self.lead();
+    }
+
+    /// Checkpoints until the disk fails in the middle of it, as it would when the power goes; to be followed by
+    /// [`Self::cut_power`]. `false` when there was nothing to write.
+    pub(crate) fn tear_checkpoint(&self, rng: &mut SmallRng) -> bool {
+        let fault = if rng.random_bool(0.5) {
+            Fault::NextFlush
+        } else {
+            let after = rng.random_range(0..TORN_AFTER_CHANGES_MAX);
+            Fault::NextPut { after }
+        };
+        self.engine.inject(fault);
+        loop {
+            match Checkpointer.step(&self.replica) {
+                Ok(CheckpointProgress::Idle) => return false,
+                Ok(_) => {}
+                Err(_) => return true,
+            }
+        }
     }
 
     /// One bounded piece of a checkpoint.
