@@ -6,7 +6,10 @@ use crate::config::{LogConfig, LogFormat};
 
 /// Starts logging for the process; a second call changes nothing (two nodes may run in one process).
 pub(crate) fn start(config: &LogConfig) {
-    let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    // openraft tells each step of an ordinary election at WARN; what matters of it comes as an error of the group.
+    let level = format!("openraft=error,{}", config.level);
+    let filter =
+        EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info,openraft=error"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

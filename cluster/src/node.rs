@@ -73,6 +73,8 @@ impl RunningNode {
         let foundation = Foundation::lay(config).await?;
         let (failed, failure) = watch::channel(None);
         let started = parts::start_partitions(config, &foundation, &tasks, &failed).await?;
+        // Every group of this release has one voter, so each leads in a moment; the API opens when all do.
+        parts::wait_for_leaders(&started.partitions).await?;
         let node = Arc::new(Node::new(NodeParts {
             clock: Arc::new(SystemClock),
             partitions: started.partitions.clone(),

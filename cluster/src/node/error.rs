@@ -1,9 +1,12 @@
 //! Why a node did not start or does not go on.
 
+use std::time::Duration;
+
 use journey_consensus::{ConsensusError, MetadataError};
 use journey_partition::PartitionError;
 use journey_server::{ServeError, ServerError};
 use journey_storage::StorageError;
+use journey_types::PartitionId;
 
 /// What failed.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +38,16 @@ pub enum NodeError {
         /// `partition 3`, `the metadata group`.
         group: String,
         /// Why.
+        reason: String,
+    },
+    /// A partition did not become able to decide.
+    #[error("partition {partition} cannot decide {} s after the start: {reason}", waited.as_secs())]
+    NoLeader {
+        /// Which.
+        partition: PartitionId,
+        /// How long was waited.
+        waited: Duration,
+        /// What it last said.
         reason: String,
     },
     /// A task of the node panicked.

@@ -1,6 +1,7 @@
 //! The parts of a node in the order in which they start.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use journey_consensus::{
     ClusterIdentity, Consensus, ConsensusOptions, GroupHandle, GroupId, LogStorage, MetadataHandle,
@@ -18,7 +19,7 @@ use rand::Rng as _;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::SystemClock;
+use crate::clock::{SystemClock, monotonic_now};
 use crate::config::Config;
 use crate::node::error::NodeError;
 use crate::node::journal::GroupJournal;
@@ -36,6 +37,11 @@ const HOSTED_CUSTOMERS_MAX: usize = 8_192;
 const REQUESTS_MAX: usize = 256;
 /// A forward step of the clock above this holds the timers until an operator accepts it: DESIGN section 5.
 const CLOCK_STEP_MAX: TimeSpan = TimeSpan::from_hours(24);
+
+/// How long the start waits for every partition to lead: a long replay after a crash included.
+const LEADERS_WAIT_MAX: Duration = Duration::from_secs(300);
+/// Pause between two looks.
+const LEADERS_LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A failure that ends the node, told once.
 pub(crate) type Failed = watch::Sender<Option<Arc<NodeError>>>;
@@ -163,6 +169,24 @@ pub(crate) async fn start_partitions(
         started.groups.push(group);
     }
     Ok(started)
+}
+
+/// Waits until every partition can prove that it leads, after replaying what a restart left to replay.
+pub(crate) async fn wait_for_leaders(partitions: &[PartitionHandle]) -> Result<(), NodeError> {
+    let deadline = monotonic_now() + LEADERS_WAIT_MAX;
+    for partition in partitions {
+        while let Err(refusal) = partition.prove_leadership().await {
+            if monotonic_now() > deadline {
+                return Err(NodeError::NoLeader {
+                    partition: partition.partition(),
+                    waited: LEADERS_WAIT_MAX,
+                    reason: refusal.to_string(),
+                });
+            }
+            tokio::time::sleep(LEADERS_LOOK_INTERVAL).await;
+        }
+    }
+    Ok(())
 }
 
 fn open_replica(
