@@ -117,7 +117,7 @@ fn help(program: &str, words: &[&str]) -> String {
         .args(words)
         .arg("--help")
         .output()
-        .unwrap();
+        .expect("the programs are built with the tests");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 

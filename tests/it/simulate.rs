@@ -59,29 +59,40 @@ fn purchases(file: &str) -> Vec<Purchase<'_>> {
         .collect()
 }
 
-/// The day of a `YYYYMMDD`, counted from 1 March of the year 0 (so that a leap day ends a year).
+/// Days before 1 March of that year, years beginning in March so that a leap day ends one.
+fn days_before(year: i64) -> i64 {
+    year * 365 + year / 4 - year / 100 + year / 400
+}
+
+/// The number of the day of a `YYYYMMDD`.
 fn day(date: &str) -> i64 {
-    let part = |range: std::ops::Range<usize>| date[range].parse::<i64>().unwrap();
+    let part = |range: std::ops::Range<usize>| date[range].parse::<i64>().expect("digits");
     let (year, month, day) = (part(0..4), part(4..6), part(6..8));
     let (year, month) = if month > 2 {
         (year, month - 3)
     } else {
         (year - 1, month + 9)
     };
-    year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1
+    days_before(year) + (month * 153 + 2) / 5 + day - 1
+}
+
+/// Year, month and day of month of such a number.
+fn date(day: i64) -> (i64, i64, i64) {
+    let year = (1990..2010).rfind(|year| days_before(*year) <= day);
+    let year = year.expect("a day of these years");
+    let day = day - days_before(year);
+    let month = (day * 5 + 2) / 153;
+    let day_of_month = day - (month * 153 + 2) / 5 + 1;
+    if month < 10 {
+        (year, month + 3, day_of_month)
+    } else {
+        (year + 1, month - 9, day_of_month)
+    }
 }
 
 /// The instant a millisecond into a day, as the report prints it.
-fn just_after(day_number: i64) -> String {
-    let first = day("19960101");
-    let (year, month, day_of_month) = (1996..2010)
-        .flat_map(|year| {
-            (1..=12).flat_map(move |month| (1..=31).map(move |day| (year, month, day)))
-        })
-        .find(|(year, month, day_of_month)| {
-            day_number >= first && day(&format!("{year}{month:02}{day_of_month:02}")) == day_number
-        })
-        .expect("a day of these years");
+fn just_after(day: i64) -> String {
+    let (year, month, day_of_month) = date(day);
     format!("{year}-{month:02}-{day_of_month:02}T00:00:00.001Z")
 }
 
@@ -146,7 +157,12 @@ fn expected_report(purchases: &[Purchase<'_>], n_duplicate: usize) -> Value {
         });
         journeys.insert(format!("lapse_{lapse_days}"), journey);
     }
-    let last_day = days_by_customer.values().flatten().max().copied().unwrap();
+    let last_day = days_by_customer
+        .values()
+        .flatten()
+        .max()
+        .copied()
+        .expect("a file has purchases");
     let lines =
         json!({ "read": n + n_duplicate, "accepted": n, "duplicate": n_duplicate, "rejected": 0 });
     json!({
@@ -185,28 +201,24 @@ fn shuffled_and_doubled(purchases: &[Purchase<'_>]) -> String {
     lines.join("\n")
 }
 
-/// A file like CDNOW: many customers with few purchases, some of them identical, gaps around the delays.
+/// A file like CDNOW: many customers with few purchases, some lines identical, gaps as long as the delays and around.
 fn generated_file() -> String {
+    const GAPS_DAYS: [i64; 12] = [0, 1, 29, 30, 31, 59, 60, 61, 90, 91, 180, 181];
     let mut random = SmallRng::seed_from_u64(11);
     let mut lines = vec![" customer_id  date number_of_cds  dollar_value".to_owned()];
     for customer in 1..=200 {
-        let mut day_of_1997 = random.random_range(0..90);
+        let mut bought_on = day("19970101") + random.random_range(0..90);
         for _ in 0..random.random_range(1..=8) {
-            let (month, day_of_month) = (day_of_1997 / 28 + 1, day_of_1997 % 28 + 1);
-            let date = format!(
-                "{}{:02}{day_of_month:02}",
-                1997 + (month - 1) / 12,
-                (month - 1) % 12 + 1
-            );
+            let (year, month, day_of_month) = date(bought_on);
             let quantity = random.random_range(1..=3);
             lines.push(format!(
-                " {customer:05} {date}  {quantity}   {}.00",
+                " {customer:05} {year}{month:02}{day_of_month:02}  {quantity}   {}.00",
                 quantity * 12
             ));
             if random.random_bool(0.1) {
                 lines.extend(lines.last().cloned());
             }
-            day_of_1997 += [0, 1, 27, 28, 29, 55, 84, 170][random.random_range(0..8)];
+            bought_on += GAPS_DAYS[random.random_range(0..GAPS_DAYS.len())];
         }
     }
     lines.join("\r\n")
@@ -218,7 +230,7 @@ fn sampled(file: &str, customers_per_sampled: usize) -> String {
         let customer = line.split_whitespace().next().map(str::parse::<usize>);
         matches!(customer, Some(Ok(number)) if number.is_multiple_of(customers_per_sampled))
     };
-    let (header, lines) = file.split_once('\n').unwrap();
+    let (header, lines) = file.split_once('\n').expect("a file has a header");
     let lines = lines.lines().filter(is_sampled);
     std::iter::once(header)
         .chain(lines)
@@ -255,18 +267,35 @@ fn simulate(file: &str, is_delimited: bool) -> anyhow::Result<Value> {
     Ctl::new(&programs(), "http://127.0.0.1:1").json(&arguments)
 }
 
-/// What the tests below claim, on one file: counts are exact, in file order and not, sent once and twice.
+/// The file as it is, read through its map.
 fn expect_exact(file: &str) -> anyhow::Result<()> {
     let purchases = purchases(file);
     assert_eq!(simulate(file, true)?, expected_report(&purchases, 0));
     Ok(())
 }
 
+/// The same purchases as JSON Lines, shuffled and doubled.
 fn expect_exact_when_shuffled(file: &str) -> anyhow::Result<()> {
     let purchases = purchases(file);
     let report = simulate(&shuffled_and_doubled(&purchases), false)?;
     assert_eq!(report, expected_report(&purchases, purchases.len()));
     Ok(())
+}
+
+#[test]
+fn days_are_counted_by_the_calendar() {
+    for (earlier, later, n_days) in [
+        ("19970131", "19970301", 29),
+        ("19961231", "19970101", 1),
+        ("19960228", "19960301", 2),
+        ("20000228", "20000301", 2),
+        ("19970101", "19980630", 545),
+    ] {
+        assert_eq!(day(later) - day(earlier), n_days, "{earlier} to {later}");
+    }
+    assert_eq!(date(day("19970501")), (1997, 5, 1));
+    assert_eq!(date(day("19960229")), (1996, 2, 29));
+    assert_eq!(date(day("19981227")), (1998, 12, 27));
 }
 
 #[test]
