@@ -36,9 +36,6 @@ pub(crate) struct StartArguments {
     /// Allow --listen on an address that is not loopback, though there is no TLS yet.
     #[arg(long)]
     pub(crate) insecure_listen: bool,
-    /// Print the configuration in force and end.
-    #[arg(long)]
-    pub(crate) print_config: bool,
 }
 
 /// Flags that start and demo share.

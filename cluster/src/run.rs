@@ -46,10 +46,6 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<()> {
                 flags: arguments.flags(),
             };
             let config = load(layers)?;
-            if arguments.print_config {
-                eprintln!("{config:#?}");
-                return Ok(());
-            }
             logging::start(&config.log);
             runtime()?.block_on(start::run(&config))
         }

@@ -81,3 +81,14 @@ fn an_unknown_environment_key_is_named() {
         "{message}"
     );
 }
+
+#[test]
+fn the_documented_file_holds_every_key_with_its_default() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/node.toml");
+    let config = load(Layers {
+        file: Some(path),
+        ..Layers::default()
+    })
+    .unwrap();
+    assert_eq!(config, Config::default());
+}

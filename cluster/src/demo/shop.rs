@@ -128,7 +128,7 @@ impl Shop {
     fn shopping(&mut self) -> (String, &'static str, BTreeMap<String, Value>) {
         let position = self.rng.random_range(0..self.shoppers.len());
         let dice: f64 = self.rng.random();
-        let value = f64::from(self.rng.random_range(5_00..150_00_u32)) / 100.0;
+        let value = f64::from(self.rng.random_range(500..15_000_u32)) / 100.0;
         let shopper = &mut self.shoppers[position];
         let id = shopper.id.clone();
         let text = |name: &str, text: &str| (name.to_owned(), Value::text(text));

@@ -8,7 +8,7 @@ use journey_partition::Answer;
 use journey_proto::v1 as wire;
 use journey_proto::v1::event_result::Status as EventStatus;
 use journey_proto::v1::ingest_service_server::IngestService;
-use journey_types::{CustomerKey, PartitionId};
+use journey_types::PartitionId;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::convert::event_from_wire;
 use crate::error::ServerError;
 use crate::limits::{EVENTS_PER_BATCH_MAX, STREAM_BATCHES_IN_FLIGHT_MAX};
-use crate::node::{Node, Submitted};
+use crate::node::{Commands, Node, Submitted};
 use crate::stream_order::StreamOrders;
 
 /// The gRPC service.
@@ -146,8 +146,7 @@ impl Batch {
         let received_at = node.now();
         let catalog = node.catalog();
         let mut results = vec![wire::EventResult::default(); events.len()];
-        let mut by_partition: BTreeMap<PartitionId, (Vec<usize>, Vec<(CustomerKey, Command)>)> =
-            BTreeMap::new();
+        let mut by_partition: BTreeMap<PartitionId, (Vec<usize>, Commands)> = BTreeMap::new();
         for (position, event) in events.into_iter().enumerate() {
             let checked = event_from_wire(event, received_at)
                 .map_err(|fault| (fault.code, fault.message))

@@ -18,6 +18,9 @@ use journey_types::{
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
+/// Commands of one partition's share of a request.
+pub(crate) type Commands = Vec<(CustomerKey, Command)>;
+
 /// What a [`Node`] is made of.
 pub struct NodeParts {
     /// The clock.
@@ -147,7 +150,7 @@ impl Node {
     pub(crate) fn submit(
         &self,
         partition: PartitionId,
-        commands: Vec<(CustomerKey, Command)>,
+        commands: Commands,
         order: Option<SubmissionOrder>,
     ) -> Submitted {
         match self.partition(partition) {

@@ -23,7 +23,7 @@ use crate::limits::{
     CLAIM_SPAN, OUTCOMES_PER_MESSAGE_MAX, WORKER_CREDIT_DEFAULT, WORKER_CREDIT_MAX,
     WORKER_MESSAGES_QUEUED_MAX,
 };
-use crate::node::Node;
+use crate::node::{Commands, Node};
 
 /// The gRPC service.
 #[derive(Debug, Clone)]
@@ -252,8 +252,7 @@ async fn settle(
         return Err(ServerError::invalid("outcomes", text));
     }
     let mut results = Vec::with_capacity(outcomes.len());
-    let mut shares: BTreeMap<PartitionId, (Vec<usize>, Vec<(CustomerKey, Command)>)> =
-        BTreeMap::new();
+    let mut shares: BTreeMap<PartitionId, (Vec<usize>, Commands)> = BTreeMap::new();
     for (position, outcome) in outcomes.into_iter().enumerate() {
         let mut result = wire::OutcomeResult {
             effect_id: outcome.effect_id.clone(),
