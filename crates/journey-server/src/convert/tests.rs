@@ -1,5 +1,7 @@
 //! What comes over the wire is read exactly or refused with a code.
 
+#![expect(clippy::too_many_lines, reason = "a table of cases is long")]
+
 use journey_proto::v1 as wire;
 use journey_types::{Timestamp, Value};
 use pbjson_types::value::Kind;
