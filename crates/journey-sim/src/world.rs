@@ -33,6 +33,13 @@ const TORN_AFTER_CHANGES_MAX: usize = 24;
 /// Effects the simulated worker takes at once.
 const WORKER_CREDIT: u32 = 4;
 
+/// Proof of leadership: the last proposal, the last confirmation.
+#[derive(Debug, Clone, Copy, Default)]
+struct Proof {
+    proposal: u64,
+    confirmation: u64,
+}
+
 pub(crate) struct World {
     pub(crate) now: Timestamp,
     pub(crate) core: PartitionCore,
@@ -46,6 +53,11 @@ pub(crate) struct World {
     pub(crate) wake_at: Option<Timestamp>,
     /// Commands whose answers are awaited.
     waiting: BTreeMap<TicketId, Vec<(CustomerKey, Command)>>,
+    /// What was asked of the journal before each ticket: only later proof counts for its answer.
+    asked_before: BTreeMap<TicketId, Proof>,
+    /// The last that this core asked for, and the last that came.
+    asked: Proof,
+    proven: Proof,
     /// Linearizable reads that wait, with the highest lsn that anyone was told of before.
     reading: BTreeMap<TicketId, Lsn>,
     /// Proofs of leadership that were asked for.
@@ -75,6 +87,9 @@ impl World {
             at_worker: VecDeque::new(),
             wake_at: None,
             waiting: BTreeMap::new(),
+            asked_before: BTreeMap::new(),
+            asked: Proof::default(),
+            proven: Proof::default(),
             reading: BTreeMap::new(),
             confirmations: VecDeque::new(),
             credit: WorkerCredit::new(),
@@ -128,9 +143,25 @@ impl World {
         self.give(Input::Read { ticket });
     }
 
-    const fn next_ticket(&mut self) -> TicketId {
+    fn next_ticket(&mut self) -> TicketId {
         self.n_tickets += 1;
-        TicketId(self.n_tickets)
+        let ticket = TicketId(self.n_tickets);
+        self.asked_before.insert(ticket, self.asked);
+        ticket
+    }
+
+    /// Nothing but a refusal leaves before leadership is proven by what was asked for after the ticket came.
+    fn check_proof(&mut self, ticket: TicketId, is_refused: bool) {
+        let before = self
+            .asked_before
+            .remove(&ticket)
+            .expect("each ticket is answered once");
+        let is_proven = self.proven.proposal > before.proposal
+            || self.proven.confirmation > before.confirmation;
+        assert!(
+            is_refused || is_proven,
+            "{ticket:?} was answered without proof of leadership from after its arrival"
+        );
     }
 
     /// Gives the core an input and carries its outputs out.
@@ -145,10 +176,16 @@ impl World {
         match output {
             Output::Propose {
                 proposal, encoded, ..
-            } => self.journal.propose(proposal, encoded),
+            } => {
+                self.asked.proposal = proposal.0;
+                self.journal.propose(proposal, encoded);
+            }
             Output::Reply { ticket, answers } => self.answered(ticket, &answers),
             Output::ReadProven { ticket, result } => self.read_proven(ticket, &result),
-            Output::ConfirmLeadership(confirmation) => self.confirmations.push_back(confirmation),
+            Output::ConfirmLeadership(confirmation) => {
+                self.asked.confirmation = confirmation.0;
+                self.confirmations.push_back(confirmation);
+            }
             Output::HandOver(hand_over) => self.handed_over(hand_over),
             Output::WakeAt(at) => self.wake_at = Some(at),
             Output::Stopped { reason } => panic!("the partition stopped: {reason}"),
@@ -156,6 +193,10 @@ impl World {
     }
 
     fn answered(&mut self, ticket: TicketId, answers: &[Answer]) {
+        let is_refused = answers
+            .iter()
+            .all(|answer| matches!(answer, Answer::Refused(_)));
+        self.check_proof(ticket, is_refused);
         let commands = self
             .waiting
             .remove(&ticket)
@@ -241,6 +282,7 @@ impl World {
 
     /// A linearizable read sees whatever anyone was told before it arrived.
     fn read_proven(&mut self, ticket: TicketId, result: &Result<(), Refusal>) {
+        self.check_proof(ticket, result.is_err());
         let told = self
             .reading
             .remove(&ticket)
@@ -280,6 +322,9 @@ impl World {
             return false;
         };
         self.apply_all();
+        if leads {
+            self.proven.confirmation = confirmation.0;
+        }
         self.give(Input::LeadershipConfirmed {
             confirmation,
             leads,
@@ -323,6 +368,9 @@ impl World {
     }
 
     pub(crate) fn proposed(&mut self, proposal: ProposalId, result: ProposeResult) {
+        if matches!(result, ProposeResult::Applied { .. }) {
+            self.proven.proposal = self.proven.proposal.max(proposal.0);
+        }
         self.give(Input::Proposed { proposal, result });
     }
 
@@ -339,6 +387,8 @@ impl World {
             }
         }
         self.reading.clear();
+        self.asked_before.clear();
+        (self.asked, self.proven) = (Proof::default(), Proof::default());
         self.confirmations.clear();
         self.at_worker.clear();
         self.wake_at = None;
