@@ -75,6 +75,7 @@ impl RunningNode {
         let started = parts::start_partitions(config, &foundation, &tasks, &failed).await?;
         // Every group of this release has one voter, so each leads in a moment; the API opens when all do.
         parts::wait_for_leaders(&started.partitions).await?;
+        parts::check_rows_against_log(&started.replicas)?;
         let node = Arc::new(Node::new(NodeParts {
             clock: Arc::new(SystemClock),
             partitions: started.partitions.clone(),

@@ -270,3 +270,15 @@ async fn a_graceful_stop_ends_with_code_zero_and_forgets_nothing() -> anyhow::Re
     assert_eq!(repeat.status(), Status::Duplicate);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_state_without_its_log_is_refused_by_name() -> anyhow::Result<()> {
+    let mut world = World::start().await?;
+    crate::world::accept(&world.client, event("ann", "e1", "seen")).await?;
+    assert!(world.node.terminate()?.success());
+    std::fs::remove_dir_all(world.folder.path().join("data/log"))?;
+    let refused = world.node.restart().unwrap_err().to_string();
+    assert!(refused.contains("log"), "{refused}");
+    assert!(!refused.contains("panicked"), "{refused}");
+    Ok(())
+}

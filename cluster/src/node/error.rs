@@ -6,7 +6,7 @@ use journey_consensus::{ConsensusError, MetadataError};
 use journey_partition::PartitionError;
 use journey_server::{ServeError, ServerError};
 use journey_storage::StorageError;
-use journey_types::PartitionId;
+use journey_types::{Lsn, PartitionId};
 
 /// What failed.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,18 @@ pub enum NodeError {
         waited: Duration,
         /// What it last said.
         reason: String,
+    },
+    /// The log ends before what the state holds: durable entries are gone.
+    #[error(
+        "the state of partition {partition} reflects journal entry {rows_through}, but its log ends at {applied}: durable entries are lost; restore the data folder as a whole, log/ and state/ together"
+    )]
+    StateAheadOfLog {
+        /// Which.
+        partition: PartitionId,
+        /// The last entry that rows may reflect.
+        rows_through: Lsn,
+        /// The last entry of the log.
+        applied: Lsn,
     },
     /// A task of the node panicked.
     #[error("a task of the node failed: {0}")]

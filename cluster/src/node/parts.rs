@@ -189,6 +189,24 @@ pub(crate) async fn wait_for_leaders(partitions: &[PartitionHandle]) -> Result<(
     Ok(())
 }
 
+/// Checks that no row reflects an entry that the log does not have: everything in the log is applied by now, so rows
+/// beyond it mean that entries which were durable once are gone.
+pub(crate) fn check_rows_against_log(replicas: &[SharedReplica]) -> Result<(), NodeError> {
+    for (number, replica) in (0..).zip(replicas) {
+        let replica = replica.lock();
+        let (rows_through, applied) = (replica.rows_through(), replica.applied());
+        if rows_through > applied {
+            let partition = PartitionId::new(number);
+            return Err(NodeError::StateAheadOfLog {
+                partition,
+                rows_through,
+                applied,
+            });
+        }
+    }
+    Ok(())
+}
+
 fn open_replica(
     config: &Config,
     foundation: &Foundation,
