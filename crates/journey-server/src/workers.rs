@@ -183,8 +183,7 @@ impl WorkerStream {
             )
             .into()),
             Some(WorkMessage::Credit(credit)) => {
-                let left = self.credit.left();
-                self.add_credit(credit.more.min(WORKER_CREDIT_MAX.saturating_sub(left)));
+                self.add_credit(credit.more);
                 Ok(())
             }
             Some(WorkMessage::Outcomes(outcomes)) => {
@@ -201,7 +200,9 @@ impl WorkerStream {
         }
     }
 
+    /// Adds credit up to the bound: an outcome that is sent twice must not grow it for ever.
     fn add_credit(&self, more: u32) {
+        let more = more.min(WORKER_CREDIT_MAX.saturating_sub(self.credit.left()));
         if more > 0 {
             self.credit.add(more);
             for partition in self.node.partitions() {
