@@ -163,6 +163,23 @@ fn every_command_has_a_test() {
 }
 
 #[test]
+fn every_test_of_the_list_exists() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("it");
+    for (command, test) in SHOWN_BY {
+        // `journeyd start` alone is shown by every test with a node.
+        let Some((module, name)) = test.split_once("::") else {
+            assert_eq!(*command, "journeyd start");
+            continue;
+        };
+        let text = std::fs::read_to_string(folder.join(format!("{module}.rs"))).unwrap();
+        assert!(
+            text.contains(&format!("fn {name}(")),
+            "{command} names {test}, which is not there"
+        );
+    }
+}
+
+#[test]
 fn every_rpc_has_a_test() {
     let proto = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/journey/v1");
     let mut found = BTreeSet::new();
