@@ -108,7 +108,7 @@ pub(crate) async fn run(
         if let Some(sent) = in_flight.pop_front() {
             let results = session.next_ack().await?.results;
             let again = settle(&sent, &results, &mut totals);
-            bar.inc(size_of(&sent.events));
+            bar.inc(sent.events.len() as u64);
             if !again.is_empty() {
                 // In order: what is in flight behind these events is answered first, then they are sent again alone.
                 drain(
@@ -235,11 +235,6 @@ async fn drain(
             again.len()
         )
     })
-}
-
-fn size_of(events: &[wire::CustomerEvent]) -> u64 {
-    // The bar shows lines, not bytes: an estimate by events is steadier than by encoded size.
-    events.len() as u64
 }
 
 fn progress_bar(total_bytes: u64, is_json: bool) -> ProgressBar {
