@@ -9,7 +9,8 @@ use journey_consensus::{
 };
 use journey_model::Catalog;
 use journey_partition::{
-    Applier, Clock as _, PartitionHandle, PartitionOptions, Replica, ReplicaOptions, SharedReplica,
+    Applier, Clock as _, DeliverySettings, PartitionHandle, PartitionOptions, Replica,
+    ReplicaOptions, SharedReplica,
 };
 use journey_server::compile_catalog;
 use journey_storage::{DataFolder, DataFolderOptions, limits::STATE_VALUE_SIZE_BYTES_MAX};
@@ -156,6 +157,8 @@ pub(crate) async fn start_partitions(
             requests_max: REQUESTS_MAX,
             opener_seed,
             clock_step_max: Some(CLOCK_STEP_MAX),
+            delivery: DeliverySettings::default(),
+            decide: journey_customer::decide,
         })
         .await?;
         handle.offer_catalog(Arc::clone(&foundation.catalog));

@@ -63,7 +63,8 @@ pub enum Outcome {
     FailedForNow {
         /// The worker's words, at most 512 bytes (longer ones are cut).
         reason: String,
-        /// From when it is offered again.
+        /// From when it is offered again. In a command: the earliest instant that the worker asks for (`Retry-After`), or
+        /// one that has passed; the partition takes the later of it and its own backoff.
         retry_at: Timestamp,
     },
 }

@@ -12,6 +12,7 @@
 
 mod command;
 mod dedupe;
+mod delivery;
 mod event;
 pub mod limits;
 mod state;
@@ -31,6 +32,7 @@ pub use apply::apply;
 pub use command::{Command, IngestMode, Outcome, Rejection, Reply};
 pub use decide::{DecideContext, Decision, decide};
 pub use dedupe::{Dedupe, DedupeChunk};
+pub use delivery::{DeliverySettings, RetryBudget};
 pub use event::{
     ArmedTimer, Departure, Ending, EventBody, Feed, InstanceEntered, InstanceRef, JournalEvent,
     MessageGranted, RaisedEvent, Rest, TimerKind,

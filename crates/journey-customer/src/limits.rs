@@ -1,5 +1,6 @@
 //! Bounds of one customer that only this crate uses, each with its reason.
 
+use journey_types::TimeSpan;
 use journey_types::limits::TURN_SIZE_BYTES_MAX;
 
 /// Timeline entries kept: enough to answer "why did this happen" for the last days, small enough to stay in a row.
@@ -27,6 +28,14 @@ pub const RENDERED_SIZE_BYTES_MAX: usize = 128 * 1024;
 pub const KEY_SIZE_BYTES_MAX: usize = 256;
 /// Bytes of a worker's reason that are kept: a line for people, not a stack trace.
 pub const REASON_SIZE_BYTES_MAX: usize = 512;
+
+/// Handings over of an effect where its destination has no budget of its own: with doubling pauses about six hours, so
+/// that a channel may be down for a night shift.
+pub const ATTEMPTS_MAX_DEFAULT: u32 = 20;
+/// The pause after an effect's first failure; it doubles with every attempt.
+pub const RETRY_PAUSE_FIRST_DEFAULT: TimeSpan = TimeSpan::from_secs(1);
+/// The longest pause between two attempts, before jitter: a channel that comes back is used within the hour.
+pub const RETRY_PAUSE_MAX_DEFAULT: TimeSpan = TimeSpan::from_secs(30 * 60);
 
 const _: () = assert!(
     RAISED_EVENTS_SIZE_BYTES_MAX * 2 <= TURN_SIZE_BYTES_MAX,

@@ -34,7 +34,9 @@ mod workers;
 
 use std::sync::Arc;
 
-use journey_customer::{Command, CustomerState, DecideContext, Decision, Rejection};
+use journey_customer::{
+    Command, CustomerState, DecideContext, Decision, DeliverySettings, Rejection,
+};
 use journey_model::Catalog;
 use journey_types::{ClusterKey, CustomerKey, Lsn, TimeSpan, Timestamp};
 
@@ -77,6 +79,8 @@ pub struct CoreOptions {
     /// Steps of the clock above this hold the timers until accepted; `None` where other nodes bound the clock or time
     /// is virtual.
     pub clock_step_max: Option<TimeSpan>,
+    /// How often and how fast effects are tried before they become dead letters.
+    pub delivery: DeliverySettings,
 }
 
 /// The core of one partition.

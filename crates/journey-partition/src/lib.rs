@@ -37,6 +37,7 @@ pub use crate::core::{
 };
 pub use error::PartitionError;
 pub use journal::{ConfirmationDone, Journal, ProposalDone, ProposeResult};
+pub use journey_customer::{DeliverySettings, RetryBudget};
 pub use reader::{CommittedControl, CommittedReader};
 pub use replica::{
     ApplyVerdict, CheckpointProgress, Checkpointer, Replica, ReplicaOptions, ReplicaStats,

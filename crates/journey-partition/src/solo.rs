@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use journey_codec::{JournalEntry, Record};
-use journey_customer::{Command, CustomerState, IngestMode, JournalEvent, Outcome};
+use journey_customer::{
+    Command, CustomerState, DeliverySettings, IngestMode, JournalEvent, Outcome,
+};
 use journey_model::Catalog;
 use journey_storage::limits::STATE_VALUE_SIZE_BYTES_MAX;
 use journey_storage::{Engine, MemoryEngine};
@@ -122,6 +124,7 @@ impl SoloPartition {
             hosted_customers_max: options.hosted_customers_max,
             opener_seed: 0,
             clock_step_max: None,
+            delivery: DeliverySettings::default(),
         };
         let core = PartitionCore::new(core_options, Box::new(Arc::clone(&replica)));
         let mut solo = Self {

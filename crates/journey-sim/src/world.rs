@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use journey_customer::{Command, Reply};
+use journey_customer::{Command, DeliverySettings, Reply};
 use journey_model::Catalog;
 use journey_partition::{
     Answer, ApplyVerdict, CheckpointProgress, Checkpointer, ConfirmationId, CoreOptions, HandOver,
@@ -480,6 +480,7 @@ fn new_core(opener_seed: u64, replica: &SharedReplica) -> PartitionCore {
         hosted_customers_max: 3,
         opener_seed,
         clock_step_max: None,
+        delivery: DeliverySettings::default(),
     };
     PartitionCore::new(options, Box::new(Arc::clone(replica)))
 }

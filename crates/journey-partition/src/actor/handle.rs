@@ -65,11 +65,12 @@ impl Shared {
 
     pub(super) fn core_options(&self) -> CoreOptions {
         CoreOptions {
-            decide: journey_customer::decide,
+            decide: self.options.decide,
             cluster_key: self.options.cluster_key,
             hosted_customers_max: self.options.hosted_customers_max,
             opener_seed: self.options.opener_seed,
             clock_step_max: self.options.clock_step_max,
+            delivery: self.options.delivery.clone(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use journey_customer::DeliverySettings;
 use journey_types::{ClusterKey, PartitionId, TimeSpan, Timestamp};
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::watch;
@@ -11,6 +12,7 @@ use super::handle::{PartitionHandle, Shared};
 use super::limits::{ACTOR_FAILURES_MAX, ACTOR_FAILURES_SPAN};
 use super::partition_actor::PartitionActor;
 use crate::clock::Clock;
+use crate::core::Decide;
 use crate::error::PartitionError;
 use crate::journal::Journal;
 use crate::replica::SharedReplica;
@@ -40,6 +42,10 @@ pub struct PartitionOptions {
     pub opener_seed: u64,
     /// Steps of the clock above this hold the timers.
     pub clock_step_max: Option<TimeSpan>,
+    /// How often and how fast effects are tried before they become dead letters.
+    pub delivery: DeliverySettings,
+    /// How commands are decided: `journey_customer::decide`, unless a test of the whole node puts a fault around it.
+    pub decide: Decide,
 }
 
 impl fmt::Debug for PartitionOptions {

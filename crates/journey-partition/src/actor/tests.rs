@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use journey_codec::JournalEntry;
-use journey_customer::{Command, IngestMode, Reply};
+use journey_customer::{Command, DeliverySettings, IngestMode, Reply};
 use journey_model::{Catalog, PublishedDocument, Source, check};
 use journey_storage::limits::STATE_VALUE_SIZE_BYTES_MAX;
 use journey_storage::{Engine, MemoryEngine};
@@ -157,6 +157,8 @@ async fn start(requests_max: usize) -> (PartitionHandle, Arc<MemoryJournal>) {
         requests_max,
         opener_seed: 1,
         clock_step_max: None,
+        delivery: DeliverySettings::default(),
+        decide: journey_customer::decide,
     });
     let handle = handle.await.unwrap();
     handle.offer_catalog(catalog());

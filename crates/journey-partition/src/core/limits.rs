@@ -50,10 +50,8 @@ pub const REFUSED_CLAIM_PAUSE: TimeSpan = TimeSpan::from_secs(1);
 pub const CREDIT_POLL: TimeSpan = TimeSpan::from_secs(1);
 /// Worker streams of one partition: each is looked at for every free effect.
 pub const WORKERS_MAX: usize = 1_024;
-/// The pause after an effect's first failure; it doubles with every attempt.
-pub const RETRY_PAUSE_FIRST: TimeSpan = TimeSpan::from_secs(1);
-/// The longest pause between two attempts, before jitter: a channel that comes back is used within the hour.
-pub const RETRY_PAUSE_MAX: TimeSpan = TimeSpan::from_secs(30 * 60);
+/// The latest retry that a worker may ask for: beyond a day it says that the channel is gone, which is another outcome.
+pub const RETRY_AFTER_MAX: TimeSpan = TimeSpan::from_hours(24);
 /// Panics within [`STRIKES_WINDOW`] that park a customer: DESIGN section 2.
 pub const STRIKES_MAX: usize = 3;
 /// The minute of DESIGN section 2.

@@ -3,10 +3,9 @@
 
 use std::hash::Hasher as _;
 
+use journey_customer::RetryBudget;
 use journey_types::{BirthIndex, CustomerKey, Sequence, TimeSpan, Timestamp};
 use xxhash_rust::xxh3::Xxh3;
-
-use crate::core::limits::{RETRY_PAUSE_FIRST, RETRY_PAUSE_MAX};
 
 /// The effect and which of its attempts failed.
 #[derive(Debug, Clone, Copy)]
@@ -16,13 +15,21 @@ pub(crate) struct FailedAttempt<'a> {
     pub(crate) effect: Sequence,
     /// 1 for the first.
     pub(crate) attempt: u32,
+    /// How many were made since the effect was emitted or replayed, this one included.
+    pub(crate) n_attempts: u32,
 }
 
 /// The instant from which the effect is offered again.
-pub(crate) fn retry_at(failed: FailedAttempt<'_>, stamp: Timestamp) -> Timestamp {
-    let n_doublings = failed.attempt.saturating_sub(1).min(32);
-    let doubled = RETRY_PAUSE_FIRST.ms().saturating_mul(1_i64 << n_doublings);
-    let pause_ms = doubled.min(RETRY_PAUSE_MAX.ms());
+pub(crate) fn backoff_until(
+    failed: FailedAttempt<'_>,
+    budget: RetryBudget,
+    stamp: Timestamp,
+) -> Timestamp {
+    let n_doublings = failed.n_attempts.saturating_sub(1).min(32);
+    let doubled = budget.pause_first.ms().saturating_mul(1_i64 << n_doublings);
+    let is_kept = !budget.allows_another(failed.n_attempts);
+    // Kept beyond its budget because there is no room among the dead letters: as seldom as ever.
+    let pause_ms = if is_kept { i64::MAX } else { doubled }.min(budget.pause_max.ms());
     // Up to a quarter more, so that effects which failed together do not come back together.
     let share = i64::try_from(jitter(failed) % 1_000).expect("below 1,000");
     stamp.plus(TimeSpan::from_ms(pause_ms + pause_ms * share / 4_000))

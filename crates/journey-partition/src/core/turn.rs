@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use journey_codec::Turn;
 use journey_customer::{
-    Command, CustomerState, DecideContext, Decision, Outcome, Rejection, Reply,
+    Command, CustomerState, DecideContext, Decision, Outcome, Rejection, Reply, RetryBudget,
 };
-use journey_types::{CustomerKey, Timestamp};
+use journey_types::{CustomerKey, Sequence, Timestamp};
 
 use crate::core::PartitionCore;
 use crate::core::api::Answer;
 use crate::core::batch::{DecidedTurn, OpenBatch, turn_size_bytes};
 use crate::core::customers::HostedIdx;
 use crate::core::hosted::{Lifecycle, Mail, Origin};
-use crate::core::limits::{IDLE_FIRE_PAUSE, REFUSED_CLAIM_PAUSE};
+use crate::core::limits::{IDLE_FIRE_PAUSE, REFUSED_CLAIM_PAUSE, RETRY_AFTER_MAX};
 use crate::core::quarantine::panic_text;
-use crate::core::retry::{FailedAttempt, retry_at};
+use crate::core::retry::{FailedAttempt, backoff_until};
 use crate::error::PartitionError;
 
 /// The zone of workspaces: none can be set yet.
@@ -133,15 +133,17 @@ impl PartitionCore {
                 _,
             ) => {
                 let outcome = match outcome {
-                    Outcome::FailedForNow { reason, .. } => {
-                        let customer = &state.key;
+                    Outcome::FailedForNow { reason, retry_at } => {
+                        let budget = self.budget_of(state, effect);
                         let failed = FailedAttempt {
-                            customer,
+                            customer: &state.key,
                             birth,
                             effect,
                             attempt,
+                            n_attempts: attempt,
                         };
-                        let retry_at = retry_at(failed, stamp);
+                        let asked_for = retry_at.min(stamp.plus(RETRY_AFTER_MAX));
+                        let retry_at = backoff_until(failed, budget, stamp).max(asked_for);
                         Outcome::FailedForNow { reason, retry_at }
                     }
                     final_one @ (Outcome::Sent
@@ -157,6 +159,13 @@ impl PartitionCore {
             }
             (command, _) => command,
         }
+    }
+
+    /// The retry budget of an effect's destination.
+    fn budget_of(&self, state: &CustomerState, effect: Sequence) -> RetryBudget {
+        let delivery = &self.options.delivery;
+        let row = state.outbox.get(&effect);
+        row.map_or(delivery.default, |row| delivery.budget(&row.channel))
     }
 
     fn turn_decided(

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use journey_codec::{JournalEntry, Record};
 use journey_customer::{
-    Command, CustomerState, DecideContext, Decision, EventBody, IngestMode, JournalEvent,
-    MessageGranted, Outcome, Rejection, apply, decide,
+    Command, CustomerState, DecideContext, Decision, DeliverySettings, EventBody, IngestMode,
+    JournalEvent, MessageGranted, Outcome, Rejection, apply, decide,
 };
 use journey_model::{Catalog, PublishedDocument, Source, check};
 use journey_types::{
@@ -173,6 +173,7 @@ impl Bed {
             hosted_customers_max: 1_000,
             opener_seed: 1,
             clock_step_max: None,
+            delivery: DeliverySettings::default(),
         };
         change(&mut options);
         let reader = Box::new(FakeReplica(Arc::clone(&committed)));
