@@ -19,7 +19,7 @@ use crate::core::replies::Held;
 #[derive(Debug)]
 pub(crate) struct DecidedTurn {
     pub(crate) customer: HostedIdx,
-    /// The state after it.
+    /// The state after it: that of the replica when exactly this is applied.
     pub(crate) state: Arc<CustomerState>,
     /// What was decided, and for whom.
     pub(crate) mail: Mail,
@@ -35,6 +35,7 @@ pub(crate) struct OpenBatch {
     pub(crate) records: Vec<Record>,
     pub(crate) turns: Vec<DecidedTurn>,
     pub(crate) writer: BatchWriter,
+    pub(crate) number: BatchNumber,
     birth: BirthIndex,
     n_fires: usize,
     fires_size_bytes: usize,
@@ -46,6 +47,7 @@ impl OpenBatch {
             records: Vec::new(),
             turns: Vec::new(),
             writer: BatchWriter::new(session, number),
+            number,
             birth: BirthIndex::new(session.get() + number.get()),
             n_fires: 0,
             fires_size_bytes: 0,
@@ -94,8 +96,9 @@ impl OpenBatch {
 #[derive(Debug)]
 pub(crate) struct InFlight {
     pub(crate) proposal: ProposalId,
+    pub(crate) number: BatchNumber,
     pub(crate) turns: Vec<DecidedTurn>,
-    /// Answers without facts that this batch proves.
+    /// Answers without facts that leave when this batch is applied.
     pub(crate) proven: Vec<Held>,
     /// The catalog that is in force once this is applied.
     pub(crate) adopts: Option<Arc<Catalog>>,

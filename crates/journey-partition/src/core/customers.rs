@@ -1,7 +1,6 @@
 //! All customers in memory: found by key, scheduled round-robin, passivated when unused for longest.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::Arc;
 
 use journey_customer::CustomerState;
 use journey_types::{CustomerKey, Timestamp};
@@ -53,8 +52,8 @@ impl Customers {
         self.size_bytes_max = size_bytes_max;
     }
 
-    /// Holds a state that the replica has applied, and measures it from time to time.
-    pub(crate) fn set_committed(&mut self, idx: HostedIdx, state: Arc<CustomerState>) {
+    /// Measures a state that the replica has applied, from time to time.
+    pub(crate) fn measure(&mut self, idx: HostedIdx, state: &CustomerState) {
         let hosted = self.get_mut(idx);
         if hosted.commits_until_measured > 0 {
             hosted.commits_until_measured -= 1;
@@ -66,7 +65,6 @@ impl Customers {
             let before = std::mem::replace(&mut hosted.size_bytes, size_bytes);
             self.size_bytes = self.size_bytes - before + size_bytes;
         }
-        self.get_mut(idx).set_committed(state);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -122,8 +120,8 @@ impl Customers {
     pub(crate) fn queue(&mut self, idx: HostedIdx) {
         let hosted = self.get_mut(idx);
         match hosted.lifecycle {
-            Lifecycle::Idle | Lifecycle::Ready => {}
-            Lifecycle::AwaitingCommit | Lifecycle::Quarantined | Lifecycle::Passive => return,
+            Lifecycle::Idle | Lifecycle::Ready | Lifecycle::AwaitingCommit => {}
+            Lifecycle::Quarantined | Lifecycle::Passive => return,
         }
         hosted.lifecycle = Lifecycle::Ready;
         if !std::mem::replace(&mut hosted.is_queued, true) {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use journey_customer::Command;
-use journey_types::{Sequence, Timestamp};
+use journey_types::Timestamp;
 
 use crate::core::PartitionCore;
 use crate::core::api::{Subscription, WorkerId};
@@ -90,11 +90,10 @@ impl PartitionCore {
         true
     }
 
-    /// Forgets a claim that nobody waits for any more, before it was decided.
-    pub(crate) fn forget_claim(&mut self, idx: HostedIdx, effect: Sequence) {
-        let hosted = self.customers.get_mut(idx);
-        hosted.claims.retain(|claimed| *claimed != effect);
-        if let Some(state) = &hosted.committed {
+    /// Offers to others what was to be claimed for a worker that has gone.
+    pub(crate) fn offer_again(&mut self, idx: HostedIdx) {
+        let hosted = self.customers.get(idx);
+        if let Some(state) = &hosted.head {
             self.offers.update(state, Timestamp::EPOCH, &hosted.claims);
         }
     }
@@ -108,16 +107,13 @@ impl PartitionCore {
         for customer in &page {
             let idx = self.customers.find(customer);
             let hosted = idx.map(|idx| self.customers.get(idx));
-            let (committed, claims) = match hosted {
-                // Its offers are set when its turn is applied.
-                Some(hosted) if self.is_in_flight(customer) => {
-                    debug_assert!(hosted.key == *customer, "found by its key");
-                    continue;
-                }
-                Some(hosted) => (hosted.committed.clone(), hosted.claims.clone()),
+            let (head, claims) = match hosted {
+                // Its offers are set when it is released.
+                Some(hosted) if hosted.lifecycle == Lifecycle::Quarantined => continue,
+                Some(hosted) => (hosted.head.clone(), hosted.claims.clone()),
                 None => (None, Vec::new()),
             };
-            let state = match committed {
+            let state = match head {
                 Some(state) => Some(state),
                 None => self.reader.customer(customer)?,
             };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use journey_customer::{Command, CustomerState};
 use journey_types::limits::CUSTOMER_MAILBOX_MAX;
-use journey_types::{CustomerKey, Sequence, Timestamp};
+use journey_types::{BatchNumber, CustomerKey, Sequence, Timestamp};
 
 use crate::core::api::{TicketId, WorkerId};
 use crate::core::limits::{STRIKES_MAX, STRIKES_WINDOW};
@@ -13,17 +13,18 @@ use crate::core::limits::{STRIKES_MAX, STRIKES_WINDOW};
 /// Where a customer actor is in its life.
 ///
 /// ```text
-///   Passive ──activate──► Idle ──mail──► Ready ──turn with facts──► AwaitingCommit ──applied──► Idle | Ready
-///      ▲                   │               └──three panics in a minute──► Quarantined ──released──► Ready
-///      └─────passivate─────┘
+///   Passive ──activate──► Idle ──mail──► Ready ──last turn──► AwaitingCommit ──applied──► Idle
+///      ▲                   │               ▲                        │
+///      │                   │               └──────────mail──────────┘
+///      └─────passivate─────┘     three panics in a minute ──► Quarantined ──released──► one of the above
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifecycle {
     /// In memory, with nothing to do.
     Idle,
-    /// Something waits for its turn.
+    /// Something waits for its turn, which is decided whether or not earlier turns are on their way.
     Ready,
-    /// A turn is on its way through the journal; what comes waits for it.
+    /// Turns are on their way through the journal, and nothing else waits.
     AwaitingCommit,
     /// Parked after panics: commands are refused until it is released.
     Quarantined,
@@ -59,16 +60,18 @@ impl Mail {
 #[derive(Debug)]
 pub(crate) struct Hosted {
     pub(crate) key: CustomerKey,
-    /// What its next command is decided on: the committed state, or with a turn in flight the state after it. Commands
-    /// wait for the commit today, so whatever is decided on is committed; pipelining would lift only that wait.
+    /// What its next command is decided on: the committed state, which lies in the replica, and after it the turns on
+    /// their way. `None` until it is loaded.
     pub(crate) head: Option<Arc<CustomerState>>,
-    /// The committed state, `None` until it is loaded.
-    pub(crate) committed: Option<Arc<CustomerState>>,
+    /// Turns in `head` that are not known to be applied.
+    pub(crate) n_in_flight: usize,
+    /// The batch of the last of them: whatever was decided on `head` depends on it.
+    pub(crate) head_batch: Option<BatchNumber>,
     /// After which instant `head` has something to do by itself.
     pub(crate) next_due_at: Option<Timestamp>,
     pub(crate) mailbox: VecDeque<Mail>,
     pub(crate) lifecycle: Lifecycle,
-    /// Effects whose claim lies in the mailbox or in flight.
+    /// Effects whose claim lies in the mailbox.
     pub(crate) claims: Vec<Sequence>,
     /// Whether it stands in the queue of ready customers.
     pub(crate) is_queued: bool,
@@ -88,7 +91,8 @@ impl Hosted {
         Self {
             key,
             head: None,
-            committed: None,
+            n_in_flight: 0,
+            head_batch: None,
             next_due_at: None,
             mailbox: VecDeque::new(),
             lifecycle: Lifecycle::Idle,
@@ -115,22 +119,46 @@ impl Hosted {
         self.mailbox.push_back(mail);
     }
 
-    /// Holds a state that the replica has applied.
-    pub(crate) fn set_committed(&mut self, state: Arc<CustomerState>) {
+    /// Decides on that state from now on.
+    pub(crate) fn set_head(&mut self, state: Arc<CustomerState>) {
         self.next_due_at = state.next_wake_at();
-        self.committed = Some(Arc::clone(&state));
         self.head = Some(state);
+    }
+
+    /// A turn goes on its way with a batch.
+    pub(crate) fn sent(&mut self, batch: BatchNumber) {
+        self.n_in_flight += 1;
+        self.head_batch = Some(batch);
+    }
+
+    /// Its oldest turn on the way is applied.
+    pub(crate) fn arrived(&mut self) {
+        assert!(
+            self.n_in_flight > 0,
+            "only a customer with turns on their way can have one applied"
+        );
+        self.n_in_flight -= 1;
+        if self.n_in_flight == 0 {
+            self.head_batch = None;
+        }
     }
 
     /// Drops what is not committed, and the copy of what is: it is loaded again when needed.
     pub(crate) fn forget_state(&mut self) {
         self.head = None;
-        self.committed = None;
+        self.n_in_flight = 0;
+        self.head_batch = None;
         self.next_due_at = None;
         self.commits_until_measured = 0;
         if self.lifecycle == Lifecycle::AwaitingCommit {
             self.lifecycle = Lifecycle::Idle;
         }
+    }
+
+    /// Whether a turn of it reached its budget and goes on before anything else.
+    pub(crate) fn is_paused(&self) -> bool {
+        let head = self.head.as_ref();
+        head.is_some_and(|head| head.paused_turn.is_some())
     }
 
     /// Counts a panic; answers whether the customer is parked by it.
@@ -149,7 +177,16 @@ impl Hosted {
     /// Lets a parked customer go on, as if it had never panicked.
     pub(crate) fn release(&mut self) {
         self.strikes.clear();
-        self.lifecycle = Lifecycle::Idle;
+        self.lifecycle = self.at_rest();
+    }
+
+    /// Where it is when nothing waits for its turn.
+    pub(crate) const fn at_rest(&self) -> Lifecycle {
+        if self.n_in_flight > 0 {
+            Lifecycle::AwaitingCommit
+        } else {
+            Lifecycle::Idle
+        }
     }
 
     /// Whether nothing keeps it in memory but its state.

@@ -6,6 +6,8 @@ use journey_types::{TimeSpan, limits::TURN_SIZE_BYTES_MAX};
 pub const BATCH_SIZE_BYTES_TARGET: usize = 48 * 1024;
 /// Encoded bytes of one entry: DESIGN section 3; a decision that needs more is quarantined before it is proposed.
 pub const ENTRY_SIZE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// What an entry takes beside its records: session, number and the frame, at most.
+pub const ENTRY_OVERHEAD_BYTES: usize = 64;
 /// Batches proposed and not yet reported: while one is on disk the next is decided; measured, four are no better
 /// (PERFORMANCE, levers). A decision that travels alone may make it one more.
 pub const PROPOSALS_IN_FLIGHT_MAX: usize = 2;

@@ -5,6 +5,7 @@ use journey_types::CustomerKey;
 
 use crate::core::PartitionCore;
 use crate::core::api::{Answer, Output, Refusal, TicketId};
+use crate::core::customers::HostedIdx;
 use crate::core::hosted::{Lifecycle, Mail, Origin};
 use crate::core::order::SubmissionOrder;
 use crate::core::replies::Held;
@@ -55,13 +56,16 @@ impl PartitionCore {
         }
     }
 
-    /// Holds the answer to a command that changed nothing until leadership is proven.
-    pub(crate) fn answer_when_proven(&mut self, origin: Origin, answer: Answer) {
+    /// Holds the answer to a command that changed nothing until leadership is proven and what it was decided on is
+    /// applied.
+    pub(crate) fn answer_when_proven(&mut self, idx: HostedIdx, origin: Origin, answer: Answer) {
         if let Origin::Caller { ticket, position } = origin {
+            let after = self.customers.get(idx).head_batch;
             self.replies.hold(Held::Command {
                 ticket,
                 position,
                 answer,
+                after,
             });
         }
     }

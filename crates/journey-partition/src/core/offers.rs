@@ -107,7 +107,7 @@ impl Offers {
         self.by_customer.values().map(Vec::len).sum()
     }
 
-    /// Sets a customer's offers from its committed state; none before `not_before`, none of `claimed`.
+    /// Sets a customer's offers from its head; none before `not_before`, none of `claimed`.
     pub(crate) fn update(
         &mut self,
         state: &CustomerState,
@@ -152,6 +152,11 @@ impl Offers {
                 .insert(offer.clone());
         }
         self.by_customer.insert(state.key.clone(), offers);
+    }
+
+    /// Whether any offer of the customer is in memory.
+    pub(crate) fn holds(&self, customer: &CustomerKey) -> bool {
+        self.by_customer.contains_key(customer)
     }
 
     /// Takes a customer's offers out.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use journey_customer::Command;
-use journey_types::CustomerKey;
+use journey_types::{BatchNumber, CustomerKey, Lsn};
 
 use crate::core::api::{Answer, ConfirmationId, Output, Refusal, TicketId};
 use crate::core::order::{EventKey, SubmissionOrder, event_of};
@@ -16,9 +16,21 @@ pub(crate) enum Held {
         ticket: TicketId,
         position: usize,
         answer: Answer,
+        /// The batch in flight that it was decided on; `None` where nothing was.
+        after: Option<BatchNumber>,
     },
     /// A linearizable read.
     Read { ticket: TicketId },
+}
+
+impl Held {
+    /// The batch without which it is not true.
+    pub(crate) const fn after(&self) -> Option<BatchNumber> {
+        match self {
+            Self::Command { after, .. } => *after,
+            Self::Read { .. } => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -33,7 +45,8 @@ struct Ticket {
 #[derive(Debug, Default)]
 pub(crate) struct Replies {
     tickets: BTreeMap<TicketId, Ticket>,
-    /// Answers without facts: they wait for the next batch of the session, or for the next proof of leadership.
+    /// Answers without facts: they wait for the next batch of the session, which proves every batch before it, or for
+    /// the next proof of leadership and the batch they were decided on.
     unproven: Vec<Held>,
     /// The proof under way, and the answers that came before it was asked for.
     confirming: Option<(ConfirmationId, Vec<Held>)>,
@@ -110,14 +123,22 @@ impl Replies {
         order.is_some_and(|(order, _)| order.is_broken_before(ticket, position))
     }
 
-    /// Gives a held answer out: what it depends on is applied as valid.
-    pub(crate) fn release(&mut self, held: Held, outputs: &mut Vec<Output>) {
+    /// Gives a held answer out: what it depends on is applied as valid, at `applied` or before.
+    pub(crate) fn release(&mut self, held: Held, applied: Lsn, outputs: &mut Vec<Output>) {
         match held {
             Held::Command {
                 ticket,
                 position,
                 answer,
+                ..
             } => {
+                let answer = match answer {
+                    Answer::Done { reply, .. } => Answer::Done {
+                        reply,
+                        lsn: applied,
+                    },
+                    other @ (Answer::Rejected(_) | Answer::Refused(_)) => other,
+                };
                 self.answer(ticket, position, answer, outputs);
             }
             Held::Read { ticket } => {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use journey_codec::{Batch, JournalEntry};
+use journey_codec::{Batch, JournalEntry, Turn};
 use journey_customer::Command;
 use journey_types::{TimeSpan, Timestamp};
 
 use crate::core::PartitionCore;
 use crate::core::api::{Output, Refusal};
-use crate::core::batch::{InFlight, OpenBatch};
+use crate::core::batch::{DecidedTurn, InFlight, OpenBatch, turn_size_bytes};
 use crate::core::customers::HostedIdx;
 use crate::core::hosted::{Lifecycle, Mail, Origin};
 use crate::core::limits::{
@@ -90,18 +90,32 @@ impl PartitionCore {
                 Ok(None) => break,
                 Err(error) => {
                     // What was decided goes the way of everything speculative.
-                    self.propose(batch, now);
+                    self.propose(batch);
                     return Err(error);
                 }
             };
-            if let Some((record, turn)) = self.turn(idx, mail, &mut batch, now) {
-                self.propose(batch, now);
+            let Some(decided) = self.turn(idx, mail, &batch, now) else {
+                continue;
+            };
+            let is_alone = !batch.fits(turn_size_bytes(&decided.0));
+            if is_alone {
+                self.propose(batch);
                 batch = self.open_batch();
-                batch.add(record, turn);
+            }
+            self.add(decided, &mut batch);
+            if is_alone {
                 break;
             }
         }
-        Ok(self.propose(batch, now))
+        Ok(self.propose(batch))
+    }
+
+    /// Sends a decided turn on its way with a batch; the customer may have its next turn at once.
+    fn add(&mut self, (record, turn): (Turn, DecidedTurn), batch: &mut OpenBatch) {
+        let idx = turn.customer;
+        self.customers.get_mut(idx).sent(batch.number);
+        batch.add(record, turn);
+        self.go_on(idx);
     }
 
     fn open_batch(&self) -> OpenBatch {
@@ -145,9 +159,9 @@ impl PartitionCore {
             self.timers.take(&customer);
             let idx = self.customers.host(&customer);
             match self.customers.get(idx).lifecycle {
-                Lifecycle::Idle | Lifecycle::Ready => {}
-                // Armed again when its turn is applied, or when it is released.
-                Lifecycle::AwaitingCommit | Lifecycle::Quarantined | Lifecycle::Passive => continue,
+                Lifecycle::Idle | Lifecycle::Ready | Lifecycle::AwaitingCommit => {}
+                // Armed again when it is released.
+                Lifecycle::Quarantined | Lifecycle::Passive => continue,
             }
             self.activate(idx)?;
             self.customers.touch(idx);
@@ -171,11 +185,7 @@ impl PartitionCore {
                 self.customers.queue(idx);
                 return Err(error);
             }
-            let hosted = self.customers.get(idx);
-            let is_paused = hosted
-                .head
-                .as_ref()
-                .is_some_and(|head| head.paused_turn.is_some());
+            let is_paused = self.customers.get(idx).is_paused();
             let may_fire = self.clock.held().is_none() && batch.takes_fires();
             if (is_paused || may_fire)
                 && let Some(mail) = self.own_turn(idx, stamp)
@@ -199,9 +209,11 @@ impl PartitionCore {
         match mail.origin {
             Origin::Worker { worker, effect } => {
                 self.n_claims_waiting -= 1;
+                let claims = &mut self.customers.get_mut(idx).claims;
+                claims.retain(|claimed| *claimed != effect);
                 let is_subscribed = self.workers.get(worker).is_some();
                 if !is_subscribed {
-                    self.forget_claim(idx, effect);
+                    self.offer_again(idx);
                 }
                 is_subscribed
             }
@@ -219,11 +231,7 @@ impl PartitionCore {
     /// What a customer has to do by itself at that stamp, before anything is asked of it.
     fn own_turn(&self, idx: HostedIdx, stamp: Timestamp) -> Option<Mail> {
         let hosted = self.customers.get(idx);
-        let paused = hosted
-            .head
-            .as_ref()
-            .and_then(|head| head.paused_turn.as_ref());
-        let command = if paused.is_some() {
+        let command = if hosted.is_paused() {
             Command::ContinueTurn
         } else if hosted.next_due_at.is_some_and(|due_at| due_at < stamp) {
             Command::FireTimers
@@ -242,14 +250,14 @@ impl PartitionCore {
         }
         let mut timers = std::mem::replace(&mut self.timers, crate::core::timers::TimerHeap::new());
         let loaded = timers.load(self.reader.as_ref(), &|customer| {
-            self.is_in_flight(customer)
+            self.is_ahead_of_rows(customer)
         });
         self.timers = timers;
         loaded
     }
 
     /// Proposes a batch; answers whether there was anything to propose.
-    fn propose(&mut self, batch: OpenBatch, now: Timestamp) -> bool {
+    fn propose(&mut self, batch: OpenBatch) -> bool {
         if batch.is_empty() {
             return false;
         }
@@ -260,17 +268,10 @@ impl PartitionCore {
             ..
         } = batch;
         let encoded = writer.finish();
-        if encoded.len() > ENTRY_SIZE_BYTES_MAX {
-            let reason = format!(
-                "its facts take {} bytes, more than the {ENTRY_SIZE_BYTES_MAX} of an entry",
-                encoded.len()
-            );
-            let stamp = self.clock.peek(now);
-            for turn in turns {
-                self.turn_panicked(turn.customer, turn.mail, reason.clone(), stamp);
-            }
-            return true;
-        }
+        assert!(
+            encoded.len() <= ENTRY_SIZE_BYTES_MAX,
+            "a turn that no entry can hold is quarantined, and others travel with it only below the target"
+        );
         let Leadership::Leading(session) = &mut self.leadership else {
             unreachable!("turns are decided inside a session only");
         };
@@ -286,6 +287,7 @@ impl PartitionCore {
         let proven = self.replies.take_unproven();
         self.in_flight.push(InFlight {
             proposal,
+            number,
             turns,
             proven,
             adopts: None,

@@ -275,6 +275,7 @@ impl PartitionCore {
         let proposal = self.next_proposal(encoded.len());
         self.in_flight.push(InFlight {
             proposal,
+            number,
             turns: Vec::new(),
             proven: self.replies.take_unproven(),
             adopts: Some(catalog),
@@ -315,10 +316,7 @@ impl PartitionCore {
         let reason = match result {
             ProposeResult::Applied { lsn } => {
                 match batch {
-                    Some(position) => {
-                        let batch = self.in_flight.remove(position);
-                        self.batch_applied(batch, lsn, now);
-                    }
+                    Some(position) => self.batches_applied(position, lsn, now),
                     None => self.begin_session(lsn, now),
                 }
                 return;

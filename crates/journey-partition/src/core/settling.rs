@@ -1,20 +1,27 @@
 //! What happens when the journal says that a batch was applied, or that this replica leads: answers and hand-overs
 //! leave, customers go on.
 
-use journey_customer::Reply;
+use journey_customer::{CustomerState, Reply};
 use journey_types::{Lsn, Timestamp};
 
 use crate::core::PartitionCore;
 use crate::core::api::{Answer, ConfirmationId, HandOver, Output, Refusal};
 use crate::core::batch::{DecidedTurn, InFlight};
+use crate::core::customers::HostedIdx;
 use crate::core::hosted::{Lifecycle, Origin};
 use crate::core::limits::HAND_OVER_AFTER_TURN_MAX;
 use crate::core::session::Leadership;
 
 impl PartitionCore {
-    /// A batch of this session is applied as valid.
-    pub(crate) fn batch_applied(&mut self, batch: InFlight, lsn: Lsn, now: Timestamp) {
+    /// A batch of this session is applied as valid, and so is every one before it: the chain has no gap.
+    pub(crate) fn batches_applied(&mut self, last: usize, lsn: Lsn, now: Timestamp) {
         self.applied = self.applied.max(lsn);
+        for batch in self.in_flight.drain(..=last).collect::<Vec<_>>() {
+            self.batch_applied(batch, lsn, now);
+        }
+    }
+
+    fn batch_applied(&mut self, batch: InFlight, lsn: Lsn, now: Timestamp) {
         if let Some(catalog) = batch.adopts {
             self.catalog = catalog;
             if let Leadership::Leading(session) = &mut self.leadership {
@@ -22,7 +29,7 @@ impl PartitionCore {
             }
         }
         for held in batch.proven {
-            self.replies.release(held, &mut self.outputs);
+            self.replies.release(held, self.applied, &mut self.outputs);
         }
         for turn in batch.turns {
             self.turn_applied(turn, lsn, now);
@@ -37,20 +44,15 @@ impl PartitionCore {
             reply,
             turn_at,
         } = turn;
-        assert!(
-            self.customers.get(idx).lifecycle == Lifecycle::AwaitingCommit,
-            "only a customer that awaits its commit can get it"
-        );
-        self.customers.set_committed(idx, state);
+        self.customers.measure(idx, &state);
         let hosted = self.customers.get_mut(idx);
-        if let Origin::Worker { effect, .. } = mail.origin {
-            hosted.claims.retain(|claimed| *claimed != effect);
+        hosted.arrived();
+        if hosted.lifecycle == Lifecycle::AwaitingCommit {
+            hosted.lifecycle = hosted.at_rest();
         }
-        self.timers.arm(&hosted.key, hosted.next_due_at);
-        if let Some(state) = &hosted.committed {
-            self.offers.update(state, Timestamp::EPOCH, &hosted.claims);
+        if hosted.n_in_flight == 0 && hosted.lifecycle != Lifecycle::Quarantined {
+            self.index_committed(idx, &state);
         }
-        self.go_on(idx);
         match mail.origin {
             Origin::Core => self.counters.n_fires += 1,
             Origin::Caller { ticket, position } => {
@@ -90,6 +92,19 @@ impl PartitionCore {
         }
     }
 
+    /// What was armed and offered with the turn is in rows now. Where the heap or the index did not hold it, the rows
+    /// are read for it, but maybe they were passed before it stood there: it is looked at once more.
+    fn index_committed(&mut self, idx: HostedIdx, state: &CustomerState) {
+        let hosted = self.customers.get(idx);
+        let is_postponed = hosted.next_due_at != state.next_wake_at();
+        if !is_postponed {
+            self.timers.arm(&state.key, hosted.next_due_at);
+        }
+        if !state.outbox.is_empty() && !self.offers.holds(&state.key) {
+            self.offers.update(state, Timestamp::EPOCH, &hosted.claims);
+        }
+    }
+
     /// Proof of leadership came, or came not.
     pub(crate) fn settle_confirmation(
         &mut self,
@@ -101,11 +116,16 @@ impl PartitionCore {
             return;
         };
         for held in waiting {
-            if leads {
-                self.replies.release(held, &mut self.outputs);
-            } else {
+            if !leads {
                 self.replies
                     .refuse(held, Refusal::OutcomeUnknown, &mut self.outputs);
+                continue;
+            }
+            let mut in_flight = self.in_flight.iter_mut();
+            match in_flight.find(|batch| Some(batch.number) == held.after()) {
+                // Leadership is proven; what it was decided on is not applied yet.
+                Some(batch) => batch.proven.push(held),
+                None => self.replies.release(held, self.applied, &mut self.outputs),
             }
         }
         if !leads {

@@ -1,5 +1,5 @@
-//! What becomes of a customer whose turn panicked: the command is quarantined, the customer goes on from its committed
-//! state, and at the third panic in a minute it is parked until an operator releases it.
+//! What becomes of a customer whose turn panicked: the command is quarantined, the customer goes on from its state before
+//! that turn, and at the third panic in a minute it is parked until an operator releases it.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::core::schedule::with_sources;
 use crate::core::session::Leadership;
 
 impl PartitionCore {
-    /// Drops the speculative state and keeps the command where it can be read.
+    /// Drops what the turn was making and keeps the command where it can be read.
     pub(crate) fn turn_panicked(
         &mut self,
         idx: HostedIdx,
@@ -25,33 +25,38 @@ impl PartitionCore {
     ) {
         self.counters.n_quarantined += 1;
         let Mail { command, origin } = mail;
+        self.answer_quarantined(idx, origin, &reason);
         let hosted = self.customers.get_mut(idx);
         let customer = hosted.key.clone();
-        let committed = hosted.committed.clone();
-        // The next turn loads the committed state again.
-        hosted.forget_state();
+        let head = hosted.head.clone();
+        if hosted.n_in_flight == 0 {
+            // The next turn loads the committed state again. With turns on their way the head stays: the deciding only
+            // borrowed it, and nothing else has what they made of it.
+            hosted.forget_state();
+        }
         let is_parked = hosted.strike(stamp, reason.clone());
-        if let Origin::Worker { worker, effect } = origin {
-            hosted.claims.retain(|claimed| *claimed != effect);
+        if let Origin::Worker { worker, .. } = origin {
             self.give_credit_back(worker);
         }
         let is_forgotten = self
             .quarantine
             .keep(customer, command, stamp, reason.clone());
         self.counters.n_quarantined_forgotten += u64::from(is_forgotten);
-        let refusal = Refusal::Quarantined {
-            reason: reason.clone(),
-        };
-        self.answer_when_proven(origin, Answer::Refused(refusal));
         if is_parked {
             self.park(idx, &reason);
             return;
         }
-        if let Some(committed) = committed {
+        if let Some(head) = head {
             // What led to the panic is tried again, but not in this stamp.
-            self.arm_and_offer(idx, &committed, stamp);
+            self.arm_and_offer(idx, &head, stamp);
         }
         self.go_on(idx);
+    }
+
+    fn answer_quarantined(&mut self, idx: HostedIdx, origin: Origin, reason: &str) {
+        let reason = reason.to_owned();
+        let answer = Answer::Refused(Refusal::Quarantined { reason });
+        self.answer_when_proven(idx, origin, answer);
     }
 
     fn park(&mut self, idx: HostedIdx, reason: &str) {
@@ -82,18 +87,24 @@ impl PartitionCore {
             return;
         }
         match self.activate(idx) {
-            Ok(committed) => self.arm_and_offer(idx, &committed, self.clock.peek(now)),
+            Ok(head) => {
+                self.arm_and_offer(idx, &head, self.clock.peek(now));
+                self.go_on(idx);
+            }
             Err(error) => self.stop(&with_sources(&error)),
         }
     }
 
-    fn arm_and_offer(&mut self, idx: HostedIdx, committed: &Arc<CustomerState>, stamp: Timestamp) {
-        match committed.next_wake_at() {
-            Some(due_at) if due_at < stamp => self.timers.postpone(&committed.key, stamp),
-            due_at => self.timers.arm(&committed.key, due_at),
+    fn arm_and_offer(&mut self, idx: HostedIdx, head: &Arc<CustomerState>, stamp: Timestamp) {
+        match head.next_wake_at() {
+            Some(due_at) if due_at < stamp => {
+                self.customers.get_mut(idx).next_due_at = Some(stamp);
+                self.timers.postpone(&head.key, stamp);
+            }
+            due_at => self.timers.arm(&head.key, due_at),
         }
         let claims = &self.customers.get(idx).claims;
         self.offers
-            .update(committed, stamp.plus(REFUSED_CLAIM_PAUSE), claims);
+            .update(head, stamp.plus(REFUSED_CLAIM_PAUSE), claims);
     }
 }

@@ -10,6 +10,7 @@ mod chaos;
 mod effects;
 mod mailboxes;
 mod orders;
+mod pipelining;
 mod sessions;
 mod supervision;
 mod time;

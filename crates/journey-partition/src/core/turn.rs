@@ -3,18 +3,21 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use journey_codec::Turn;
+use journey_codec::{BatchWriter, Record, Turn};
 use journey_customer::{
     Command, CustomerState, DecideContext, Decision, Outcome, Rejection, Reply, RetryBudget,
 };
-use journey_types::{CustomerKey, Sequence, Timestamp};
+use journey_types::{BatchNumber, CustomerKey, Sequence, SessionId, Timestamp};
 
 use crate::core::PartitionCore;
 use crate::core::api::Answer;
 use crate::core::batch::{DecidedTurn, OpenBatch, turn_size_bytes};
 use crate::core::customers::HostedIdx;
 use crate::core::hosted::{Lifecycle, Mail, Origin};
-use crate::core::limits::{IDLE_FIRE_PAUSE, REFUSED_CLAIM_PAUSE, RETRY_AFTER_MAX};
+use crate::core::limits::{
+    BATCH_SIZE_BYTES_TARGET, ENTRY_OVERHEAD_BYTES, ENTRY_SIZE_BYTES_MAX, IDLE_FIRE_PAUSE,
+    REFUSED_CLAIM_PAUSE, RETRY_AFTER_MAX,
+};
 use crate::core::quarantine::panic_text;
 use crate::core::retry::{FailedAttempt, backoff_until};
 use crate::error::PartitionError;
@@ -22,18 +25,15 @@ use crate::error::PartitionError;
 /// The zone of workspaces: none can be set yet.
 const WORKSPACE_ZONE: &str = "UTC";
 
-/// A decided turn that has to travel in the next batch.
-pub(crate) type Deferred = Option<(Turn, DecidedTurn)>;
-
 impl PartitionCore {
-    /// Decides one command of one customer into the batch. A turn too large to travel with the others is given back.
+    /// Decides one command of one customer on its head; a turn with facts, which becomes the head, is answered.
     pub(crate) fn turn(
         &mut self,
         idx: HostedIdx,
         mail: Mail,
-        batch: &mut OpenBatch,
+        batch: &OpenBatch,
         now: Timestamp,
-    ) -> Deferred {
+    ) -> Option<(Turn, DecidedTurn)> {
         let state = self.customers.get(idx).head.clone();
         let state = state.expect("a customer is activated before its turn");
         let stamp = self.clock.stamp(now);
@@ -79,15 +79,7 @@ impl PartitionCore {
                 self.turn_changed_nothing(idx, origin, decision, stamp);
                 None
             }
-            Ok(Ok(decision)) => {
-                let turn = self.turn_decided(idx, Mail { command, origin }, decision, now);
-                let size_bytes = turn_size_bytes(&turn.0);
-                if batch.fits(size_bytes) {
-                    batch.add(turn.0, turn.1);
-                    return None;
-                }
-                Some(turn)
-            }
+            Ok(Ok(decision)) => self.turn_decided(idx, Mail { command, origin }, decision, now),
         }
     }
 
@@ -103,7 +95,8 @@ impl PartitionCore {
         let loaded = self.reader.customer(&hosted.key)?;
         let unborn = || Arc::new(CustomerState::new(hosted.key.clone()));
         let state = loaded.unwrap_or_else(unborn);
-        self.customers.set_committed(idx, Arc::clone(&state));
+        self.customers.measure(idx, &state);
+        self.customers.get_mut(idx).set_head(Arc::clone(&state));
         self.counters.n_activations += 1;
         Ok(state)
     }
@@ -174,7 +167,7 @@ impl PartitionCore {
         mail: Mail,
         decision: Decision,
         now: Timestamp,
-    ) -> (Turn, DecidedTurn) {
+    ) -> Option<(Turn, DecidedTurn)> {
         let Decision {
             events,
             state,
@@ -182,6 +175,13 @@ impl PartitionCore {
             condition_errors,
         } = decision;
         self.counters.count_condition_errors(condition_errors);
+        let customer = state.key.clone();
+        let turn = Turn { customer, events };
+        if let Some(reason) = too_large(&turn) {
+            let stamp = self.clock.peek(now);
+            self.turn_panicked(idx, mail, reason, stamp);
+            return None;
+        }
         let state = Arc::new(state);
         let hosted = self.customers.get_mut(idx);
         let before = hosted
@@ -189,22 +189,20 @@ impl PartitionCore {
             .as_ref()
             .map_or(0, |head| head.last_sequence.get());
         assert!(
-            state.last_sequence.get() == before + events.len() as u64,
+            state.last_sequence.get() == before + turn.events.len() as u64,
             "a decision's state is the state before it plus its facts"
         );
-        hosted.lifecycle = Lifecycle::AwaitingCommit;
-        hosted.head = Some(Arc::clone(&state));
-        let customer = hosted.key.clone();
-        self.timers.take(&customer);
-        let turn_at = now;
-        let turn = DecidedTurn {
+        hosted.set_head(Arc::clone(&state));
+        self.timers.arm(&hosted.key, hosted.next_due_at);
+        self.offers.update(&state, Timestamp::EPOCH, &hosted.claims);
+        let decided = DecidedTurn {
             customer: idx,
             state,
             mail,
             reply,
-            turn_at,
+            turn_at: now,
         };
-        (Turn { customer, events }, turn)
+        Some((turn, decided))
     }
 
     fn turn_changed_nothing(
@@ -231,7 +229,7 @@ impl PartitionCore {
             reply: decision.reply,
             lsn: self.applied,
         };
-        self.answer_when_proven(origin, answer);
+        self.answer_when_proven(idx, origin, answer);
     }
 
     fn turn_rejected(
@@ -243,7 +241,7 @@ impl PartitionCore {
     ) {
         self.counters.n_rejected += 1;
         self.rest(idx, origin, stamp);
-        self.answer_when_proven(origin, Answer::Rejected(rejection));
+        self.answer_when_proven(idx, origin, Answer::Rejected(rejection));
     }
 
     /// After a turn without facts: the customer is as before it, and what led to the turn is not tried again at once.
@@ -256,12 +254,11 @@ impl PartitionCore {
                 hosted.next_due_at = Some(not_before);
                 self.timers.postpone(&hosted.key, not_before);
             }
-            Origin::Worker { worker, effect } => {
+            Origin::Worker { worker, .. } => {
                 self.counters.n_claims_refused += 1;
                 self.give_credit_back(worker);
-                let hosted = self.customers.get_mut(idx);
-                hosted.claims.retain(|claimed| *claimed != effect);
-                if let Some(state) = &hosted.committed {
+                let hosted = self.customers.get(idx);
+                if let Some(state) = &hosted.head {
                     let not_before = stamp.plus(REFUSED_CLAIM_PAUSE);
                     self.offers.update(state, not_before, &hosted.claims);
                 }
@@ -276,27 +273,35 @@ impl PartitionCore {
         if hosted.lifecycle == Lifecycle::Quarantined {
             return;
         }
-        hosted.lifecycle = Lifecycle::Idle;
-        let is_paused = hosted
-            .head
-            .as_ref()
-            .is_some_and(|head| head.paused_turn.is_some());
-        if is_paused || !hosted.mailbox.is_empty() {
+        hosted.lifecycle = hosted.at_rest();
+        if hosted.is_paused() || !hosted.mailbox.is_empty() {
             self.customers.queue(idx);
         }
     }
 
-    /// Whether the customer is one whose timers must not be armed now: its turn in flight does it.
-    pub(crate) fn is_in_flight(&self, customer: &CustomerKey) -> bool {
+    /// Whether the customer is one whose timers must not be armed from rows: its head is ahead of them, or it is parked.
+    pub(crate) fn is_ahead_of_rows(&self, customer: &CustomerKey) -> bool {
         let hosted = self
             .customers
             .find(customer)
             .map(|idx| self.customers.get(idx));
         hosted.is_some_and(|hosted| {
-            matches!(
-                hosted.lifecycle,
-                Lifecycle::AwaitingCommit | Lifecycle::Quarantined
-            )
+            hosted.n_in_flight > 0 || hosted.lifecycle == Lifecycle::Quarantined
         })
     }
+}
+
+/// Why no entry can hold a turn, if none can. Only a large turn is encoded for it: the estimate is about right.
+fn too_large(turn: &Turn) -> Option<String> {
+    if turn_size_bytes(turn) <= BATCH_SIZE_BYTES_TARGET {
+        return None;
+    }
+    let mut writer = BatchWriter::new(SessionId::default(), BatchNumber::default());
+    writer.push(&Record::Turn(turn.clone()));
+    let size_bytes = writer.size_bytes() + ENTRY_OVERHEAD_BYTES;
+    (size_bytes > ENTRY_SIZE_BYTES_MAX).then(|| {
+        format!(
+            "its facts take {size_bytes} bytes, more than the {ENTRY_SIZE_BYTES_MAX} of an entry"
+        )
+    })
 }

@@ -22,9 +22,15 @@ fn a_duplicate_of_an_event_in_flight_waits_for_it() {
     let first = bed.send("ann", "seen", "1");
     let second = bed.send("ann", "seen", "1");
     assert!(bed.answer(first).is_none() && bed.answer(second).is_none());
+    let confirmation = bed.confirmations.pop_front().expect("one is asked for");
+    let leads = true;
+    bed.input(Input::LeadershipConfirmed {
+        confirmation,
+        leads,
+    });
     assert!(
-        bed.confirmations.is_empty(),
-        "nothing was decided about the second"
+        bed.answer(second).is_none(),
+        "leadership is proven, the first is not applied"
     );
     bed.commit();
     assert!(matches!(
@@ -34,13 +40,26 @@ fn a_duplicate_of_an_event_in_flight_waits_for_it() {
             ..
         })
     ));
+    assert!(is_duplicate(bed.answer(second)));
+    let Some(Answer::Done { lsn, .. }) = bed.answer(second) else {
+        panic!("a duplicate has a place");
+    };
+    assert_eq!(*lsn, bed.committed.lock().control.applied);
+    assert_eq!(bed.n_accepted(), 1);
+}
+
+#[test]
+fn a_duplicate_of_an_event_in_flight_waits_for_proof_of_leadership_too() {
+    let mut bed = Bed::leading();
+    bed.send("ann", "seen", "1");
+    let second = bed.send("ann", "seen", "1");
+    bed.commit();
     assert!(
         bed.answer(second).is_none(),
-        "leadership is not proven since"
+        "leadership is not proven since it came"
     );
     bed.commit_all();
     assert!(is_duplicate(bed.answer(second)));
-    assert_eq!(bed.n_accepted(), 1);
 }
 
 #[test]
@@ -50,13 +69,16 @@ fn a_duplicate_of_an_event_that_is_lost_is_not_answered_duplicate() {
     let second = bed.send("ann", "seen", "1");
     let (proposal, _) = bed.proposed.pop_front().unwrap();
     bed.report(proposal, ProposeResult::Lost);
-    assert_eq!(
-        bed.answer(first),
-        Some(&Answer::Refused(Refusal::OutcomeUnknown))
-    );
+    for ticket in [first, second] {
+        assert_eq!(
+            bed.answer(ticket),
+            Some(&Answer::Refused(Refusal::OutcomeUnknown))
+        );
+    }
+    let again = bed.send("ann", "seen", "1");
     bed.commit_all();
     assert!(matches!(
-        bed.answer(second),
+        bed.answer(again),
         Some(Answer::Done {
             reply: Reply::Accepted,
             ..

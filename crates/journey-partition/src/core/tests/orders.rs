@@ -109,16 +109,20 @@ fn what_waits_in_a_mailbox_does_not_overtake_what_is_lost_before_it() {
     let commands = |n: u32| vec![ingest("ann", "seen", &n.to_string(), now)];
     let first = submit(&mut bed, 1, &order, commands(1));
     let second = submit(&mut bed, 2, &order, commands(2));
-    let other = bed.send("ann", "seen", "3");
+    let third = submit(&mut bed, 3, &order, commands(3));
+    let other = bed.send("ann", "seen", "4");
+    assert_eq!(bed.proposed.len(), 2, "the third waits in the mailbox");
     let (proposal, _) = bed.proposed.pop_front().unwrap();
     bed.report(proposal, ProposeResult::Lost);
     bed.commit_all();
+    for in_flight in [first, second] {
+        assert_eq!(
+            bed.answer(in_flight),
+            Some(&Answer::Refused(Refusal::OutcomeUnknown))
+        );
+    }
     assert_eq!(
-        bed.answer(first),
-        Some(&Answer::Refused(Refusal::OutcomeUnknown))
-    );
-    assert_eq!(
-        bed.answer(second),
+        bed.answer(third),
         Some(&Answer::Refused(Refusal::RetryInOrder))
     );
     assert!(matches!(bed.answer(other), Some(Answer::Done { .. })));
