@@ -19,5 +19,6 @@ mod effects;
 mod ingest;
 mod kill;
 mod load;
+mod scenarios;
 mod simulate;
 mod world;
