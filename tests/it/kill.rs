@@ -1,5 +1,6 @@
-//! `kill -9` at random moments under load, with the oracle outside the process: nothing acknowledged is lost, nothing
-//! takes effect twice, timers fire once, effects keep their ids.
+//! `kill -9` at random moments under mixed load (new runs, answers to waiting ones, repeats, events that are refused),
+//! with the oracle outside the process: nothing acknowledged is lost, nothing takes effect twice, timers fire once,
+//! effects keep their ids.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,14 +10,16 @@ use std::time::Duration;
 use journey_client::wire::event_result::Status;
 use journey_client::wire::outcome::Result as Outcome;
 use journey_client::{Client, WorkerMessage, wire};
+use journey_types::Value;
 use rand::Rng as _;
 use tests::{slow_tests_wanted, wait_until};
 use tokio::sync::Mutex;
 
-use crate::world::{World, counts, event};
+use crate::world::{World, counts, event, event_with};
 
-/// Every event enters an instance, which sends one message at once and one after its timer.
-const JOURNEY: &str = "\
+/// `started` enters an instance, which sends one message at once and one after its timer; `asked` enters one that sends
+/// one message, when it is `answered` or when its timer fires.
+const JOURNEYS: &str = "\
 journey: twice
 entry: [ { event: started } ]
 key: event.id
@@ -24,6 +27,20 @@ steps:
   now: { message: { content: first, channels: [push] }, next: rest }
   rest: { delay: 2s, next: later }
   later: { message: { content: second, channels: [push] }, next: end }
+---
+journey: question
+entry: [ { event: asked } ]
+key: event.properties.question
+steps:
+  wait:
+    wait_until:
+      - { event: answered, match_key: true, next: thank }
+      - { after: 2s, next: remind }
+  thank: { message: { content: thanks, channels: [push] } }
+  remind: { message: { content: thanks, channels: [push] } }
+---
+content: thanks
+variants: [ { channel: push, body: '{{ instance.key }}' } ]
 ---
 content: first
 variants: [ { channel: push, body: '{{ instance.key }}' } ]
@@ -33,16 +50,39 @@ variants: [ { channel: push, body: '{{ instance.key }}' } ]
 ";
 
 const ROUNDS: u32 = 3;
-const ROUNDS_SLOW: u32 = 10;
-const CUSTOMERS: u32 = 40;
+const ROUNDS_SLOW: u32 = 30;
+const CUSTOMERS: u64 = 40;
 const BATCH: u64 = 20;
+
+/// The numbered events of the load: which one it is follows from the number alone, so that any can be sent again.
+fn nth_event(n: u64) -> wire::CustomerEvent {
+    let id = format!("e{n}");
+    let question = |n: u64| [("question", Value::Text(format!("q{n}")))];
+    let customer = |n: u64| format!("c{}", n % CUSTOMERS);
+    match n % 5 {
+        0 | 1 => event(&customer(n), &id, "started"),
+        2 => event_with(&customer(n), &id, "asked", &question(n)),
+        3 => event_with(&customer(n - 1), &id, "answered", &question(n - 1)),
+        _ => event(&customer(n), &id, "seen"),
+    }
+}
+
+fn n_runs(journey: &str, n_sent: u64) -> u64 {
+    let name = if journey == "twice" {
+        "started"
+    } else {
+        "asked"
+    };
+    (0..n_sent).filter(|n| nth_event(*n).name == name).count() as u64
+}
 
 /// What clients saw.
 #[derive(Debug, Default)]
 struct Oracle {
-    /// Events answered `accepted` or, on a repeat, `duplicate`.
-    acknowledged: BTreeSet<String>,
+    /// Numbers of the events answered `accepted` or, where the first answer was lost, `duplicate`.
+    acknowledged: BTreeSet<u64>,
     n_sent: u64,
+    n_repeats: u64,
     /// Effect ids by (content, key of the instance).
     effects: BTreeMap<(String, String), BTreeSet<String>>,
     /// Highest attempt seen of each effect.
@@ -51,24 +91,15 @@ struct Oracle {
 
 type Shared = Arc<Mutex<Oracle>>;
 
-/// Sends batches until told to stop; a batch that fails is sent again with the same ids until it is answered.
+/// Sends batches until told to stop; what is not acknowledged is sent again with the same ids until it is.
 async fn produce(address: String, oracle: Shared, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
     while !stop.load(Ordering::Relaxed) {
-        let events: Vec<wire::CustomerEvent> = {
+        let mut left: Vec<u64> = {
             let mut oracle = oracle.lock().await;
             let first = oracle.n_sent;
             oracle.n_sent += BATCH;
-            (first..first + BATCH)
-                .map(|n| {
-                    event(
-                        &format!("c{}", n % u64::from(CUSTOMERS)),
-                        &format!("e{n}"),
-                        "started",
-                    )
-                })
-                .collect()
+            (first..first + BATCH).collect()
         };
-        let mut left = events;
         while !left.is_empty() {
             left = send_once(&address, left, &oracle).await;
             if !left.is_empty() {
@@ -79,31 +110,49 @@ async fn produce(address: String, oracle: Shared, stop: Arc<AtomicBool>) -> anyh
     Ok(())
 }
 
-/// Sends events and returns those that were not acknowledged.
-async fn send_once(
-    address: &str,
-    events: Vec<wire::CustomerEvent>,
-    oracle: &Shared,
-) -> Vec<wire::CustomerEvent> {
+/// Sends events, with a repeat of one that was acknowledged and one that must be refused, and returns those that were
+/// not acknowledged.
+async fn send_once(address: &str, numbers: Vec<u64>, oracle: &Shared) -> Vec<u64> {
     let Ok(client) = Client::connect(address).await else {
-        return events;
+        return numbers;
     };
-    let request = wire::IngestRequest {
-        events: events.clone(),
-        mode: 0,
+    let mut events: Vec<wire::CustomerEvent> = numbers.iter().map(|n| nth_event(*n)).collect();
+    let repeat = {
+        let acknowledged = &oracle.lock().await.acknowledged;
+        let last = acknowledged.last().copied().unwrap_or(0);
+        let from = rand::rng().random_range(0..=last);
+        acknowledged.range(from..).next().copied()
     };
+    events.push(event("", "bad", "nobody"));
+    events.extend(repeat.map(nth_event));
+    let request = wire::IngestRequest { events, mode: 0 };
     let Ok(response) = client.ingest(request).await else {
-        return events;
+        return numbers;
     };
     let mut oracle = oracle.lock().await;
+    let mut results = response.results.into_iter();
     let mut left = Vec::new();
-    for (event, result) in events.into_iter().zip(response.results) {
+    for (n, result) in numbers.into_iter().zip(results.by_ref()) {
         match result.status() {
             Status::Accepted | Status::Duplicate => {
-                oracle.acknowledged.insert(event.id);
+                oracle.acknowledged.insert(n);
             }
-            Status::Rejected | Status::Unspecified => left.push(event),
+            Status::Rejected | Status::Unspecified => left.push(n),
         }
+    }
+    let bad = results.next().expect("a result for each event");
+    assert_eq!(
+        bad.status(),
+        Status::Rejected,
+        "an event of nobody: {bad:?}"
+    );
+    if let Some(repeated) = results.next() {
+        oracle.n_repeats += 1;
+        assert_ne!(
+            repeated.status(),
+            Status::Accepted,
+            "event {repeat:?} was acknowledged before and took effect again"
+        );
     }
     left
 }
@@ -164,7 +213,7 @@ async fn take_effects(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_under_load_loses_nothing_and_doubles_nothing() -> anyhow::Result<()> {
-    let mut world = World::with_journeys(JOURNEY).await?;
+    let mut world = World::with_journeys(JOURNEYS).await?;
     let oracle = Shared::default();
     let (stop_producing, stop_working) = (
         Arc::new(AtomicBool::new(false)),
@@ -199,33 +248,57 @@ async fn kill_9_under_load_loses_nothing_and_doubles_nothing() -> anyhow::Result
     stop_producing.store(true, Ordering::Relaxed);
     producer.await??;
     let n_sent = oracle.lock().await.n_sent;
-    wait_until("every instance to complete", || async {
-        let counts = counts(&world.client, "twice").await.ok()?;
-        (counts.completed == n_sent).then_some(())
-    })
-    .await?;
+    let (n_twice, n_questions) = (n_runs("twice", n_sent), n_runs("question", n_sent));
+    for (journey, n) in [("twice", n_twice), ("question", n_questions)] {
+        wait_until(
+            &format!("every instance of {journey} to complete"),
+            || async {
+                let counts = counts(&world.client, journey).await.ok()?;
+                (counts.completed == n).then_some(())
+            },
+        )
+        .await?;
+    }
     // Claims that a kill orphaned come back when they expire; the worker goes on until it has seen every effect.
-    let n_effects = usize::try_from(n_sent)? * 2;
+    let n_effects = usize::try_from(n_twice * 2 + n_questions)?;
     wait_until("every effect to be handed over", || async {
         (oracle.lock().await.effects.len() == n_effects).then_some(())
     })
     .await?;
     stop_working.store(true, Ordering::Relaxed);
     worker.await??;
-    let counts = counts(&world.client, "twice").await?;
+    let twice = counts(&world.client, "twice").await?;
     assert_eq!(
-        (counts.entered, counts.completed, counts.active),
-        (n_sent, n_sent, 0),
+        (twice.entered, twice.completed, twice.active),
+        (n_twice, n_twice, 0),
         "entered once each"
     );
-    assert_eq!(counts.timers_fired, n_sent, "every timer fired once");
-    assert_eq!(counts.messages["first"], n_sent);
-    assert_eq!(counts.messages["second"], n_sent);
+    assert_eq!(twice.timers_fired, n_twice, "every timer fired once");
+    assert_eq!(twice.messages["first"], n_twice);
+    assert_eq!(twice.messages["second"], n_twice);
+    let question = counts(&world.client, "question").await?;
+    assert_eq!(
+        (question.entered, question.completed),
+        (n_questions, n_questions)
+    );
+    assert_eq!(
+        question.messages["thanks"], n_questions,
+        "answered or reminded, never both"
+    );
+    let reminded = question.steps.get("remind").map_or(0, |step| step.entered);
+    assert_eq!(
+        question.timers_fired, reminded,
+        "a timer that was disarmed never fires"
+    );
     let oracle = oracle.lock().await;
     assert_eq!(
         oracle.acknowledged.len() as u64,
         n_sent,
         "every event was acknowledged in the end"
+    );
+    eprintln!(
+        "{n_sent} events, {} repeats, {n_effects} effects, {reminded} of {n_questions} questions by timer",
+        oracle.n_repeats
     );
     for (instance, ids) in &oracle.effects {
         assert_eq!(
@@ -239,7 +312,7 @@ async fn kill_9_under_load_loses_nothing_and_doubles_nothing() -> anyhow::Result
 
 #[tokio::test]
 async fn a_timer_survives_a_kill_and_fires_once() -> anyhow::Result<()> {
-    let mut world = World::with_journeys(JOURNEY).await?;
+    let mut world = World::with_journeys(JOURNEYS).await?;
     crate::world::accept(&world.client, event("ann", "e1", "started")).await?;
     world.crash().await?;
     let repeat = crate::world::send(&world.client, event("ann", "e1", "started")).await?;
