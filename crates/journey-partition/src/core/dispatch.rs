@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use journey_customer::Command;
-use journey_types::Timestamp;
+use journey_types::{Sequence, Timestamp};
 
 use crate::core::PartitionCore;
 use crate::core::api::{Subscription, WorkerId};
@@ -39,22 +39,52 @@ impl PartitionCore {
         }
     }
 
-    /// Begins claims for workers with credit, one each in turn.
+    /// Begins claims for workers with credit: workspaces in turn, so that none waits behind a deep outbox of another,
+    /// and the workers of each in turn.
     pub(crate) fn begin_claims(&mut self, now: Timestamp) {
         let stamp = self.clock.peek(now);
-        let mut workers = self.workers.in_turn();
-        while !workers.is_empty() {
-            let mut taking = Vec::with_capacity(workers.len());
-            for worker in workers {
+        if self.offers.next_from().is_none_or(|from| from > stamp) {
+            return;
+        }
+        let mut workspaces = self.workers.in_turn();
+        while !workspaces.is_empty() {
+            for workers in &mut workspaces {
                 if self.n_claims_waiting >= CLAIMS_WAITING_MAX {
                     return;
                 }
-                if self.begin_claim(worker, stamp) {
-                    taking.push(worker);
+                // One that has no credit, or that nothing is offered to, has had its turn.
+                while let Some(worker) = workers.pop_front() {
+                    if self.begin_claim(worker, stamp) {
+                        workers.push_back(worker);
+                        break;
+                    }
                 }
             }
-            workers = taking;
+            workspaces.retain(|workers| !workers.is_empty());
         }
+    }
+
+    /// The claim of an effect that the customer's last turn has just offered, where credit waits for it and nothing
+    /// offered before it does: it goes with the same batch, so that no further round is needed.
+    pub(crate) fn claim_at_once(
+        &mut self,
+        idx: HostedIdx,
+        now: Timestamp,
+    ) -> Option<(HostedIdx, Mail)> {
+        let hosted = self.customers.get(idx);
+        if hosted.is_paused() || hosted.lifecycle == Lifecycle::Quarantined {
+            return None;
+        }
+        let stamp = self.clock.peek(now);
+        for (channel, offer) in self.offers.first_of(&hosted.key, stamp) {
+            let workspace = &offer.customer.workspace;
+            let Some(worker) = self.workers.next_with_credit(workspace, &channel) else {
+                continue;
+            };
+            self.offers.take(&offer);
+            return Some((idx, claim_mail(worker, offer.effect, stamp)));
+        }
+        None
     }
 
     /// Begins one claim; answers whether this worker may take another one.
@@ -77,13 +107,7 @@ impl PartitionCore {
             return true;
         }
         let effect = offer.effect;
-        // `until` follows from the stamp of the claim's turn.
-        let command = Command::Claim {
-            effect,
-            until: stamp,
-        };
-        let origin = Origin::Worker { worker, effect };
-        hosted.mail_claim(Mail { command, origin }, effect);
+        hosted.mail_claim(claim_mail(worker, effect, stamp), effect);
         self.n_claims_waiting += 1;
         self.workers.took(worker);
         self.customers.queue(idx);
@@ -127,5 +151,14 @@ impl PartitionCore {
             .page_done(if is_last { None } else { page.last().cloned() });
         self.has_more |= self.offers.next_page().is_some();
         Ok(())
+    }
+}
+
+/// The command that claims an effect for a worker; `until` follows from the stamp of its turn.
+const fn claim_mail(worker: WorkerId, effect: Sequence, stamp: Timestamp) -> Mail {
+    let until = stamp;
+    Mail {
+        command: Command::Claim { effect, until },
+        origin: Origin::Worker { worker, effect },
     }
 }

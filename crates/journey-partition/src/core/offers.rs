@@ -183,6 +183,23 @@ impl Offers {
         heads.filter(|offer| offer.from <= stamp).min().cloned()
     }
 
+    /// The customer's offers that may be claimed at the stamp, of those that have waited longest in their queue.
+    pub(crate) fn first_of(
+        &self,
+        customer: &CustomerKey,
+        stamp: Timestamp,
+    ) -> Vec<(Channel, Offer)> {
+        let Some(queues) = self.by_queue.get(&customer.workspace) else {
+            return Vec::new();
+        };
+        let offers = self.by_customer.get(customer).into_iter().flatten();
+        let first = offers.filter(|(channel, offer)| {
+            let queue = queues.get(channel);
+            offer.from <= stamp && queue.and_then(BTreeSet::first) == Some(offer)
+        });
+        first.cloned().collect()
+    }
+
     /// Takes one offer out, because its claim begins.
     pub(crate) fn take(&mut self, offer: &Offer) {
         let Some(offers) = self.by_customer.get_mut(&offer.customer) else {

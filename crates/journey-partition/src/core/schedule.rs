@@ -79,13 +79,19 @@ impl PartitionCore {
         self.load_offers()?;
         self.begin_claims(now);
         let mut batch = self.open_batch();
+        let mut last = None;
         while !batch.is_full() {
             if *turns_left == 0 {
                 self.has_more = true;
                 break;
             }
             *turns_left -= 1;
-            let (idx, mail) = match self.next_turn(&batch, now) {
+            let claim = last.and_then(|idx| self.claim_at_once(idx, now));
+            let next = match claim {
+                Some(claim) => Ok(Some(claim)),
+                None => self.next_turn(&batch, now),
+            };
+            let (idx, mail) = match next {
                 Ok(Some(next)) => next,
                 Ok(None) => break,
                 Err(error) => {
@@ -94,7 +100,9 @@ impl PartitionCore {
                     return Err(error);
                 }
             };
-            let Some(decided) = self.turn(idx, mail, &batch, now) else {
+            let decided = self.turn(idx, mail, &batch, now);
+            last = decided.as_ref().map(|_| idx);
+            let Some(decided) = decided else {
                 continue;
             };
             let is_alone = !batch.fits(turn_size_bytes(&decided.0));

@@ -1,8 +1,9 @@
 //! The worker streams of one partition and what they take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 
-use journey_types::WorkspaceId;
+use journey_types::{Channel, WorkspaceId};
 
 use crate::core::api::{Subscription, WorkerId};
 use crate::core::limits::{CLAIM_SPAN_MAX, CLAIM_SPAN_MIN, WORKERS_MAX};
@@ -12,8 +13,10 @@ use crate::core::offers::Wanted;
 #[derive(Debug, Default)]
 pub(crate) struct Workers {
     by_id: BTreeMap<WorkerId, Subscription>,
-    /// The worker that took the last effect: the next one comes after it.
-    last: Option<WorkerId>,
+    /// The workspace that took the last effect: the next one comes after it.
+    last: Option<WorkspaceId>,
+    /// Of each workspace with streams the one that took its last effect.
+    last_of: BTreeMap<WorkspaceId, WorkerId>,
 }
 
 impl Workers {
@@ -31,7 +34,14 @@ impl Workers {
     }
 
     pub(crate) fn unsubscribe(&mut self, worker: WorkerId) -> bool {
-        self.by_id.remove(&worker).is_some()
+        let Some(gone) = self.by_id.remove(&worker) else {
+            return false;
+        };
+        let workspace = gone.workspace;
+        if self.by_id.values().all(|left| left.workspace != workspace) {
+            self.last_of.remove(&workspace);
+        }
+        true
     }
 
     pub(crate) fn get(&self, worker: WorkerId) -> Option<&Subscription> {
@@ -54,17 +64,56 @@ impl Workers {
         wanted
     }
 
-    /// The streams in turn, beginning after the one that took the last effect.
-    pub(crate) fn in_turn(&self) -> Vec<WorkerId> {
-        let mut ids: Vec<WorkerId> = self.by_id.keys().copied().collect();
-        if let Some(last) = self.last {
-            let n_before = ids.iter().take_while(|id| **id <= last).count();
-            ids.rotate_left(n_before);
+    /// The streams of each workspace in turn: workspaces after the one that took the last effect, and in each the
+    /// streams after the one that took its last.
+    pub(crate) fn in_turn(&self) -> Vec<VecDeque<WorkerId>> {
+        let mut by_workspace: BTreeMap<&WorkspaceId, VecDeque<WorkerId>> = BTreeMap::new();
+        for (worker, subscription) in &self.by_id {
+            let workers = by_workspace.entry(&subscription.workspace).or_default();
+            workers.push_back(*worker);
         }
-        ids
+        let last = self.last.as_ref();
+        let is_before = |workspace: &&WorkspaceId| last.is_some_and(|last| *workspace <= last);
+        let n_before = by_workspace.keys().copied().take_while(is_before).count();
+        for (workspace, workers) in &mut by_workspace {
+            if let Some(last) = self.last_of.get(*workspace) {
+                let n_before = workers.iter().take_while(|id| *id <= last).count();
+                workers.rotate_left(n_before);
+            }
+        }
+        let mut in_turn: Vec<VecDeque<WorkerId>> = by_workspace.into_values().collect();
+        in_turn.rotate_left(n_before);
+        in_turn
     }
 
-    pub(crate) const fn took(&mut self, worker: WorkerId) {
-        self.last = Some(worker);
+    /// The next stream of a workspace that takes a channel and has credit; its credit is taken.
+    pub(crate) fn next_with_credit(
+        &mut self,
+        workspace: &WorkspaceId,
+        channel: &Channel,
+    ) -> Option<WorkerId> {
+        let last = self.last_of.get(workspace).copied();
+        let after = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let behind = self.by_id.range((after, Bound::Unbounded));
+        let before = last.map(|last| self.by_id.range(..=last));
+        let in_turn = behind.chain(before.into_iter().flatten());
+        let takes = |subscription: &Subscription| {
+            let channels = subscription.channels.as_ref();
+            subscription.workspace == *workspace
+                && channels.is_none_or(|channels| channels.contains(channel))
+        };
+        let mut willing = in_turn.filter(|(_, subscription)| takes(subscription));
+        let (worker, _) = willing.find(|(_, subscription)| subscription.credit.try_take())?;
+        let worker = *worker;
+        self.took(worker);
+        Some(worker)
+    }
+
+    pub(crate) fn took(&mut self, worker: WorkerId) {
+        if let Some(subscription) = self.by_id.get(&worker) {
+            let workspace = &subscription.workspace;
+            self.last = Some(workspace.clone());
+            self.last_of.insert(workspace.clone(), worker);
+        }
     }
 }

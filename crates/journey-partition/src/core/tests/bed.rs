@@ -319,8 +319,28 @@ impl Bed {
         answers.first()
     }
 
+    /// The same for a customer of a workspace, with an id of its own.
+    pub(super) fn send_in(&mut self, workspace: &str, customer: &str, name: &str) -> TicketId {
+        let (mut key, mut command) = ingest(customer, name, "1", self.now);
+        key.workspace = WorkspaceId::new(workspace).unwrap();
+        if let Command::Ingest { event, .. } = &mut command {
+            event.customer = key.clone();
+        }
+        self.submit(vec![(key, command)])
+    }
+
     pub(super) fn subscribe(
         &mut self,
+        worker: u64,
+        channels: &[&str],
+        credit: u32,
+    ) -> WorkerCredit {
+        self.subscribe_in("default", worker, channels, credit)
+    }
+
+    pub(super) fn subscribe_in(
+        &mut self,
+        workspace: &str,
         worker: u64,
         channels: &[&str],
         credit: u32,
@@ -333,7 +353,7 @@ impl Bed {
             .collect();
         self.input(Input::Subscribe(Subscription {
             worker: WorkerId(worker),
-            workspace: WorkspaceId::default_workspace(),
+            workspace: WorkspaceId::new(workspace).unwrap(),
             channels: Some(channels),
             credit: pool.clone(),
             claim_span: TimeSpan::from_secs(30),

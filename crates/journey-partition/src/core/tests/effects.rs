@@ -4,6 +4,7 @@ use journey_customer::{EffectStatus, EventBody, Outcome, Reply};
 use journey_types::TimeSpan;
 
 use super::bed::Bed;
+use crate::core::limits::CLAIMS_WAITING_MAX;
 use crate::core::{Answer, Input, WorkerId};
 use crate::journal::ProposeResult;
 
@@ -18,11 +19,11 @@ fn an_effect_is_handed_over_only_after_its_claim_is_applied() {
     let mut bed = Bed::leading();
     let credit = bed.subscribe(1, &["push"], 5);
     bed.send("ann", "message_push", "1");
-    bed.commit();
-    assert_eq!(bed.proposed.len(), 1, "the claim");
+    assert_eq!(bed.proposed.len(), 1, "with its claim");
     assert!(bed.hand_overs.is_empty());
     bed.commit();
     assert_eq!(bed.hand_overs.len(), 1);
+    assert!(bed.proposed.is_empty());
     let hand_over = &bed.hand_overs[0];
     assert_eq!((hand_over.worker, hand_over.row.attempt), (WorkerId(1), 1));
     let until = bed.now.plus(TimeSpan::from_secs(30));
@@ -132,8 +133,7 @@ fn a_session_that_ends_drops_hand_overs_and_a_new_one_offers_after_the_claim() {
     let mut bed = Bed::leading();
     let credit = bed.subscribe(1, &["push"], 3);
     bed.send("ann", "message_push", "1");
-    bed.commit();
-    let (proposal, entry) = bed.proposed.pop_front().expect("the claim");
+    let (proposal, entry) = bed.proposed.pop_front().expect("effect and claim");
     assert_eq!(credit.left(), 2);
     bed.apply(&entry);
     bed.report(proposal, ProposeResult::Lost);
@@ -153,7 +153,6 @@ fn a_claim_applied_too_late_is_left_to_expire() {
     let mut bed = Bed::leading();
     let credit = bed.subscribe(1, &["push"], 1);
     bed.send("ann", "message_push", "1");
-    bed.commit();
     bed.now = bed.now.plus(SECOND).plus(SECOND).plus(TimeSpan::from_ms(1));
     bed.commit();
     assert!(bed.hand_overs.is_empty());
@@ -214,4 +213,77 @@ fn an_outcome_for_an_effect_that_is_gone_is_settled() {
             ..
         })
     ));
+}
+
+#[test]
+fn an_effect_that_falls_gives_the_credit_of_its_claim_back() {
+    let mut bed = Bed::leading();
+    let credit = bed.subscribe(1, &["push"], 3);
+    bed.send("ann", "message_push", "1");
+    bed.send("ann", "message_push", "2");
+    assert_eq!(credit.left(), 2, "one of a channel at a time");
+    let (proposal, _) = bed.proposed.pop_front().expect("effect and claim");
+    bed.proposed.clear();
+    bed.report(proposal, ProposeResult::Refused("stalled".to_owned()));
+    assert_eq!(credit.left(), 3);
+    bed.commit_all();
+    bed.pass(TimeSpan::from_secs(60));
+    assert!(bed.hand_overs.is_empty() && n_claims(&bed) == 0);
+}
+
+#[test]
+fn an_effect_emitted_in_flight_is_claimed_when_credit_comes_and_leaves_when_both_are_applied() {
+    let mut bed = Bed::leading();
+    let credit = bed.subscribe(1, &["push"], 0);
+    bed.send("ann", "message_push", "1");
+    credit.add(1);
+    bed.input(Input::CreditAdded(WorkerId(1)));
+    assert_eq!(bed.proposed.len(), 2, "the effect, and its claim behind it");
+    bed.commit();
+    assert!(bed.hand_overs.is_empty());
+    bed.commit();
+    assert_eq!(bed.hand_overs.len(), 1);
+}
+
+#[test]
+fn what_has_waited_for_credit_goes_before_what_was_just_emitted() {
+    let mut bed = Bed::leading();
+    let credit = bed.subscribe(1, &["push"], 0);
+    for n in 0..CLAIMS_WAITING_MAX + 10 {
+        bed.send(&format!("old{n:03}"), "message_push", "1");
+    }
+    bed.commit_all();
+    bed.now = bed.now.plus(SECOND);
+    credit.add(1_000);
+    bed.send("new", "message_push", "1");
+    bed.commit_all();
+    let position = |name: &str| {
+        let mut handed = bed.hand_overs.iter();
+        handed.position(|h| h.customer.customer.as_str() == name)
+    };
+    assert_eq!(bed.hand_overs.len(), CLAIMS_WAITING_MAX + 11);
+    assert!(position("new") > position("old137"));
+}
+
+#[test]
+fn a_deep_outbox_of_one_workspace_does_not_hold_up_another() {
+    let mut bed = Bed::leading();
+    let deep = bed.subscribe_in("deep", 1, &["push"], 0);
+    let credit = bed.subscribe_in("other", 2, &["push"], 0);
+    for n in 0..CLAIMS_WAITING_MAX * 4 {
+        bed.send_in("deep", &format!("customer{n:03}"), "message_push");
+    }
+    for n in 0..4 {
+        bed.send_in("other", &format!("customer{n}"), "message_push");
+    }
+    bed.commit_all();
+    deep.add(10_000);
+    credit.add(10_000);
+    bed.input(Input::CreditAdded(WorkerId(1)));
+    bed.commit();
+    let of_other = bed.hand_overs.iter().filter(|h| h.worker == WorkerId(2));
+    assert_eq!(of_other.count(), 4, "all of them in the first batch");
+    assert!(bed.hand_overs.len() <= CLAIMS_WAITING_MAX);
+    bed.commit_all();
+    assert_eq!(bed.hand_overs.len(), CLAIMS_WAITING_MAX * 4 + 4);
 }
