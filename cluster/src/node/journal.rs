@@ -5,9 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use journey_codec::JournalEntry;
 use journey_consensus::{GroupHandle, LeadershipProof, Payload, ProposeOutcome};
-use journey_partition::{ConfirmationDone, Journal, ProposalDone, ProposeResult};
+use journey_partition::{ConfirmationDone, DecidedEntry, Journal, ProposalDone, ProposeResult};
 use journey_types::Lsn;
 
 /// Proposes into a group.
@@ -28,8 +27,8 @@ impl GroupJournal {
 }
 
 impl Journal for GroupJournal {
-    fn propose(&self, entry: Arc<JournalEntry>, encoded: Bytes, done: ProposalDone) {
-        // The decoded form rides along, so that this node's own applier does not decode what was just encoded.
+    fn propose(&self, entry: Arc<DecidedEntry>, encoded: Bytes, done: ProposalDone) {
+        // The decided form rides along: this node's own applier neither decodes nor applies what was just decided.
         let decoded: Arc<dyn Any + Send + Sync> = entry;
         let payload = Payload {
             bytes: encoded,

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use journey_codec::JournalEntry;
 use journey_consensus::{ApplyOutcome, CommittedEntry, Payload, StateMachine};
-use journey_partition::{Applier, ApplyVerdict, Committed, EntryForm};
+use journey_partition::{Applier, ApplyVerdict, Committed, DecidedEntry, EntryForm};
 use journey_types::Lsn;
 
 /// Hands committed entries to the applier.
@@ -54,12 +53,12 @@ impl StateMachine for PartitionMachine {
 }
 
 fn form(payload: &Payload) -> EntryForm {
-    let decoded = payload
+    let decided = payload
         .decoded
         .clone()
-        .and_then(|decoded| decoded.downcast::<JournalEntry>().ok());
-    match decoded {
-        Some(entry) => EntryForm::Decoded(Arc::clone(&entry)),
+        .and_then(|decoded| decoded.downcast::<DecidedEntry>().ok());
+    match decided {
+        Some(decided) => EntryForm::Decided(decided),
         None => EntryForm::Encoded(payload.bytes.clone()),
     }
 }

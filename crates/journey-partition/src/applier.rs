@@ -7,6 +7,7 @@ use journey_codec::JournalEntry;
 use journey_types::Lsn;
 use tokio::sync::watch;
 
+use crate::decided::DecidedEntry;
 use crate::error::PartitionError;
 use crate::replica::{ApplyVerdict, Checkpointer, SharedReplica};
 
@@ -19,11 +20,11 @@ pub struct Committed {
     pub entry: Option<EntryForm>,
 }
 
-/// The two forms an entry comes in: decoded where this node proposed it, bytes elsewhere.
+/// The two forms an entry comes in: as decided where this node proposed it, bytes elsewhere.
 #[derive(Debug, Clone)]
 pub enum EntryForm {
     /// As it was decided here.
-    Decoded(Arc<JournalEntry>),
+    Decided(Arc<DecidedEntry>),
     /// As it lies in the log.
     Encoded(Bytes),
 }
@@ -61,12 +62,17 @@ impl Applier {
         consensus: &Bytes,
     ) -> Result<Vec<ApplyVerdict>, PartitionError> {
         // Decoded before anything is applied: a floor must never stand inside a call, where `consensus` does not fit.
-        let decoded: Result<Vec<_>, PartitionError> = entries.iter().map(decode).collect();
+        let ready: Result<Vec<_>, PartitionError> = entries.iter().map(make_ready).collect();
         let mut replica = self.replica.lock();
-        let decoded = decoded.map_err(|error| replica.halt(error))?;
+        let ready = ready.map_err(|error| replica.halt(error))?;
         let mut verdicts = Vec::with_capacity(entries.len());
-        for (committed, entry) in entries.iter().zip(&decoded) {
-            verdicts.push(replica.apply(committed.lsn, entry.as_deref(), consensus)?);
+        for (committed, ready) in entries.iter().zip(&ready) {
+            let lsn = committed.lsn;
+            verdicts.push(match ready {
+                Ready::OfConsensus => replica.apply(lsn, None, consensus)?,
+                Ready::Decided(decided) => replica.apply_decided(lsn, decided, consensus)?,
+                Ready::Decoded(entry) => replica.apply(lsn, Some(entry), consensus)?,
+            });
         }
         let applied = replica.applied();
         drop(replica);
@@ -89,19 +95,24 @@ impl Applier {
     }
 }
 
-fn decode(committed: &Committed) -> Result<Option<Arc<JournalEntry>>, PartitionError> {
+/// An entry that can be applied.
+enum Ready<'a> {
+    OfConsensus,
+    Decided(&'a DecidedEntry),
+    Decoded(JournalEntry),
+}
+
+fn make_ready(committed: &Committed) -> Result<Ready<'_>, PartitionError> {
     match &committed.entry {
-        None => Ok(None),
-        Some(EntryForm::Decoded(entry)) => Ok(Some(Arc::clone(entry))),
+        None => Ok(Ready::OfConsensus),
+        Some(EntryForm::Decided(decided)) => Ok(Ready::Decided(decided)),
         Some(EntryForm::Encoded(bytes)) => {
             let (lsn, decoded) = (committed.lsn, journey_codec::decode_entry(bytes));
             let undecodable = |error: journey_codec::CodecError| PartitionError::Undecodable {
                 lsn,
                 reason: error.to_string(),
             };
-            decoded
-                .map(|entry| Some(Arc::new(entry)))
-                .map_err(undecodable)
+            decoded.map(Ready::Decoded).map_err(undecodable)
         }
     }
 }

@@ -66,6 +66,18 @@ pub enum PartitionError {
         /// The last sequence applied to this customer.
         last: Sequence,
     },
+    /// The state that the leader decided is not the one that its facts make: a bug of `decide`.
+    #[error(
+        "partition {partition} stopped at journal entry {lsn}: the state that was decided for {customer} is not what its facts make; restart the node, which applies the facts, and report it"
+    )]
+    DecidedOtherwise {
+        /// Which partition.
+        partition: PartitionId,
+        /// The entry.
+        lsn: Lsn,
+        /// Whose state.
+        customer: CustomerKey,
+    },
     /// Applying a committed entry panicked.
     #[error(
         "partition {partition} stopped at journal entry {lsn}: applying it panicked: {reason}; install a fixed release, or skip the entry"

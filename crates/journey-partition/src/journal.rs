@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use journey_codec::JournalEntry;
 use journey_types::Lsn;
+
+use crate::decided::DecidedEntry;
 
 /// Told once what became of a proposal. Called from any thread; it must not block.
 pub type ProposalDone = Box<dyn FnOnce(ProposeResult) + Send>;
@@ -16,7 +17,7 @@ pub type ConfirmationDone = Box<dyn FnOnce(bool) + Send>;
 pub trait Journal: Send + Sync {
     /// Proposes an entry and returns at once. `done` is called when the entry was applied on this replica, or when it is
     /// known or feared that it will not be. A `done` that is dropped uncalled counts as [`ProposeResult::Lost`].
-    fn propose(&self, entry: Arc<JournalEntry>, encoded: Bytes, done: ProposalDone);
+    fn propose(&self, entry: Arc<DecidedEntry>, encoded: Bytes, done: ProposalDone);
 
     /// Asks for proof that this replica leads *after* this call (one ReadIndex round) and that everything committed
     /// before it is applied here; returns at once.

@@ -12,6 +12,7 @@
 //! virtual time.
 
 mod clock;
+mod decided;
 mod error;
 pub mod limits;
 
@@ -35,6 +36,7 @@ pub use crate::core::{
     PartitionCore, PartitionCounters, PartitionStatus, ProposalId, QuarantinedCommand, Refusal,
     Role, SubmissionOrder, Subscription, TicketId, WorkerCredit, WorkerId,
 };
+pub use decided::DecidedEntry;
 pub use error::PartitionError;
 pub use journal::{ConfirmationDone, Journal, ProposalDone, ProposeResult};
 pub use journey_customer::{DeliverySettings, RetryBudget};

@@ -18,6 +18,10 @@ pub const STALE_ROWS_MAX: usize = 256;
 /// What a customer takes in memory beyond its encoded bytes: maps, shared pointers and index entries of an idle one.
 pub const RESIDENT_OVERHEAD_BYTES: usize = 1_024;
 
+/// Of the states that a replica takes over from its own leader, one in so many is held against its facts (in debug
+/// builds every one): a decision that is not what its facts make stops the partition instead of spreading unseen.
+pub const ADOPTIONS_PER_CHECK: u64 = 1_024;
+
 const _: () = assert!(
     CHECKPOINT_CUSTOMERS_MAX >= 1 && CHECKPOINT_SIZE_BYTES_MAX >= 1,
     "a step of the checkpointer makes progress"

@@ -91,6 +91,8 @@ pub struct Replica {
     /// Held by the one checkpointer that writes.
     writer: Arc<Mutex<()>>,
     n_superseded: u64,
+    /// States taken over from this process' own leader.
+    n_adopted: u64,
     /// Why nothing goes on.
     stopped: Option<String>,
 }
@@ -136,6 +138,7 @@ impl Replica {
             stale_rows: Mutex::default(),
             writer: Arc::default(),
             n_superseded: 0,
+            n_adopted: 0,
             stopped: None,
             rows,
         })

@@ -26,6 +26,7 @@ use crate::core::{
     Answer, CoreOptions, Decide, HandOver, Input, Output, PartitionCore, Subscription, TicketId,
     WorkerCredit, WorkerId,
 };
+use crate::decided::DecidedEntry;
 use crate::error::PartitionError;
 use crate::journal::ProposeResult;
 use crate::reader::CommittedReader;
@@ -373,17 +374,17 @@ impl SoloPartition {
     }
 
     /// Commits an entry: the replica applies it, the observer sees its facts.
-    fn apply(&mut self, entry: &JournalEntry) -> Result<ProposeResult, PartitionError> {
+    fn apply(&mut self, entry: &DecidedEntry) -> Result<ProposeResult, PartitionError> {
         let (lsn, verdict) = {
             let mut replica = self.replica.lock();
             let lsn = replica.applied().next();
-            (lsn, replica.apply(lsn, Some(entry), &Bytes::new())?)
+            (lsn, replica.apply_decided(lsn, entry, &Bytes::new())?)
         };
         if verdict == ApplyVerdict::Superseded {
             return Ok(ProposeResult::Superseded);
         }
         self.last_fact_at = self.now;
-        if let (Some(observer), JournalEntry::Batch(batch)) = (&mut self.observer, entry) {
+        if let (Some(observer), JournalEntry::Batch(batch)) = (&mut self.observer, entry.entry()) {
             for record in &batch.records {
                 if let Record::Turn(turn) = record {
                     for event in &turn.events {

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use journey_customer::{Command, DeliverySettings, Reply};
 use journey_model::Catalog;
 use journey_partition::{
-    Answer, ApplyVerdict, CheckpointProgress, Checkpointer, ConfirmationId, CoreOptions, HandOver,
-    Input, Output, PartitionCore, ProposalId, ProposeResult, Refusal, Replica, ReplicaOptions,
-    SharedReplica, Subscription, TicketId, WorkerCredit, WorkerId,
+    Answer, ApplyVerdict, CheckpointProgress, Checkpointer, ConfirmationId, CoreOptions,
+    DecidedEntry, HandOver, Input, Output, PartitionCore, ProposalId, ProposeResult, Refusal,
+    Replica, ReplicaOptions, SharedReplica, Subscription, TicketId, WorkerCredit, WorkerId,
 };
 use journey_storage::{CrashPoint, Engine as _, Fault, MemoryEngine};
 use journey_types::{ClusterKey, CustomerKey, Lsn, PartitionId, TimeSpan, Timestamp, WorkspaceId};
@@ -53,6 +53,8 @@ pub(crate) struct World {
     pub(crate) wake_at: Option<Timestamp>,
     /// Commands whose answers are awaited.
     waiting: BTreeMap<TicketId, Vec<(CustomerKey, Command)>>,
+    /// Proposals of this core as it decided them.
+    decided: BTreeMap<ProposalId, Arc<DecidedEntry>>,
     /// What was asked of the journal before each ticket: only later proof counts for its answer.
     asked_before: BTreeMap<TicketId, Proof>,
     /// The last that this core asked for, and the last that came.
@@ -87,6 +89,7 @@ impl World {
             at_worker: VecDeque::new(),
             wake_at: None,
             waiting: BTreeMap::new(),
+            decided: BTreeMap::new(),
             asked_before: BTreeMap::new(),
             asked: Proof::default(),
             proven: Proof::default(),
@@ -175,9 +178,12 @@ impl World {
         self.trace.update(format!("{output:?}").as_bytes());
         match output {
             Output::Propose {
-                proposal, encoded, ..
+                proposal,
+                entry,
+                encoded,
             } => {
                 self.asked.proposal = proposal.0;
+                self.decided.insert(proposal, entry);
                 self.journal.propose(proposal, encoded);
             }
             Output::Reply { ticket, answers } => self.answered(ticket, &answers),
@@ -349,11 +355,17 @@ impl World {
             return false;
         };
         let decoded = journey_codec::decode_entry(&entry.encoded).expect("encoded by this process");
-        let verdict = self
-            .replica
-            .lock()
-            .apply(lsn, Some(&decoded), &Bytes::new())
-            .unwrap_or_else(|error| panic!("applying {lsn} stopped the partition: {error}"));
+        // As on a node: what this core proposed comes back as it was decided, all else as bytes.
+        let decided = entry.proposal.and_then(|it| self.decided.remove(&it));
+        let verdict = {
+            let mut replica = self.replica.lock();
+            match decided {
+                Some(decided) => replica.apply_decided(lsn, &decided, &Bytes::new()),
+                None => replica.apply(lsn, Some(&decoded), &Bytes::new()),
+            }
+        };
+        let verdict =
+            verdict.unwrap_or_else(|error| panic!("applying {lsn} stopped the partition: {error}"));
         let result = match verdict {
             ApplyVerdict::Applied => {
                 self.oracle.applied(lsn, &decoded);
@@ -387,6 +399,7 @@ impl World {
             }
         }
         self.reading.clear();
+        self.decided.clear();
         self.asked_before.clear();
         (self.asked, self.proven) = (Proof::default(), Proof::default());
         self.confirmations.clear();

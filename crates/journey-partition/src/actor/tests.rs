@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use journey_codec::JournalEntry;
 use journey_customer::{Command, DeliverySettings, IngestMode, Reply};
 use journey_model::{Catalog, PublishedDocument, Source, check};
 use journey_storage::limits::STATE_VALUE_SIZE_BYTES_MAX;
@@ -20,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::limits::ACTOR_FAILURES_MAX;
 use super::{PartitionHandle, PartitionOptions, SubmitError};
+use crate::DecidedEntry;
 use crate::applier::{Applier, Committed, EntryForm};
 use crate::clock::Clock;
 use crate::core::{Answer, Refusal, Role, Subscription, WorkerCredit, WorkerId};
@@ -38,7 +38,7 @@ variants:
   - { channel: push, body: 'Hello {{ customer.id }}' }
 ";
 
-type Held = (Arc<JournalEntry>, ProposalDone);
+type Held = (Arc<DecidedEntry>, ProposalDone);
 
 /// Commits at once, unless the test says otherwise.
 struct MemoryJournal {
@@ -49,10 +49,10 @@ struct MemoryJournal {
 }
 
 impl MemoryJournal {
-    fn commit(&self, entry: Arc<JournalEntry>, done: ProposalDone) {
+    fn commit(&self, entry: Arc<DecidedEntry>, done: ProposalDone) {
         let mut applier = self.applier.lock();
         let lsn = applier.applied().next();
-        let entry = Some(EntryForm::Decoded(entry));
+        let entry = Some(EntryForm::Decided(entry));
         let verdicts = applier.apply(&[Committed { lsn, entry }], &Bytes::new());
         drop(applier);
         done(match verdicts.unwrap().as_slice() {
@@ -79,7 +79,7 @@ fn take_one(left: &AtomicUsize) -> bool {
 }
 
 impl Journal for MemoryJournal {
-    fn propose(&self, entry: Arc<JournalEntry>, _encoded: Bytes, done: ProposalDone) {
+    fn propose(&self, entry: Arc<DecidedEntry>, _encoded: Bytes, done: ProposalDone) {
         assert!(!take_one(&self.n_panics), "the journal fails the test");
         if take_one(&self.n_dropped) {
             return;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
-use journey_codec::JournalEntry;
 use journey_customer::{Command, OutboxRow, Rejection, Reply};
 use journey_model::Catalog;
 use journey_types::{Channel, CustomerKey, Lsn, TimeSpan, Timestamp, WorkspaceId};
 
 use crate::core::order::SubmissionOrder;
+use crate::decided::DecidedEntry;
 use crate::journal::ProposeResult;
 
 macro_rules! token {
@@ -96,8 +96,8 @@ pub enum Output {
     Propose {
         /// Names the answer.
         proposal: ProposalId,
-        /// The entry, for this replica's own applier.
-        entry: Arc<JournalEntry>,
+        /// The entry with the states behind it, for this replica's own applier.
+        entry: Arc<DecidedEntry>,
         /// The same, encoded.
         encoded: Bytes,
     },

@@ -15,6 +15,7 @@ use crate::core::limits::{
     CLOCK_LOOK, CREDIT_POLL, ENTRY_SIZE_BYTES_MAX, PROPOSALS_IN_FLIGHT_MAX, TURNS_PER_CALL_MAX,
 };
 use crate::core::session::Leadership;
+use crate::decided::DecidedEntry;
 use crate::error::PartitionError;
 
 /// A timer due at D fires in a turn stamped later, and stamps are whole milliseconds.
@@ -287,11 +288,13 @@ impl PartitionCore {
         session.next = number.next();
         let session = session.id;
         let proposal = self.next_proposal(encoded.len());
-        let entry = Arc::new(JournalEntry::Batch(Batch {
+        let entry = JournalEntry::Batch(Batch {
             session,
             number,
             records,
-        }));
+        });
+        let after = turns.iter().map(|turn| Arc::clone(&turn.state)).collect();
+        let entry = Arc::new(DecidedEntry::new(entry, after));
         let proven = self.replies.take_unproven();
         self.in_flight.push(InFlight {
             proposal,

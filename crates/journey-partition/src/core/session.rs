@@ -19,6 +19,7 @@ use crate::core::batch::InFlight;
 use crate::core::counters::Role;
 use crate::core::hosted::{Lifecycle, Origin};
 use crate::core::limits::{SESSION_PAUSE_FIRST, SESSION_PAUSE_MAX};
+use crate::decided::DecidedEntry;
 use crate::journal::ProposeResult;
 
 /// Whether and how this core leads.
@@ -180,7 +181,7 @@ impl PartitionCore {
         let encoded = encode_entry(&entry);
         let proposal = self.next_proposal(encoded.len());
         self.leadership = Leadership::Opening { proposal, pause };
-        let entry = Arc::new(entry);
+        let entry = Arc::new(DecidedEntry::new(entry, Vec::new()));
         self.outputs.push(Output::Propose {
             proposal,
             entry,
@@ -280,7 +281,7 @@ impl PartitionCore {
             proven: self.replies.take_unproven(),
             adopts: Some(catalog),
         });
-        let entry = Arc::new(entry);
+        let entry = Arc::new(DecidedEntry::new(entry, Vec::new()));
         self.outputs.push(Output::Propose {
             proposal,
             entry,

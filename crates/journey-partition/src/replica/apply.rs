@@ -5,13 +5,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use journey_codec::{Batch, JournalEntry, Record, Turn};
-use journey_customer::{EventBody, JournalEvent};
-use journey_types::{BatchNumber, Lsn, SessionId};
+use journey_customer::{CustomerState, EventBody, JournalEvent};
+use journey_types::{BatchNumber, Lsn, Sequence, SessionId};
 
 use super::Replica;
 use super::place::Place;
 use super::residents::Resident;
+use crate::decided::DecidedEntry;
 use crate::error::PartitionError;
+use crate::limits::ADOPTIONS_PER_CHECK;
+
+/// An entry, with the states behind its turns where this process decided it.
+type WithStates<'a> = (&'a JournalEntry, &'a [Arc<CustomerState>]);
 
 /// What became of an entry, the same on every replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +42,29 @@ impl Replica {
         &mut self,
         lsn: Lsn,
         entry: Option<&JournalEntry>,
+        consensus: &Bytes,
+    ) -> Result<ApplyVerdict, PartitionError> {
+        self.apply_any(lsn, entry.map(|entry| (entry, &[][..])), consensus)
+    }
+
+    /// As [`Self::apply`], for an entry that this process decided: where the replica's customer stands where the
+    /// leader's stood, it takes over the state that the leader made of the same facts.
+    ///
+    /// # Errors
+    /// As [`Self::apply`], and when a state that is held against the facts is not what they make.
+    pub fn apply_decided(
+        &mut self,
+        lsn: Lsn,
+        decided: &DecidedEntry,
+        consensus: &Bytes,
+    ) -> Result<ApplyVerdict, PartitionError> {
+        self.apply_any(lsn, Some((decided.entry(), decided.after())), consensus)
+    }
+
+    fn apply_any(
+        &mut self,
+        lsn: Lsn,
+        entry: Option<WithStates<'_>>,
         consensus: &Bytes,
     ) -> Result<ApplyVerdict, PartitionError> {
         self.check_running()?;
@@ -69,28 +97,34 @@ impl Replica {
     fn apply_entry(
         &mut self,
         lsn: Lsn,
-        entry: Option<&JournalEntry>,
+        entry: Option<WithStates<'_>>,
     ) -> Result<ApplyVerdict, PartitionError> {
         match entry {
             None => {}
-            Some(JournalEntry::SessionOpened(_)) => {
+            Some((JournalEntry::SessionOpened(_), _)) => {
                 self.control.session = SessionId::new(lsn.get());
                 self.control.next_batch = BatchNumber::new(1);
             }
-            Some(JournalEntry::Batch(batch)) => {
+            Some((JournalEntry::Batch(batch), after)) => {
                 let is_valid = batch.session == self.control.session
                     && batch.number == self.control.next_batch;
                 if !is_valid {
                     return Ok(ApplyVerdict::Superseded);
                 }
                 self.control.next_batch = batch.number.next();
-                self.apply_batch(lsn, batch)?;
+                self.apply_batch(lsn, batch, after)?;
             }
         }
         Ok(ApplyVerdict::Applied)
     }
 
-    fn apply_batch(&mut self, lsn: Lsn, batch: &Batch) -> Result<(), PartitionError> {
+    fn apply_batch(
+        &mut self,
+        lsn: Lsn,
+        batch: &Batch,
+        after: &[Arc<CustomerState>],
+    ) -> Result<(), PartitionError> {
+        let mut after = after.iter();
         for record in &batch.records {
             match record {
                 Record::CatalogAdopted(adopted) => {
@@ -99,7 +133,7 @@ impl Replica {
                     self.control.catalog_digest = adopted.digest;
                 }
                 Record::Turn(turn) => {
-                    self.apply_turn(lsn, turn)?;
+                    self.apply_turn(lsn, turn, after.next())?;
                     for event in &turn.events {
                         self.note(lsn, event);
                     }
@@ -109,7 +143,12 @@ impl Replica {
         Ok(())
     }
 
-    fn apply_turn(&mut self, lsn: Lsn, turn: &Turn) -> Result<(), PartitionError> {
+    fn apply_turn(
+        &mut self,
+        lsn: Lsn,
+        turn: &Turn,
+        after: Option<&Arc<CustomerState>>,
+    ) -> Result<(), PartitionError> {
         let place = Place::of(&self.cluster_key, &turn.customer);
         let resident = if self.residents.is_dirty(&place) {
             None
@@ -123,18 +162,30 @@ impl Replica {
         // Also where the rows have the entry already: then they may be torn around the head, and are written again.
         let dirty = self.residents.change(&place, lsn, resident);
         if lsn > dirty.resident.mark {
-            let state = Arc::make_mut(&mut dirty.resident.state);
-            for event in &turn.events {
-                if event.sequence != state.last_sequence.next() {
-                    return Err(PartitionError::FactOutOfOrder {
-                        partition: self.partition,
-                        lsn,
-                        customer: turn.customer.clone(),
-                        found: event.sequence,
-                        last: state.last_sequence,
-                    });
+            let state = &mut dirty.resident.state;
+            check_order(turn, state).map_err(|found| PartitionError::FactOutOfOrder {
+                partition: self.partition,
+                lsn,
+                customer: turn.customer.clone(),
+                found,
+                last: state.last_sequence,
+            })?;
+            match after.filter(|after| is_behind(after, turn)) {
+                None => apply_facts(state, turn),
+                Some(after) => {
+                    let decided = Arc::clone(after);
+                    let before = std::mem::replace(state, decided);
+                    self.n_adopted += 1;
+                    let is_checked = cfg!(debug_assertions)
+                        || self.n_adopted.is_multiple_of(ADOPTIONS_PER_CHECK);
+                    if is_checked && !is_made_of(after, before, turn) {
+                        return Err(PartitionError::DecidedOtherwise {
+                            partition: self.partition,
+                            lsn,
+                            customer: turn.customer.clone(),
+                        });
+                    }
                 }
-                journey_customer::apply(state, event);
             }
         }
         self.residents.index(&place);
@@ -150,6 +201,37 @@ impl Replica {
         }
         self.counts.count(lsn, event);
     }
+}
+
+/// Whether the facts follow the state and one another; otherwise the one that does not.
+fn check_order(turn: &Turn, state: &CustomerState) -> Result<(), Sequence> {
+    let mut last = state.last_sequence;
+    for event in &turn.events {
+        if event.sequence != last.next() {
+            return Err(event.sequence);
+        }
+        last = event.sequence;
+    }
+    Ok(())
+}
+
+fn apply_facts(state: &mut Arc<CustomerState>, turn: &Turn) {
+    let state = Arc::make_mut(state);
+    for event in &turn.events {
+        journey_customer::apply(state, event);
+    }
+}
+
+/// Whether the state stands right behind the turn.
+fn is_behind(after: &CustomerState, turn: &Turn) -> bool {
+    let last = turn.events.last().map(|event| event.sequence);
+    last == Some(after.last_sequence) && after.key == turn.customer
+}
+
+fn is_made_of(after: &CustomerState, before: Arc<CustomerState>, turn: &Turn) -> bool {
+    let mut applied = before;
+    apply_facts(&mut applied, turn);
+    *applied == *after
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -18,7 +18,8 @@ use proptest::prelude::*;
 
 use self::facts::Draw;
 use self::world::{Act, World};
-use super::{ApplyVerdict, CheckpointProgress, Checkpointer};
+use super::{ApplyVerdict, CheckpointProgress, Checkpointer, Replica};
+use crate::decided::DecidedEntry;
 use crate::error::PartitionError;
 
 /// So short that customers take many rows, and a head may not fit one.
@@ -234,6 +235,51 @@ fn fact_out_of_order_in_a_valid_batch_stops_the_partition() {
         );
         assert!(world.replica.lock().stopped().is_some());
     }
+}
+
+#[test]
+fn a_state_of_the_leader_is_taken_over_as_it_is_and_held_against_its_facts() {
+    let world = small_world();
+    let Record::Turn(turn) = turn_of(&world, |event| {
+        event.sequence = event.sequence.next();
+        event.body = EventBody::LifecycleChanged {
+            stage: Some("won".to_owned()),
+        };
+    }) else {
+        panic!("a turn");
+    };
+    let mut replica = world.replica.lock();
+    let batch = |replica: &Replica| {
+        JournalEntry::Batch(Batch {
+            session: replica.control().session,
+            number: replica.control().next_batch,
+            records: vec![Record::Turn(turn.clone())],
+        })
+    };
+    let mut decided = replica.customer(&turn.customer).unwrap().unwrap();
+    journey_customer::apply(Arc::make_mut(&mut decided), &turn.events[0]);
+    let entry = DecidedEntry::new(batch(&replica), vec![Arc::clone(&decided)]);
+    let next = replica.applied().next();
+    replica.apply_decided(next, &entry, &Bytes::new()).unwrap();
+    let held = replica.customer(&turn.customer).unwrap().unwrap();
+    assert!(Arc::ptr_eq(&held, &decided), "one copy for both");
+
+    // A leader that decided something else than its facts say.
+    let mut turn = turn.clone();
+    turn.events[0].sequence = turn.events[0].sequence.next();
+    let mut otherwise = Arc::clone(&decided);
+    journey_customer::apply(Arc::make_mut(&mut otherwise), &turn.events[0]);
+    Arc::make_mut(&mut otherwise).lifecycle = None;
+    let mut entry = batch(&replica);
+    if let JournalEntry::Batch(batch) = &mut entry {
+        batch.records = vec![Record::Turn(turn)];
+    }
+    let entry = DecidedEntry::new(entry, vec![otherwise]);
+    let next = replica.applied().next();
+    let error = replica.apply_decided(next, &entry, &Bytes::new());
+    let is_found_out = matches!(error, Err(PartitionError::DecidedOtherwise { .. }));
+    assert!(is_found_out, "{error:?}");
+    assert!(replica.stopped().is_some());
 }
 
 #[test]

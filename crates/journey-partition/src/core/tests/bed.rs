@@ -16,6 +16,7 @@ use journey_types::{
 };
 use parking_lot::Mutex;
 
+use crate::DecidedEntry;
 use crate::core::{
     Answer, ConfirmationId, CoreOptions, HandOver, Input, Output, PartitionCore, ProposalId,
     Refusal, Subscription, TicketId, WorkerCredit, WorkerId,
@@ -128,7 +129,7 @@ impl CommittedReader for FakeReplica {
 pub(super) struct Bed {
     pub(super) core: PartitionCore,
     pub(super) committed: Arc<Mutex<Committed>>,
-    pub(super) proposed: VecDeque<(ProposalId, Arc<JournalEntry>)>,
+    pub(super) proposed: VecDeque<(ProposalId, Arc<DecidedEntry>)>,
     pub(super) answers: BTreeMap<TicketId, Vec<Answer>>,
     pub(super) reads: BTreeMap<TicketId, Result<(), Refusal>>,
     pub(super) hand_overs: Vec<HandOver>,
@@ -213,7 +214,10 @@ impl Bed {
                     encoded,
                 } => {
                     let decoded = journey_codec::decode_entry(&encoded).unwrap();
-                    assert!(decoded == *entry, "the bytes are those of the entry");
+                    assert!(
+                        decoded == *entry.entry(),
+                        "the bytes are those of the entry"
+                    );
                     self.proposed.push_back((proposal, entry));
                 }
                 Output::Reply { ticket, answers } => {
@@ -236,7 +240,7 @@ impl Bed {
     /// Applies the oldest proposal and reports it.
     pub(super) fn commit(&mut self) {
         let (proposal, entry) = self.proposed.pop_front().expect("something is proposed");
-        let result = self.apply(&entry);
+        let result = self.apply(entry.entry());
         self.report(proposal, result);
     }
 

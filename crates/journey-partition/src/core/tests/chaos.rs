@@ -133,15 +133,15 @@ impl Chaos {
                 .report(proposal, ProposeResult::Refused("chaos".to_owned())),
             1 => self.bed.report(proposal, ProposeResult::Lost),
             2 => {
-                self.bed.apply(&entry);
+                self.bed.apply(entry.entry());
                 self.bed.report(proposal, ProposeResult::Lost);
             }
             3..8 => {
-                let result = self.bed.apply(&entry);
+                let result = self.bed.apply(entry.entry());
                 self.unreported.push((proposal, result));
             }
             _ => {
-                let result = self.bed.apply(&entry);
+                let result = self.bed.apply(entry.entry());
                 self.bed.report(proposal, result);
             }
         }

@@ -135,7 +135,7 @@ fn a_session_that_ends_drops_hand_overs_and_a_new_one_offers_after_the_claim() {
     bed.send("ann", "message_push", "1");
     let (proposal, entry) = bed.proposed.pop_front().expect("effect and claim");
     assert_eq!(credit.left(), 2);
-    bed.apply(&entry);
+    bed.apply(entry.entry());
     bed.report(proposal, ProposeResult::Lost);
     assert_eq!(credit.left(), 3, "it was not handed over");
     bed.commit_all();

@@ -129,7 +129,7 @@ fn a_paused_turn_of_a_former_leader_goes_on_by_itself() {
     let mut bed = Bed::leading();
     bed.send("ann", "pause", "1");
     let (proposal, entry) = bed.proposed.pop_front().unwrap();
-    bed.apply(&entry);
+    bed.apply(entry.entry());
     bed.report(proposal, crate::journal::ProposeResult::Lost);
     bed.commit_all();
     bed.pass(journey_types::TimeSpan::from_ms(5));

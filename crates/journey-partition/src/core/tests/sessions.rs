@@ -15,7 +15,10 @@ fn nothing_is_decided_before_the_session_is_applied_here() {
     bed.input(Input::LeadershipGained);
     let ticket = bed.send("ann", "seen", "1");
     assert_eq!(bed.proposed.len(), 1, "only the opening of the session");
-    assert!(matches!(*bed.proposed[0].1, JournalEntry::SessionOpened(_)));
+    assert!(matches!(
+        bed.proposed[0].1.entry(),
+        JournalEntry::SessionOpened(_)
+    ));
     bed.commit();
     assert!(bed.answer(ticket).is_none(), "decided, not committed");
     bed.commit();
@@ -114,7 +117,7 @@ fn a_batch_accepted_after_one_refused_in_the_same_term_changes_nothing() {
     let (first, _) = bed.proposed.pop_front().unwrap();
     let (second, entry) = bed.proposed.pop_front().unwrap();
     // The journal takes the second one only; both reports come in the order of the proposals.
-    let result = bed.apply(&entry);
+    let result = bed.apply(entry.entry());
     assert_eq!(result, ProposeResult::Superseded);
     bed.report(first, ProposeResult::Refused("stalled".to_owned()));
     bed.report(second, result);
@@ -145,7 +148,7 @@ fn an_event_whose_proposal_was_lost_is_a_duplicate_when_it_was_applied_after_all
     let mut bed = Bed::leading();
     let lost = bed.send("ann", "seen", "1");
     let (proposal, entry) = bed.proposed.pop_front().unwrap();
-    bed.apply(&entry);
+    bed.apply(entry.entry());
     bed.report(proposal, ProposeResult::Lost);
     assert_eq!(
         bed.answer(lost),
@@ -183,7 +186,7 @@ fn a_session_opening_that_was_overtaken_is_tried_again() {
     let mut bed = Bed::following();
     bed.input(Input::LeadershipGained);
     let (proposal, entry) = bed.proposed.pop_front().unwrap();
-    let result = bed.apply(&entry);
+    let result = bed.apply(entry.entry());
     let other = JournalEntry::SessionOpened(journey_codec::SessionOpened { opener: 99 });
     bed.apply(&other);
     bed.report(proposal, result);
@@ -240,7 +243,7 @@ fn a_decision_beyond_the_target_travels_alone() {
     bed.send("last", "seen", "1");
     let mut n_turns = Vec::new();
     while let Some((_, entry)) = bed.proposed.front() {
-        if let JournalEntry::Batch(batch) = &**entry {
+        if let JournalEntry::Batch(batch) = entry.entry() {
             n_turns.push(batch.records.len());
         }
         bed.commit();

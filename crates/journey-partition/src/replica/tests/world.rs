@@ -21,6 +21,7 @@ use super::super::{
 };
 use super::facts::{Draw, draw_turn};
 use super::interrupted::{InterruptedEngine, Interrupter};
+use crate::decided::DecidedEntry;
 
 pub(super) const CLUSTER_KEY: ClusterKey = ClusterKey::new(*b"a cluster's key!");
 pub(super) const N_CUSTOMERS: u64 = 12;
@@ -356,10 +357,34 @@ impl<E: Engine + Clone> World<E> {
         let lsn = Lsn::new(self.journal.len() as u64);
         let entry = self.journal.last().unwrap().as_ref();
         let blob = consensus(lsn);
-        let verdict = self.replica.lock().apply(lsn, entry, &blob).unwrap();
         let reference = self.reference.lock().apply(lsn, entry, &blob).unwrap();
+        let verdict = match entry.and_then(|entry| self.decided(entry)) {
+            Some(decided) => {
+                let mut replica = self.replica.lock();
+                replica.apply_decided(lsn, &decided, &blob).unwrap()
+            }
+            None => self.replica.lock().apply(lsn, entry, &blob).unwrap(),
+        };
         assert_eq!(verdict, reference);
         verdict
+    }
+
+    /// The entry as the leader that decided it would have it, where no customer has two turns in it.
+    fn decided(&self, entry: &JournalEntry) -> Option<DecidedEntry> {
+        let JournalEntry::Batch(batch) = entry else {
+            return None;
+        };
+        let turns = batch.records.iter().filter_map(|record| match record {
+            Record::Turn(turn) => Some(&turn.customer),
+            Record::CatalogAdopted(_) => None,
+        });
+        let turns: Vec<_> = turns.collect();
+        let mut reference = self.reference.lock();
+        let states = turns.iter().map(|key| reference.customer(key).unwrap());
+        // A void batch may speak of a customer that nobody knows.
+        let states: Option<Vec<_>> = states.collect();
+        let is_each_once = turns.iter().collect::<BTreeSet<_>>().len() == turns.len();
+        is_each_once.then(|| Some(DecidedEntry::new(entry.clone(), states?)))?
     }
 
     /// Holds everything that can be read against the replica that never wrote or crashed.
