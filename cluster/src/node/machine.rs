@@ -1,7 +1,5 @@
 //! A partition's applier as the state machine of its Raft group.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use journey_consensus::{ApplyOutcome, CommittedEntry, Payload, StateMachine};
 use journey_partition::{Applier, ApplyVerdict, Committed, DecidedEntry, EntryForm};
