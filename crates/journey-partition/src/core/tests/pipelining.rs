@@ -54,7 +54,7 @@ fn several_turns_of_one_customer_travel_in_one_batch() {
     let commands = (0..5).map(|n| ingest("ann", "seen", &n.to_string(), bed.now));
     let ticket = bed.submit(commands.collect());
     assert_eq!(bed.proposed.len(), 1);
-    assert_eq!(turns_of(&bed.proposed[0].1).len(), 5);
+    assert_eq!(turns_of(bed.proposed[0].1.entry()).len(), 5);
     bed.commit();
     assert!(bed.answers[&ticket].iter().all(|a| is_accepted(Some(a))));
     assert_eq!(bed.n_accepted(), 5);
@@ -67,7 +67,7 @@ fn a_hot_customer_takes_its_place_in_the_row() {
     let others = (0..10).map(|n| ingest(&format!("other{n}"), "seen", "1", bed.now));
     let commands: Vec<(CustomerKey, Command)> = hot.chain(others).collect();
     bed.submit(commands);
-    let turns = turns_of(&bed.proposed[0].1);
+    let turns = turns_of(bed.proposed[0].1.entry());
     let others = |turns: &[CustomerKey]| turns.iter().filter(|k| **k != key("hot")).count();
     assert_eq!((turns.len(), others(&turns[..11])), (70, 10));
 }
@@ -79,8 +79,8 @@ fn a_batch_that_is_applied_proves_those_before_it() {
     let second = bed.send("ann", "seen", "2");
     let (first_id, first_entry) = bed.proposed.pop_front().unwrap();
     let (second_id, second_entry) = bed.proposed.pop_front().unwrap();
-    bed.apply(&first_entry);
-    let result = bed.apply(&second_entry);
+    bed.apply(first_entry.entry());
+    let result = bed.apply(second_entry.entry());
     bed.report(second_id, result);
     assert!(is_accepted(bed.answer(first)) && is_accepted(bed.answer(second)));
     let n_sessions = bed.core.counters().n_sessions;
@@ -209,7 +209,7 @@ fn a_paused_turn_goes_on_in_the_same_batch_before_what_came_behind_it() {
     ];
     bed.submit(commands);
     assert_eq!(bed.proposed.len(), 1);
-    assert_eq!(turns_of(&bed.proposed[0].1).len(), 4);
+    assert_eq!(turns_of(bed.proposed[0].1.entry()).len(), 4);
     bed.commit();
     let committed = bed.committed.lock();
     let of_ann = committed.facts.iter().filter(|(k, _)| *k == key("ann"));
