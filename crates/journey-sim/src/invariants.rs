@@ -1,5 +1,7 @@
-//! What must hold at the end of every run, one invariant a file (numbers of RELIABILITY section 2).
+//! What must hold, one invariant a file (numbers of RELIABILITY section 2): the bounds after every input, the others at
+//! the end of every run.
 
+mod bounds;
 mod claims;
 mod conserved_counts;
 mod effects_handed_over;
@@ -7,7 +9,10 @@ mod equal_replicas;
 mod gapless_facts;
 mod nothing_lost;
 mod once_per_id;
+mod producer_order;
 mod timers;
+
+pub(crate) use bounds::{check as check_bounds, check_entry};
 
 use crate::world::World;
 
@@ -16,10 +21,11 @@ type Check = fn(&World) -> Result<(), String>;
 
 /// Checks them all and reports the first that is broken.
 pub(crate) fn check_all(world: &World) -> Result<(), String> {
-    let checks: [(&str, Check); 8] = [
+    let checks: [(&str, Check); 9] = [
         ("2 single writer: facts are gapless", gapless_facts::check),
         ("3 nothing acknowledged is lost", nothing_lost::check),
         ("4 an id takes effect once", once_per_id::check),
+        ("G3 producers keep their order", producer_order::check),
         (
             "5 timers: never early, never twice, none left",
             timers::check,

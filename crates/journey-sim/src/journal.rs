@@ -13,11 +13,15 @@ use journey_types::Lsn;
 use rand::Rng as _;
 use rand::rngs::SmallRng;
 
+use crate::options::Fate;
+
 /// A proposal that waits to be dealt with.
 #[derive(Debug, Clone)]
 pub(crate) struct Pending {
     pub(crate) proposal: ProposalId,
     pub(crate) encoded: Bytes,
+    /// `None`: whatever comes.
+    pub(crate) fate: Option<Fate>,
 }
 
 /// An entry of the log; `proposal` is who waits for it, if anyone still does.
@@ -39,8 +43,12 @@ pub(crate) struct JournalModel {
 }
 
 impl JournalModel {
-    pub(crate) fn propose(&mut self, proposal: ProposalId, encoded: Bytes) {
-        self.pending.push_back(Pending { proposal, encoded });
+    pub(crate) fn propose(&mut self, proposal: ProposalId, encoded: Bytes, fate: Option<Fate>) {
+        self.pending.push_back(Pending {
+            proposal,
+            encoded,
+            fate,
+        });
     }
 
     pub(crate) fn append(&mut self, encoded: Bytes, proposal: Option<ProposalId>) {

@@ -12,15 +12,17 @@
 //! Start at [`simulate`]; a failure prints the command that repeats it.
 
 mod catalog;
+mod deciding;
 mod invariants;
 mod journal;
 mod options;
 mod oracle;
+mod producer;
 mod scenario;
 mod traffic;
 mod world;
 
-pub use options::{Faults, SimOptions};
+pub use options::{Fate, Faults, SessionEnd, SimOptions};
 pub use scenario::{Summary, Violation, simulate};
 
 #[cfg(test)]

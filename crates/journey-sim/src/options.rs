@@ -15,6 +15,10 @@ pub struct Faults {
     pub power_cuts: bool,
     /// The clock steps back and forth by up to an hour.
     pub clock_steps: bool,
+    /// The clock jumps ahead by more than a day, which holds timers until it is accepted.
+    pub clock_jumps: bool,
+    /// Deciding panics for some states of a customer.
+    pub panics: bool,
 }
 
 impl Faults {
@@ -26,6 +30,8 @@ impl Faults {
         leader_changes: true,
         power_cuts: true,
         clock_steps: true,
+        clock_jumps: true,
+        panics: true,
     };
     /// Nothing goes wrong.
     pub const NONE: Self = Self {
@@ -35,6 +41,8 @@ impl Faults {
         leader_changes: false,
         power_cuts: false,
         clock_steps: false,
+        clock_jumps: false,
+        panics: false,
     };
 }
 
@@ -49,6 +57,30 @@ pub struct SimOptions {
     pub n_customers: u32,
     /// What may go wrong.
     pub faults: Faults,
+    /// One exact point at which the session ends, whatever else goes wrong.
+    pub end: Option<SessionEnd>,
+}
+
+/// An exact point at which a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// Something becomes of the proposal of that number, counted from 1 in order.
+    Proposal(u64, Fate),
+    /// Leadership is lost and gained before the core is given the input of that number, counted from 1.
+    BeforeInput(u64),
+}
+
+/// What becomes of a proposal that is not simply committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Refused, though later ones may be accepted.
+    Refused,
+    /// Reported lost, and it never lands.
+    Lost,
+    /// Reported lost, and it lands in its place all the same.
+    LostAndLanded,
+    /// Reported lost, and it lands behind later sessions.
+    LostAndLate,
 }
 
 impl SimOptions {
@@ -60,6 +92,7 @@ impl SimOptions {
             n_steps: 600,
             n_customers: 6,
             faults: Faults::ALL,
+            end: None,
         }
     }
 }

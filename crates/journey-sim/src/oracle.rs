@@ -22,6 +22,8 @@ pub(crate) struct Oracle {
     pub(crate) recorded: BTreeSet<(EffectKey, u32)>,
     /// Event ids of which a submission may have been done: it was not refused with words that say otherwise.
     pub(crate) possibly_done: BTreeSet<(CustomerKey, EventId)>,
+    /// Serials of the ordered producer that it did not hear of, or that they may be sent again.
+    pub(crate) unheard: BTreeSet<u64>,
     /// The highest lsn that an answer named.
     pub(crate) told: Lsn,
     /// Event ids taken in by ingest, as far as applied.

@@ -12,17 +12,24 @@ use rand::{Rng as _, SeedableRng as _};
 
 use crate::catalog::catalog;
 use crate::invariants;
-use crate::options::SimOptions;
-use crate::traffic::Traffic;
+use crate::journal::Pending;
+use crate::options::{Fate, SimOptions};
+use crate::producer::Producer;
+use crate::traffic::{Traffic, customer_key};
 use crate::world::World;
 
 /// Wakes after healing within which everything must have drained: far more than the timers that a run can leave, and
 /// few enough that a core which spins is found out.
 const HEAL_ROUNDS_MAX: u32 = 20_000;
 
+/// Jumps of the clock in one run: together they stay well within the window in which event ids are remembered.
+const CLOCK_JUMPS_MAX: u32 = 2;
+
 /// What a run did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
+    /// Whether the run came to the point at which [`SimOptions::end`] ends a session.
+    pub reached_end: bool,
     /// Equal for two runs of one seed.
     pub trace_hash: u64,
     /// Events acknowledged as accepted.
@@ -91,8 +98,10 @@ struct Run<'a> {
     options: &'a SimOptions,
     rng: SmallRng,
     traffic: Traffic,
+    producer: Producer,
     world: World,
     n_catalogs: u64,
+    n_clock_jumps: u32,
 }
 
 impl<'a> Run<'a> {
@@ -101,15 +110,21 @@ impl<'a> Run<'a> {
             options,
             rng: SmallRng::seed_from_u64(options.seed),
             traffic: Traffic::new(options.n_customers),
+            producer: Producer::default(),
             world: World::new(options, catalog(1)),
             n_catalogs: 1,
+            n_clock_jumps: 0,
         }
     }
 
     fn with_faults(&mut self) {
         for _ in 0..self.options.n_steps {
             match self.rng.random_range(0..100_u32) {
-                0..20 => self.submit(),
+                0..14 => self.submit(),
+                14..20 => {
+                    let traffic = &mut self.traffic;
+                    self.producer.step(traffic, &mut self.rng, &mut self.world);
+                }
                 20..22 => self.world.read(),
                 22..42 => self.step_journal(),
                 42..52 => self.world.journal.sync(),
@@ -155,36 +170,54 @@ impl<'a> Run<'a> {
             return;
         };
         let faults = self.options.faults;
-        match self.rng.random_range(0..40_u32) {
-            0 if faults.refusals => {
-                self.world.count_fault("refused");
-                let result = ProposeResult::Refused("simulated".to_owned());
-                self.world.proposed(pending.proposal, result);
-            }
-            1 if faults.losses => {
-                self.world.count_fault("lost and landed");
-                self.world.journal.append(pending.encoded, None);
-                self.world.proposed(pending.proposal, ProposeResult::Lost);
-            }
-            2 if faults.losses => {
-                self.world.count_fault("lost");
-                if self.rng.random_bool(0.5) {
-                    self.world.journal.go_astray(pending.encoded);
-                }
-                self.world.proposed(pending.proposal, ProposeResult::Lost);
-            }
+        let fate = match self.rng.random_range(0..40_u32) {
+            _ if pending.fate.is_some() => pending.fate,
+            0 if faults.refusals => Some(Fate::Refused),
+            1 if faults.losses => Some(Fate::LostAndLanded),
+            2 if faults.losses && self.rng.random_bool(0.5) => Some(Fate::LostAndLate),
+            2 if faults.losses => Some(Fate::Lost),
             3 if faults.repeats => {
                 self.world.count_fault("repeated");
-                self.world
-                    .journal
-                    .append(pending.encoded.clone(), Some(pending.proposal));
-                self.world.journal.append(pending.encoded, None);
+                let again = pending.encoded.clone();
+                self.deal(pending, None);
+                self.world.journal.append(again, None);
+                return;
             }
-            _ => self
-                .world
-                .journal
-                .append(pending.encoded, Some(pending.proposal)),
-        }
+            _ => None,
+        };
+        self.deal(pending, fate);
+    }
+
+    /// Gives a proposal its fate.
+    fn deal(&mut self, pending: Pending, fate: Option<Fate>) {
+        let Pending {
+            proposal, encoded, ..
+        } = pending;
+        let result = match fate {
+            None => {
+                self.world.journal.append(encoded, Some(proposal));
+                return;
+            }
+            Some(Fate::Refused) => {
+                self.world.count_fault("refused");
+                ProposeResult::Refused("simulated".to_owned())
+            }
+            Some(Fate::Lost) => {
+                self.world.count_fault("lost");
+                ProposeResult::Lost
+            }
+            Some(Fate::LostAndLanded) => {
+                self.world.count_fault("lost and landed");
+                self.world.journal.append(encoded, None);
+                ProposeResult::Lost
+            }
+            Some(Fate::LostAndLate) => {
+                self.world.count_fault("lost");
+                self.world.journal.go_astray(encoded);
+                ProposeResult::Lost
+            }
+        };
+        self.world.proposed(proposal, result);
     }
 
     fn advance(&mut self) {
@@ -210,7 +243,7 @@ impl<'a> Run<'a> {
             let (customer, command) = Traffic::outcome(&mut self.rng, &hand_over, self.world.now);
             self.world.submit(vec![(customer, command)]);
         }
-        self.world.add_credit();
+        self.world.add_credit(hand_over.worker);
     }
 
     fn publish(&mut self) {
@@ -224,13 +257,14 @@ impl<'a> Run<'a> {
 
     fn disturb(&mut self) {
         let faults = self.options.faults;
-        match self.rng.random_range(0..6_u32) {
+        match self.rng.random_range(0..8_u32) {
             0..2 if faults.power_cuts => {
                 self.world.count_fault("power cut");
                 if self.rng.random_bool(0.5) && self.world.tear_checkpoint(&mut self.rng) {
                     self.world.count_fault("torn checkpoint");
                 }
                 self.world.cut_power(self.options, &mut self.rng);
+                self.producer.cut_off(&mut self.world);
             }
             2..4 if faults.leader_changes => {
                 self.world.count_fault("leader change");
@@ -247,7 +281,30 @@ impl<'a> Run<'a> {
                 self.world.now = self.world.now.plus(step);
                 self.wake();
             }
+            6 if faults.clock_jumps && self.n_clock_jumps < CLOCK_JUMPS_MAX => {
+                self.world.count_fault("clock jump");
+                self.n_clock_jumps += 1;
+                let step = TimeSpan::from_ms(self.rng.random_range(90_000_000..110_000_000));
+                self.world.now = self.world.now.plus(step);
+                self.wake();
+            }
+            7 => self.operate(),
             _ => {}
+        }
+    }
+
+    /// An operator accepts the clock and lets parked customers go on, where there is reason to.
+    fn operate(&mut self) {
+        let status = self.world.core.status(self.world.now);
+        if status.clock_held.is_some() {
+            self.world.count_fault("clock held");
+            self.world.give(Input::AcceptClock);
+        }
+        if status.n_parked > 0 {
+            self.world.count_fault("parked");
+            for n in 0..self.options.n_customers {
+                self.world.give(Input::ReleaseCustomer(customer_key(n)));
+            }
         }
     }
 
@@ -255,9 +312,14 @@ impl<'a> Run<'a> {
     fn heal(&mut self) {
         while self.world.journal.land_stray() {}
         for _ in 0..HEAL_ROUNDS_MAX {
+            self.operate();
             self.settle();
-            if self.world.is_idle() && !self.has_timers() && !self.has_open_effects() {
+            let is_heard = self.producer.drain(&mut self.world);
+            if is_heard && self.world.is_idle() && !self.has_timers() && !self.has_open_effects() {
                 return;
+            }
+            if !self.world.journal.pending.is_empty() {
+                continue;
             }
             let Some(wake_at) = self.world.wake_at else {
                 break;
@@ -289,9 +351,8 @@ impl<'a> Run<'a> {
     fn settle(&mut self) {
         loop {
             while let Some(pending) = self.world.journal.pending.pop_front() {
-                self.world
-                    .journal
-                    .append(pending.encoded, Some(pending.proposal));
+                let fate = pending.fate;
+                self.deal(pending, fate);
             }
             self.world.journal.sync();
             self.world.apply_all();
@@ -299,7 +360,7 @@ impl<'a> Run<'a> {
             if let Some(hand_over) = self.world.at_worker.pop_front() {
                 let (customer, command): (_, Command) = Traffic::sent(&hand_over);
                 self.world.submit(vec![(customer, command)]);
-                self.world.add_credit();
+                self.world.add_credit(hand_over.worker);
             } else if self.world.is_idle() {
                 return;
             } else if self.world.journal.pending.is_empty() && !self.world.journal.has_unapplied() {
@@ -313,7 +374,11 @@ impl<'a> Run<'a> {
         use journey_customer::EventBody;
         let oracle = &self.world.oracle;
         let is_firing = |body: &EventBody| matches!(body, EventBody::TimerFired { .. });
+        let counters = self.world.core.counters();
+        let mut faults = self.world.faults.clone();
+        *faults.entry("panic").or_default() += counters.n_quarantined;
         Summary {
+            reached_end: self.world.has_ended(),
             trace_hash: self.world.trace_hash(),
             n_accepted: oracle.accepted.len(),
             n_facts: oracle.facts.len(),
@@ -323,7 +388,7 @@ impl<'a> Run<'a> {
                 .iter()
                 .filter(|(_, _, fact)| is_firing(&fact.body))
                 .count(),
-            faults: self.world.faults.clone(),
+            faults,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Faults, SimOptions, Summary, simulate};
+use crate::{Fate, Faults, SessionEnd, SimOptions, Summary, simulate};
 
 const N_SEEDS: u64 = 200;
 
@@ -34,6 +34,12 @@ fn two_hundred_seeds_keep_every_promise_and_every_fault_happens() {
         "power cut",
         "torn checkpoint",
         "clock step",
+        "clock jump",
+        "clock held",
+        "panic",
+        "parked",
+        "order broken",
+        "turn on a head in flight",
     ] {
         assert!(
             faults.get(fault).is_some_and(|n| *n > 0),
@@ -44,6 +50,51 @@ fn two_hundred_seeds_keep_every_promise_and_every_fault_happens() {
         n_accepted > 1_000 && n_hand_overs > 100 && n_timers_fired > 100,
         "the runs do too little"
     );
+}
+
+/// The session may end at any point whatever: with every proposal, in every way, and before every input of the core.
+#[test]
+fn a_session_may_end_at_every_point() {
+    let script = |seed, end| SimOptions {
+        n_steps: 90,
+        n_customers: 2,
+        faults: Faults {
+            panics: true,
+            ..Faults::NONE
+        },
+        end,
+        ..SimOptions::of_seed(seed)
+    };
+    let fates = [
+        Fate::Refused,
+        Fate::Lost,
+        Fate::LostAndLanded,
+        Fate::LostAndLate,
+    ];
+    let mut n_points = 0;
+    let mut n_on_head = 0;
+    for seed in 5_000..5_003 {
+        let at_proposal = |fate| move |n| SessionEnd::Proposal(n, fate);
+        for fate in fates {
+            n_points += end_at_each_point(at_proposal(fate), |end| script(seed, Some(end)));
+        }
+        n_points += end_at_each_point(SessionEnd::BeforeInput, |end| script(seed, Some(end)));
+        let faults = run(&script(seed, None)).faults;
+        n_on_head += faults.get("turn on a head in flight").copied().unwrap_or(0);
+    }
+    assert!(n_points > 300 && n_on_head > 5, "{n_points} {n_on_head}");
+}
+
+/// Runs a script once for each point until it has no more of them; answers how many there were.
+fn end_at_each_point(
+    point: impl Fn(u64) -> SessionEnd,
+    script: impl Fn(SessionEnd) -> SimOptions,
+) -> u64 {
+    let mut n = 1;
+    while run(&script(point(n))).reached_end {
+        n += 1;
+    }
+    n - 1
 }
 
 #[test]
@@ -97,6 +148,22 @@ fn power_cut_and_no_state_ahead_of_the_log() {
         run(&SimOptions {
             faults,
             ..SimOptions::of_seed(3_000 + seed)
+        });
+    }
+}
+
+/// What a producer sends in order takes effect in order, whatever is refused, lost, or cut off in between.
+#[test]
+fn ordered_events_keep_their_order() {
+    let faults = Faults {
+        panics: false,
+        ..Faults::ALL
+    };
+    for seed in 0..20 {
+        run(&SimOptions {
+            n_customers: 2,
+            faults,
+            ..SimOptions::of_seed(6_000 + seed)
         });
     }
 }

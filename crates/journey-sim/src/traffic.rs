@@ -11,12 +11,19 @@ use journey_types::{
 use rand::Rng as _;
 use rand::rngs::SmallRng;
 
-const NAMES: [&str; 5] = [
+use crate::deciding::{PAUSE, POISON};
+
+/// The source of events that are numbered and keep their order.
+pub(crate) const ORDERED_SOURCE: &str = "ordered";
+
+const NAMES: [&str; 7] = [
     "cart_added",
     "purchase",
     "page_viewed",
     "cart_emptied",
     "gave_up",
+    POISON,
+    PAUSE,
 ];
 
 /// Makes events and outcomes.
@@ -55,9 +62,23 @@ impl Traffic {
         (event.customer.clone(), Command::Ingest { event, mode })
     }
 
+    /// An event of the producer that keeps its events in order; nobody else sends it.
+    pub(crate) fn ordered(
+        &mut self,
+        serial: u64,
+        rng: &mut SmallRng,
+        now: Timestamp,
+    ) -> (CustomerKey, Command) {
+        let mut event = self.new_event(rng, now);
+        event.source = SourceName::new(ORDERED_SOURCE).expect("short and plain");
+        event.id = EventId::new(serial.to_string()).expect("short and plain");
+        let mode = IngestMode::Live;
+        (event.customer.clone(), Command::Ingest { event, mode })
+    }
+
     fn new_event(&mut self, rng: &mut SmallRng, now: Timestamp) -> CustomerEvent {
         self.n_events += 1;
-        let customer = format!("c{}", rng.random_range(0..self.n_customers));
+        let customer = customer_key(rng.random_range(0..self.n_customers));
         let late = TimeSpan::from_secs(rng.random_range(0..3_600));
         let occurred_at = if rng.random_bool(0.2) {
             now.minus(late)
@@ -69,10 +90,7 @@ impl Traffic {
             ("n".to_owned(), Value::Int(rng.random_range(0..10))),
         ]);
         CustomerEvent {
-            customer: CustomerKey {
-                workspace: WorkspaceId::default_workspace(),
-                customer: CustomerId::new(customer).expect("short and plain"),
-            },
+            customer,
             source: SourceName::new("sim").expect("short and plain"),
             id: EventId::new(format!("e{}", self.n_events)).expect("short and plain"),
             name: EventName::new(NAMES[rng.random_range(0..NAMES.len())]).expect("short and plain"),
@@ -105,6 +123,14 @@ impl Traffic {
     /// The outcome that ends every effect, for the time after the faults.
     pub(crate) fn sent(hand_over: &HandOver) -> (CustomerKey, Command) {
         (hand_over.customer.clone(), settle(hand_over, Outcome::Sent))
+    }
+}
+
+/// The customer of a number.
+pub(crate) fn customer_key(n: u32) -> CustomerKey {
+    CustomerKey {
+        workspace: WorkspaceId::default_workspace(),
+        customer: CustomerId::new(format!("c{n}")).expect("short and plain"),
     }
 }
 

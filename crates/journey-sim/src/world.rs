@@ -1,15 +1,19 @@
 //! The simulated node: core, replica, journal and engine, driven one small step at a time.
 
-use std::collections::{BTreeMap, VecDeque};
+mod answers;
+mod watch;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use journey_customer::{Command, DeliverySettings, Reply};
+use journey_customer::{Command, DeliverySettings};
 use journey_model::Catalog;
 use journey_partition::{
     Answer, ApplyVerdict, CheckpointProgress, Checkpointer, ConfirmationId, CoreOptions,
-    DecidedEntry, HandOver, Input, Output, PartitionCore, ProposalId, ProposeResult, Refusal,
-    Replica, ReplicaOptions, SharedReplica, Subscription, TicketId, WorkerCredit, WorkerId,
+    DecidedEntry, HandOver, Input, Output, PartitionCore, ProposalId, ProposeResult, Replica,
+    ReplicaOptions, SharedReplica, SubmissionOrder, Subscription, TicketId, WorkerCredit, WorkerId,
+    core::limits::CLOCK_STEP_MAX,
 };
 use journey_storage::{CrashPoint, Engine as _, Fault, MemoryEngine};
 use journey_types::{ClusterKey, CustomerKey, Lsn, PartitionId, TimeSpan, Timestamp, WorkspaceId};
@@ -18,9 +22,11 @@ use rand::Rng as _;
 use rand::rngs::SmallRng;
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::deciding;
 use crate::journal::JournalModel;
-use crate::options::SimOptions;
+use crate::options::{SessionEnd, SimOptions};
 use crate::oracle::Oracle;
+use crate::world::watch::Watch;
 
 /// 2026-01-05T09:00:00Z, a Monday.
 const START: Timestamp = Timestamp::from_unix_ms(1_767_603_600_000);
@@ -30,8 +36,10 @@ const ROW_SIZE_BYTES_MAX: usize = 4_096;
 pub(crate) const CLUSTER_KEY: ClusterKey = ClusterKey::new([7; 16]);
 /// Changes of one write that may come before it tears: more than most writes of a run have.
 const TORN_AFTER_CHANGES_MAX: usize = 24;
+/// Customers kept in memory: fewer than a run has.
+pub(crate) const HOSTED_MAX: usize = 3;
 /// Effects the simulated worker takes at once.
-const WORKER_CREDIT: u32 = 4;
+pub(crate) const WORKER_CREDIT: u32 = 4;
 
 /// Proof of leadership: the last proposal, the last confirmation.
 #[derive(Debug, Clone, Copy, Default)]
@@ -62,6 +70,15 @@ pub(crate) struct World {
     proven: Proof,
     /// Linearizable reads that wait, with the highest lsn that anyone was told of before.
     reading: BTreeMap<TicketId, Lsn>,
+    /// Submissions of the producer that keeps its events in order, and their answers, until it takes them.
+    ordered: BTreeSet<TicketId>,
+    ordered_answers: Vec<(TicketId, Vec<Answer>)>,
+    /// The one exact point at which the session is to end, and how far the run is.
+    end: Option<SessionEnd>,
+    n_inputs: u64,
+    n_proposals: u64,
+    pub(crate) watch: Watch,
+    pub(crate) deciding_panics: bool,
     /// Proofs of leadership that were asked for.
     confirmations: VecDeque<ConfirmationId>,
     credit: WorkerCredit,
@@ -77,7 +94,7 @@ impl World {
     pub(crate) fn new(options: &SimOptions, catalog: Arc<Catalog>) -> Self {
         let engine = MemoryEngine::new(ROW_SIZE_BYTES_MAX);
         let replica = open_replica(&engine);
-        let core = new_core(options.seed, &replica);
+        let core = new_core(options, options.seed, &replica);
         let mut world = Self {
             now: START,
             core,
@@ -94,6 +111,13 @@ impl World {
             asked: Proof::default(),
             proven: Proof::default(),
             reading: BTreeMap::new(),
+            ordered: BTreeSet::new(),
+            ordered_answers: Vec::new(),
+            end: options.end,
+            n_inputs: 0,
+            n_proposals: 0,
+            watch: Watch::new(options.n_customers),
+            deciding_panics: options.faults.panics,
             confirmations: VecDeque::new(),
             credit: WorkerCredit::new(),
             worker: WorkerId(0),
@@ -140,6 +164,28 @@ impl World {
         });
     }
 
+    /// The same under the order of a producer.
+    pub(crate) fn submit_in(
+        &mut self,
+        commands: Vec<(CustomerKey, Command)>,
+        order: &SubmissionOrder,
+    ) -> TicketId {
+        let ticket = self.next_ticket();
+        self.waiting.insert(ticket, commands.clone());
+        self.ordered.insert(ticket);
+        let order = Some(order.clone());
+        self.give(Input::Submit {
+            ticket,
+            commands,
+            order,
+        });
+        ticket
+    }
+
+    pub(crate) fn take_ordered_answers(&mut self) -> Vec<(TicketId, Vec<Answer>)> {
+        std::mem::take(&mut self.ordered_answers)
+    }
+
     pub(crate) fn read(&mut self) {
         let ticket = self.next_ticket();
         self.reading.insert(ticket, self.oracle.told);
@@ -153,24 +199,27 @@ impl World {
         ticket
     }
 
-    /// Nothing but a refusal leaves before leadership is proven by what was asked for after the ticket came.
-    fn check_proof(&mut self, ticket: TicketId, is_refused: bool) {
-        let before = self
-            .asked_before
-            .remove(&ticket)
-            .expect("each ticket is answered once");
-        let is_proven = self.proven.proposal > before.proposal
-            || self.proven.confirmation > before.confirmation;
-        assert!(
-            is_refused || is_proven,
-            "{ticket:?} was answered without proof of leadership from after its arrival"
-        );
-    }
-
     /// Gives the core an input and carries its outputs out.
     pub(crate) fn give(&mut self, input: Input) {
+        self.n_inputs += 1;
+        if self.end == Some(SessionEnd::BeforeInput(self.n_inputs)) {
+            self.give(Input::LeadershipLost);
+            self.lead();
+        }
+        let held = self.core.status(self.now).clock_held.is_some();
+        self.watch.holds_timers = held && !matches!(input, Input::AcceptClock);
         for output in self.core.handle(input, self.now) {
             self.carry_out(output);
+        }
+        self.watch_core();
+    }
+
+    /// Whether the exact point of [`SimOptions::end`] was reached.
+    pub(crate) const fn has_ended(&self) -> bool {
+        match self.end {
+            None => true,
+            Some(SessionEnd::Proposal(n, _)) => self.n_proposals >= n,
+            Some(SessionEnd::BeforeInput(n)) => self.n_inputs >= n,
         }
     }
 
@@ -183,8 +232,16 @@ impl World {
                 encoded,
             } => {
                 self.asked.proposal = proposal.0;
+                self.n_proposals += 1;
+                if self.watch.proposed(proposal, entry.entry(), encoded.len()) {
+                    self.count_fault("turn on a head in flight");
+                }
+                let fate = match self.end {
+                    Some(SessionEnd::Proposal(n, fate)) if n == self.n_proposals => Some(fate),
+                    Some(_) | None => None,
+                };
                 self.decided.insert(proposal, entry);
-                self.journal.propose(proposal, encoded);
+                self.journal.propose(proposal, encoded, fate);
             }
             Output::Reply { ticket, answers } => self.answered(ticket, &answers),
             Output::ReadProven { ticket, result } => self.read_proven(ticket, &result),
@@ -195,129 +252,6 @@ impl World {
             Output::HandOver(hand_over) => self.handed_over(hand_over),
             Output::WakeAt(at) => self.wake_at = Some(at),
             Output::Stopped { reason } => panic!("the partition stopped: {reason}"),
-        }
-    }
-
-    fn answered(&mut self, ticket: TicketId, answers: &[Answer]) {
-        let is_refused = answers
-            .iter()
-            .all(|answer| matches!(answer, Answer::Refused(_)));
-        self.check_proof(ticket, is_refused);
-        let commands = self
-            .waiting
-            .remove(&ticket)
-            .expect("each ticket is answered once");
-        assert!(
-            commands.len() == answers.len(),
-            "{} commands got {answers:?}",
-            commands.len()
-        );
-        for ((customer, command), answer) in commands.into_iter().zip(answers) {
-            if let Command::Ingest { event, .. } = &command
-                && !says_nothing_was_done(answer)
-            {
-                let id = (customer.clone(), event.id.clone());
-                self.oracle.possibly_done.insert(id);
-            }
-            self.command_answered(customer, command, answer);
-        }
-    }
-
-    /// Holds an answer against what is applied at the instant at which it leaves.
-    fn command_answered(&mut self, customer: CustomerKey, command: Command, answer: &Answer) {
-        if let Answer::Done { lsn, .. } = answer {
-            let applied = self.replica.lock().applied();
-            assert!(
-                *lsn <= applied,
-                "an answer left at {applied} that depends on {lsn}"
-            );
-            self.oracle.told = self.oracle.told.max(*lsn);
-        }
-        match (command, answer) {
-            (
-                Command::Ingest { event, .. },
-                Answer::Done {
-                    reply: Reply::Accepted,
-                    lsn,
-                },
-            ) => {
-                let id = (customer, event.id);
-                assert!(
-                    self.oracle.ingested_ids.contains(&id),
-                    "{id:?} was answered `accepted` before it was applied"
-                );
-                let before = self.oracle.accepted.insert(id.clone(), *lsn);
-                assert!(before.is_none(), "{id:?} was accepted twice");
-            }
-            (
-                Command::Ingest { event, .. },
-                Answer::Done {
-                    reply: Reply::Duplicate,
-                    ..
-                },
-            ) => {
-                let id = (customer, event.id);
-                assert!(
-                    self.oracle.ingested_ids.contains(&id),
-                    "{id:?} was answered `duplicate` before its first was applied"
-                );
-                self.oracle.duplicates.insert(id);
-            }
-            (
-                Command::Settle {
-                    effect, attempt, ..
-                },
-                Answer::Done {
-                    reply: Reply::Recorded,
-                    ..
-                },
-            ) => {
-                let settled = ((customer, effect), attempt);
-                assert!(
-                    self.oracle.settled.contains(&settled),
-                    "{settled:?} was answered `recorded` before it was applied"
-                );
-                self.oracle.recorded.insert(settled);
-            }
-            (_, Answer::Done { .. } | Answer::Refused(_)) => {}
-            (command, Answer::Rejected(rejection)) => {
-                panic!("{command:?} was rejected: {rejection}")
-            }
-        }
-    }
-
-    /// A linearizable read sees whatever anyone was told before it arrived.
-    fn read_proven(&mut self, ticket: TicketId, result: &Result<(), Refusal>) {
-        self.check_proof(ticket, result.is_err());
-        let told = self
-            .reading
-            .remove(&ticket)
-            .expect("each read is answered once");
-        let applied = self.replica.lock().applied();
-        assert!(
-            result.is_err() || told <= applied,
-            "a read was let go at {applied} though {told} had been told"
-        );
-    }
-
-    fn handed_over(&mut self, hand_over: HandOver) {
-        let effect = (hand_over.customer.clone(), hand_over.row.effect);
-        let claim = (effect.clone(), hand_over.row.attempt);
-        assert!(
-            self.oracle.claims.contains(&claim),
-            "handed over without an applied claim: {claim:?}"
-        );
-        let attempts = self.oracle.hand_overs.entry(effect).or_default();
-        assert!(
-            attempts
-                .last()
-                .is_none_or(|last| *last < hand_over.row.attempt),
-            "attempt {} handed over after {attempts:?}",
-            hand_over.row.attempt
-        );
-        attempts.push(hand_over.row.attempt);
-        if hand_over.worker == self.worker {
-            self.at_worker.push_back(hand_over);
         }
     }
 
@@ -338,10 +272,12 @@ impl World {
         true
     }
 
-    /// The worker answers an effect: its credit comes back.
-    pub(crate) fn add_credit(&mut self) {
-        self.credit.add(1);
-        self.give(Input::CreditAdded(self.worker));
+    /// A worker stream answers an effect: its credit comes back, unless the stream is another one by now.
+    pub(crate) fn add_credit(&mut self, worker: WorkerId) {
+        if worker == self.worker {
+            self.credit.add(1);
+            self.give(Input::CreditAdded(self.worker));
+        }
     }
 
     /// Applies everything durable, one entry after the other, and tells the core of each.
@@ -383,6 +319,7 @@ impl World {
         if matches!(result, ProposeResult::Applied { .. }) {
             self.proven.proposal = self.proven.proposal.max(proposal.0);
         }
+        self.watch.reported(proposal);
         self.give(Input::Proposed { proposal, result });
     }
 
@@ -400,13 +337,17 @@ impl World {
         }
         self.reading.clear();
         self.decided.clear();
+        self.ordered.clear();
+        self.ordered_answers.clear();
         self.asked_before.clear();
         (self.asked, self.proven) = (Proof::default(), Proof::default());
         self.confirmations.clear();
         self.at_worker.clear();
         self.wake_at = None;
         self.n_incarnations += 1;
-        self.core = new_core(options.seed ^ (self.n_incarnations << 32), &self.replica);
+        let opener_seed = options.seed ^ (self.n_incarnations << 32);
+        self.core = new_core(options, opener_seed, &self.replica);
+        self.watch.restart();
         self.lead();
     }
 
@@ -434,6 +375,11 @@ impl World {
         Checkpointer
             .step(&self.replica)
             .expect("the memory engine does not fail");
+    }
+
+    /// Credit that the worker still has to give; never more than it gave.
+    pub(crate) fn credit_left(&self) -> u32 {
+        self.credit.left()
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -468,31 +414,17 @@ impl World {
     }
 }
 
-/// Whether the answer's words promise that the command had and will have no effect.
-const fn says_nothing_was_done(answer: &Answer) -> bool {
-    match answer {
-        Answer::Done { .. } => false,
-        Answer::Rejected(_) => true,
-        Answer::Refused(refusal) => match refusal {
-            Refusal::HotCustomer { .. }
-            | Refusal::RetryInOrder
-            | Refusal::PartitionBusy { .. }
-            | Refusal::NotLeader
-            | Refusal::NoSession { .. }
-            | Refusal::Quarantined { .. }
-            | Refusal::CustomerParked { .. } => true,
-            Refusal::OutcomeUnknown | Refusal::Stopped { .. } => false,
-        },
-    }
-}
-
-fn new_core(opener_seed: u64, replica: &SharedReplica) -> PartitionCore {
+fn new_core(options: &SimOptions, opener_seed: u64, replica: &SharedReplica) -> PartitionCore {
     let options = CoreOptions {
-        decide: journey_customer::decide,
+        decide: if options.faults.panics {
+            deciding::panicking
+        } else {
+            deciding::pausing
+        },
         cluster_key: CLUSTER_KEY,
-        hosted_customers_max: 3,
+        hosted_customers_max: HOSTED_MAX,
         opener_seed,
-        clock_step_max: None,
+        clock_step_max: Some(CLOCK_STEP_MAX),
         delivery: DeliverySettings::default(),
     };
     PartitionCore::new(options, Box::new(Arc::clone(replica)))

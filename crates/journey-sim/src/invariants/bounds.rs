@@ -1,0 +1,91 @@
+//! Nothing grows beyond its bound, looked at after every input: mailboxes, hosted customers, timers, offers, proposals,
+//! quarantined commands, entries, credit.
+
+use std::collections::BTreeSet;
+
+use journey_partition::core::limits::{
+    BATCH_SIZE_BYTES_TARGET, ENTRY_SIZE_BYTES_MAX, OFFERING_CUSTOMERS_MAX, PROPOSALS_IN_FLIGHT_MAX,
+    QUARANTINED_COMMANDS_MAX, STRIKES_WINDOW, TIMERS_IN_MEMORY_MAX,
+};
+use journey_partition::{Lifecycle, Role};
+use journey_types::CustomerKey;
+use journey_types::limits::CUSTOMER_MAILBOX_MAX;
+
+use crate::traffic::customer_key;
+use crate::world::{HOSTED_MAX, WORKER_CREDIT, World};
+
+/// Channels that the simulated journeys use: of each customer and channel one effect is offered.
+const N_CHANNELS: usize = 2;
+/// What a batch may have beyond its target: it is closed by the record that passes it.
+const BATCH_OVERSHOOT_BYTES: usize = BATCH_SIZE_BYTES_TARGET;
+
+pub(crate) fn check(world: &World) -> Result<(), String> {
+    let status = world.core.status(world.now);
+    let n_customers = world.watch.n_customers as usize;
+    let at_most = |what: &str, n: usize, n_max: usize| {
+        if n <= n_max {
+            return Ok(());
+        }
+        Err(format!("{n} {what}, at most {n_max} may be: {status:?}"))
+    };
+    let mailed_max = (CUSTOMER_MAILBOX_MAX + N_CHANNELS) * n_customers;
+    at_most("commands in mailboxes", status.n_mailed, mailed_max)?;
+    // One that travels alone may come on top.
+    let in_flight_max = PROPOSALS_IN_FLIGHT_MAX + 1;
+    at_most("proposals in flight", status.n_in_flight, in_flight_max)?;
+    let timers_max = TIMERS_IN_MEMORY_MAX.min(n_customers);
+    at_most("timers in memory", status.n_timers_in_memory, timers_max)?;
+    let offers_max = OFFERING_CUSTOMERS_MAX.min(n_customers) * N_CHANNELS;
+    at_most("effects offered", status.n_effects_offered, offers_max)?;
+    let n_quarantined = world.core.quarantined().count();
+    at_most(
+        "quarantined commands",
+        n_quarantined,
+        QUARANTINED_COMMANDS_MAX,
+    )?;
+    at_most(
+        "effects of credit",
+        world.credit_left() as usize,
+        WORKER_CREDIT as usize,
+    )?;
+    if status.role == Role::Follower {
+        at_most("proposals of a follower", status.n_in_flight, 0)?;
+        at_most("commands of a follower", status.n_mailed, 0)?;
+    }
+    check_hosted(world, status.n_hosted)
+}
+
+/// Customers beyond the bound are in memory only while they have something to do, or panicked a moment ago.
+fn check_hosted(world: &World, n_hosted: usize) -> Result<(), String> {
+    let customers: Vec<CustomerKey> = (0..world.watch.n_customers).map(customer_key).collect();
+    let is_kept = |customer: &&CustomerKey| {
+        !matches!(
+            world.core.lifecycle(customer),
+            Lifecycle::Idle | Lifecycle::Passive
+        )
+    };
+    let mut kept: BTreeSet<&CustomerKey> = customers.iter().filter(is_kept).collect();
+    let stamp = world.watch.stamp().max(world.now);
+    let struck = world.core.quarantined();
+    let struck = struck.filter(|command| stamp.since(command.at) <= STRIKES_WINDOW);
+    kept.extend(struck.map(|command| &command.customer));
+    if n_hosted <= HOSTED_MAX + kept.len() {
+        return Ok(());
+    }
+    Err(format!(
+        "{n_hosted} customers are in memory, {} of them with something to do, at most {HOSTED_MAX} others may be",
+        kept.len()
+    ))
+}
+
+/// An entry of several turns stays about within the target, and none is beyond what an entry may be.
+pub(crate) fn check_entry(n_records: usize, size_bytes: usize) {
+    assert!(
+        size_bytes <= ENTRY_SIZE_BYTES_MAX,
+        "invariant 13 bounds: an entry of {size_bytes} bytes"
+    );
+    assert!(
+        n_records == 1 || size_bytes <= BATCH_SIZE_BYTES_TARGET + BATCH_OVERSHOOT_BYTES,
+        "invariant 13 bounds: a batch of {n_records} turns takes {size_bytes} bytes"
+    );
+}
