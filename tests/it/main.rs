@@ -11,6 +11,7 @@
 mod api;
 mod authoring;
 mod bad_input;
+mod bpic;
 mod cdnow;
 mod commands;
 mod customers;

@@ -65,7 +65,7 @@ fn days_before(year: i64) -> i64 {
 }
 
 /// The number of the day of a `YYYYMMDD`.
-fn day(date: &str) -> i64 {
+pub(crate) fn day(date: &str) -> i64 {
     let part = |range: std::ops::Range<usize>| date[range].parse::<i64>().expect("digits");
     let (year, month, day) = (part(0..4), part(4..6), part(6..8));
     let (year, month) = if month > 2 {
@@ -77,7 +77,7 @@ fn day(date: &str) -> i64 {
 }
 
 /// Year, month and day of month of such a number.
-fn date(day: i64) -> (i64, i64, i64) {
+pub(crate) fn date(day: i64) -> (i64, i64, i64) {
     let year = (1990..2010).rfind(|year| days_before(*year) <= day);
     let year = year.expect("a day of these years");
     let day = day - days_before(year);
@@ -361,6 +361,13 @@ fn shop_arguments(folder: &std::path::Path) -> anyhow::Result<Vec<String>> {
     Ok(arguments.map(str::to_owned).to_vec())
 }
 
+/// The report of a run that rejects a line: it is whole, and the exit code tells of the line.
+fn report_of(ctl: &Ctl, arguments: &[&str]) -> anyhow::Result<Value> {
+    let output = ctl.run(&[arguments, &["-o", "json"]].concat())?;
+    assert_eq!(output.code, 1, "{output:?}");
+    Ok(serde_json::from_str(&output.stdout)?)
+}
+
 #[test]
 fn a_simulation_counts_what_would_happen() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -369,7 +376,7 @@ fn a_simulation_counts_what_would_happen() -> anyhow::Result<()> {
     let mut arguments: Vec<&str> = shop.iter().map(String::as_str).collect();
 
     let people = ctl.run(&arguments)?;
-    assert_eq!(people.code, 0, "{people:?}");
+    assert_eq!(people.code, 1, "a line is no event: {people:?}");
     for part in [
         "9 lines: 7 accepted, 1 duplicate, 1 rejected",
         "WELCOME",
@@ -388,7 +395,7 @@ fn a_simulation_counts_what_would_happen() -> anyhow::Result<()> {
     );
 
     // Ann and Dee come to the reminder, ten days after they signed up.
-    let report = ctl.json(&arguments)?;
+    let report = report_of(&ctl, &arguments)?;
     let welcome = json!({
         "entered": 4,
         "active": 0,
@@ -423,7 +430,7 @@ fn a_simulation_counts_what_would_happen() -> anyhow::Result<()> {
 
     // Ann's timer is due at the very end and fires; Dee's is left.
     arguments.extend(["--until", "2026-01-11T00:00:00Z"]);
-    let report = ctl.json(&arguments)?;
+    let report = report_of(&ctl, &arguments)?;
     let welcome = &report["journeys"]["welcome"];
     assert_eq!(welcome["timers_fired"], 1);
     assert_eq!(welcome["active"], 1);
@@ -433,6 +440,62 @@ fn a_simulation_counts_what_would_happen() -> anyhow::Result<()> {
     );
     assert_eq!(report["virtual_end"], "2026-01-11T00:00:00Z");
     assert_eq!(report["timers_left"], 1);
+    Ok(())
+}
+
+#[test]
+fn what_occurred_after_the_end_is_left_out_without_failure() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let ctl = Ctl::new(&programs(), "http://127.0.0.1:1");
+    let shop = shop_arguments(folder.path())?;
+    let events = [
+        line(1, "ann", "signed_up", "01T00:00:00"),
+        line(2, "ben", "signed_up", "05T00:00:00"),
+    ];
+    write_file(folder.path(), "shop.jsonl", &events.join("\n"))?;
+    let mut arguments: Vec<&str> = shop.iter().map(String::as_str).collect();
+    arguments.extend(["--until", "2026-01-03T00:00:00Z", "-o", "json"]);
+    let output = ctl.run(&arguments)?;
+    assert_eq!(output.code, 0, "{output:?}");
+    assert!(
+        output.stderr.contains("1 events occurred after --until"),
+        "{output:?}"
+    );
+    let report: Value = serde_json::from_str(&output.stdout)?;
+    let lines = json!({ "read": 2, "accepted": 1, "duplicate": 0, "rejected": 1 });
+    assert_eq!(report["lines"], lines);
+    Ok(())
+}
+
+/// What a schema declares as time is an instant for conditions, as on a node.
+#[test]
+fn events_are_held_to_their_schema() -> anyhow::Result<()> {
+    let journeys = "
+journey: before
+entry: [ { event: booked, where: 'event.properties.at > timestamp(\"2026-01-01T00:00:00Z\")' } ]
+steps:
+  only: { emit: { event: heard }, next: end }
+---
+schema: shop
+events: { booked: { at: time } }
+";
+    let booked = |id: u32, properties: &str| {
+        line(id, "ann", "booked", "01T00:00:00").replace("Z\"}", &format!("Z\",{properties}}}"))
+    };
+    let folder = tempfile::tempdir()?;
+    let journeys = write_file(folder.path(), "journeys.yaml", journeys)?;
+    let events = [
+        booked(1, r#""properties":{"at":"2026-02-01T00:00:00Z"}"#),
+        booked(2, r#""properties":{"at":"soon"}"#),
+    ];
+    let events = write_file(folder.path(), "events.jsonl", &events.join("\n"))?;
+    let arguments = ["simulate", "--journeys", &journeys, "--events", &events];
+    let ctl = Ctl::new(&programs(), "http://127.0.0.1:1");
+    let report = report_of(&ctl, &arguments)?;
+    assert_eq!(report["journeys"]["before"]["entered"], 1, "{report}");
+    assert_eq!(report["lines"]["rejected"], 1, "{report}");
+    let said = ctl.run(&arguments)?.stderr;
+    assert!(said.contains("events.jsonl:2: bad_time: "), "{said}");
     Ok(())
 }
 

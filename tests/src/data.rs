@@ -8,6 +8,12 @@ pub fn cdnow() -> Option<PathBuf> {
     real_data("cdnow/CDNOW_master.txt")
 }
 
+/// The loan applications of BPI Challenge 2012 (gzip), or `None` with a line `skipped: …` where they are absent.
+#[must_use]
+pub fn bpic2012() -> Option<PathBuf> {
+    real_data("bpic2012/bpic2012.csv.gz")
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "tests are configured by the environment"

@@ -15,6 +15,6 @@ mod node_process;
 mod wait;
 
 pub use command::{Ctl, CtlOutput};
-pub use data::{cdnow, slow_tests_wanted};
+pub use data::{bpic2012, cdnow, slow_tests_wanted};
 pub use node_process::{NodeProcess, Programs};
 pub use wait::wait_until;

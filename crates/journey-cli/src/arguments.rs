@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Talks to a journeyd node, and checks and simulates journeys without one.
 ///
-/// Exit codes: 0 fine, 1 the command failed or found errors, 2 wrong usage.
+/// Exit codes: 0 fine, 1 the command failed, found errors, or (`ingest`, `simulate`) rejected lines, 2 wrong usage.
 #[derive(Debug, Parser)]
 #[command(name = "journeyctl", version, max_term_width = 110)]
 pub struct Arguments {
@@ -21,7 +21,7 @@ pub struct Arguments {
     /// How to print results.
     #[arg(short, long, global = true, value_enum, default_value_t = OutputFormat::Table)]
     pub output: OutputFormat,
-    /// The workspace.
+    /// The workspace of customers, and of lines of event files that name none.
     #[arg(
         long,
         global = true,
@@ -101,10 +101,14 @@ pub enum JourneyCommand {
 /// `journeyctl ingest …`
 #[derive(Debug, Args)]
 pub struct IngestArguments {
-    /// Files of events: JSON Lines, or delimited text with --map.
+    /// Files of events, `-` for standard input: JSON Lines (native, CloudEvents or Segment, also mixed), or delimited
+    /// text with --map; each may be packed with gzip.
+    ///
+    /// A line that cannot be read, or that the node rejects, is reported with its number and counted, and the rest goes
+    /// on; the exit code is then 1. Repeating the command is safe: what was accepted before is a duplicate.
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
-    /// A YAML file with a `map` document that says how to read the lines.
+    /// A YAML file with a `map` document that says how to read lines that are not JSON.
     #[arg(long)]
     pub map: Option<PathBuf>,
     /// Load as history: updates profiles and aggregates, enters nothing, sends nothing.
@@ -168,13 +172,16 @@ pub struct SimulateArguments {
     /// YAML files or folders of journeys.
     #[arg(long, required = true, num_args = 1..)]
     pub journeys: Vec<PathBuf>,
-    /// Files of events: JSON Lines, or delimited text with --map.
+    /// Files of events, `-` for standard input: JSON Lines (native, CloudEvents or Segment, also mixed), or delimited
+    /// text with --map; each may be packed with gzip. A line that cannot be read is reported and counted, and the rest
+    /// goes on; the exit code is then 1.
     #[arg(long, required = true, num_args = 1..)]
     pub events: Vec<PathBuf>,
-    /// A YAML file with a `map` document that says how to read the lines.
+    /// A YAML file with a `map` document that says how to read lines that are not JSON.
     #[arg(long)]
     pub map: Option<PathBuf>,
-    /// Stop virtual time here (RFC 3339); timers due at this very instant still fire.
+    /// Stop virtual time here (RFC 3339); timers due at this very instant still fire. Events after it are left out and
+    /// counted as rejected, which is no failure.
     #[arg(long)]
     pub until: Option<String>,
 }

@@ -1,21 +1,20 @@
-//! Events out of files: JSON Lines, or delimited text with a map. A line that cannot be read is counted and reported
-//! with its number, and does not stop the rest.
+//! Events out of files and standard input: JSON Lines in any form, delimited text with a map, gzip of either. A line that
+//! cannot be read is counted and reported with its number, and does not stop the rest.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+mod input;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use journey_model::{
-    Catalog, MapDocument, MapReader, PublishedDocument, Source, check, read_event_line,
+    Catalog, LineDefaults, LineProblem, MapDocument, MapReader, PublishedDocument, Source, check,
+    read_event_line,
 };
 use journey_types::{CatalogRevision, CustomerEvent, WorkspaceId};
 
-/// Longest line that is read: an event with full properties takes about 40 KiB.
-const LINE_SIZE_BYTES_MAX: u64 = 1024 * 1024;
-/// First bytes of a gzip file.
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+use input::{Input, InputLine};
+pub(crate) use input::{display_name, ensure_readable, is_standard_input};
 
 /// A line that is no event.
 #[derive(Debug, Clone)]
@@ -23,48 +22,67 @@ pub(crate) struct BadLine {
     pub(crate) file: PathBuf,
     /// From 1.
     pub(crate) line: u64,
+    /// A stable word, a colon, and words for people.
     pub(crate) reason: String,
+}
+
+impl BadLine {
+    /// The stable word to count by.
+    pub(crate) fn code(&self) -> &str {
+        self.reason.split(':').next().unwrap_or("unreadable")
+    }
+}
+
+impl std::fmt::Display for BadLine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let file = display_name(&self.file);
+        write!(formatter, "{file}:{}: {}", self.line, self.reason)
+    }
 }
 
 /// How lines become events.
 #[derive(Debug)]
-pub(crate) enum LineFormat {
-    /// One native JSON event a line.
-    JsonLines,
-    /// Delimited text.
-    Mapped(Arc<MapDocument>, WorkspaceId),
+pub(crate) struct LineFormat {
+    /// How lines that are not JSON are read.
+    map: Option<Arc<MapDocument>>,
+    defaults: LineDefaults,
 }
 
 impl LineFormat {
-    /// JSON Lines, or what the file's one `map` document says.
+    /// JSON Lines of that workspace where they name none, and with a map also what the file's one `map` document says.
     pub(crate) fn new(map: Option<&Path>, workspace: &str) -> anyhow::Result<Self> {
-        let Some(path) = map else {
-            return Ok(Self::JsonLines);
-        };
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("reading the map {}", path.display()))?;
-        let source = Source {
-            name: path.display().to_string(),
-            text,
-        };
-        let report = check(std::slice::from_ref(&source), &Catalog::default());
-        anyhow::ensure!(
-            report.is_publishable(),
-            "the map has mistakes:\n{}",
-            report.render()
-        );
-        let documents: Vec<PublishedDocument> = report
-            .documents
-            .into_iter()
-            .map(|document| document.published(1))
-            .collect();
-        let catalog = Catalog::build(CatalogRevision::new(1), &documents)?;
-        let mut maps = catalog.maps.into_values();
-        let (Some(map), None) = (maps.next(), maps.next()) else {
-            anyhow::bail!("{} must hold exactly one `map` document", path.display());
-        };
-        Ok(Self::Mapped(map, WorkspaceId::new(workspace)?))
+        let workspace = WorkspaceId::new(workspace).context("--workspace")?;
+        Ok(Self {
+            map: map.map(read_map).transpose()?,
+            defaults: LineDefaults::of(workspace),
+        })
     }
+}
+
+fn read_map(path: &Path) -> anyhow::Result<Arc<MapDocument>> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("reading the map {}", path.display()))?;
+    let source = Source {
+        name: path.display().to_string(),
+        text,
+    };
+    let report = check(std::slice::from_ref(&source), &Catalog::default());
+    anyhow::ensure!(
+        report.is_publishable(),
+        "the map has mistakes:\n{}",
+        report.render()
+    );
+    let documents: Vec<PublishedDocument> = report
+        .documents
+        .into_iter()
+        .map(|document| document.published(1))
+        .collect();
+    let catalog = Catalog::build(CatalogRevision::new(1), &documents)?;
+    let mut maps = catalog.maps.into_values();
+    let (Some(map), None) = (maps.next(), maps.next()) else {
+        anyhow::bail!("{} must hold exactly one `map` document", path.display());
+    };
+    Ok(map)
 }
 
 /// Reads a file line by line and gives each event or fault to `take`, until it asks to stop.
@@ -73,101 +91,64 @@ pub(crate) fn read_file(
     format: &LineFormat,
     mut take: impl FnMut(u64, Result<CustomerEvent, BadLine>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut lines = open(path)?;
-    let mut mapped = match format {
-        LineFormat::JsonLines => None,
-        LineFormat::Mapped(map, workspace) => {
-            Some(MapReader::new(Arc::clone(map), workspace.clone()))
-        }
-    };
-    let mut line = Vec::new();
-    let mut number = 0_u64;
-    loop {
-        line.clear();
-        let n_bytes = lines
-            .by_ref()
-            .take(LINE_SIZE_BYTES_MAX)
-            .read_until(b'\n', &mut line)
-            .with_context(|| format!("reading {}", path.display()))?;
-        if n_bytes == 0 {
-            return Ok(());
-        }
-        number += 1;
-        let bad = |reason: String| BadLine {
-            file: path.to_path_buf(),
-            line: number,
-            reason,
-        };
-        if n_bytes as u64 == LINE_SIZE_BYTES_MAX && line.last() != Some(&b'\n') {
-            skip_line(&mut lines)?;
-            take(
-                number,
-                Err(bad(format!(
-                    "line_too_long: longer than {LINE_SIZE_BYTES_MAX} bytes"
-                ))),
-            )?;
-            continue;
-        }
-        let Ok(text) = std::str::from_utf8(&line) else {
-            take(
-                number,
-                Err(bad(
-                    "not_utf8: the line is not UTF-8 text; convert the file".to_owned(),
-                )),
-            )?;
-            continue;
-        };
-        let mut text = text.trim_end_matches(['\r', '\n']);
-        if number == 1 {
-            // A byte order mark, as some tools write it, is no part of the first line.
-            text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        }
-        let event = match &mut mapped {
-            None if text.trim().is_empty() => continue,
-            None => read_event_line(text).map(Some),
-            Some(reader) => reader.read_line(number, text),
+    let mut input = Input::open(path)?;
+    let mut reader = LineReader::new(format);
+    while let Some((number, line)) = input.next_line()? {
+        let event = match line {
+            InputLine::Text(text) => reader.read(number, text),
+            InputLine::Unreadable(problem) => Err(problem),
         };
         match event {
             Ok(None) => {}
             Ok(Some(event)) => take(number, Ok(event))?,
-            Err(problem) => take(
-                number,
-                Err(bad(format!("{}: {}", problem.reason, problem.message))),
-            )?,
+            Err(problem) => {
+                let bad = BadLine {
+                    file: path.to_path_buf(),
+                    line: number,
+                    reason: problem.to_string(),
+                };
+                take(number, Err(bad))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads the lines of one file.
+struct LineReader<'f> {
+    defaults: &'f LineDefaults,
+    mapped: Option<MapReader>,
+}
+
+impl<'f> LineReader<'f> {
+    fn new(format: &'f LineFormat) -> Self {
+        let mapped = |map| MapReader::new(Arc::clone(map), format.defaults.clone());
+        Self {
+            defaults: &format.defaults,
+            mapped: format.map.as_ref().map(mapped),
+        }
+    }
+
+    /// JSON where a line begins like it, else by the map; `None` for a header and for blank lines.
+    fn read(&mut self, number: u64, text: &str) -> Result<Option<CustomerEvent>, LineProblem> {
+        let start = text.trim_start();
+        match &mut self.mapped {
+            Some(reader) if !start.starts_with('{') => reader.read_line(number, text),
+            _ if start.is_empty() => Ok(None),
+            mapped => {
+                let event = read_event_line(text, self.defaults);
+                event.map(Some).map_err(|mut problem| {
+                    if mapped.is_none() && !start.starts_with(['{', '[', '"']) {
+                        problem.message += "; delimited text is read with --map FILE";
+                    }
+                    problem
+                })
+            }
         }
     }
 }
 
-fn skip_line(lines: &mut BufReader<File>) -> anyhow::Result<()> {
-    let mut rest = Vec::new();
-    loop {
-        rest.clear();
-        let n_bytes = lines
-            .by_ref()
-            .take(LINE_SIZE_BYTES_MAX)
-            .read_until(b'\n', &mut rest)?;
-        if n_bytes == 0 || rest.last() == Some(&b'\n') {
-            return Ok(());
-        }
-    }
-}
-
-/// Opens a file; gzip is refused by name until it is delivered.
-fn open(path: &Path) -> anyhow::Result<BufReader<File>> {
-    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-    let mut lines = BufReader::new(file);
-    let start = lines
-        .fill_buf()
-        .with_context(|| format!("reading {}", path.display()))?;
-    anyhow::ensure!(
-        !start.starts_with(&GZIP_MAGIC),
-        "{} is gzip, which is not available yet; unpack it first (gunzip -k)",
-        path.display()
-    );
-    Ok(lines)
-}
-
-/// Bytes of all files, for progress.
+/// Bytes of all files as they lie on disk, for progress.
 pub(crate) fn total_bytes(files: &[PathBuf]) -> u64 {
     files
         .iter()

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::arguments::IngestArguments;
-use crate::event_files::{BadLine, LineFormat, read_file, total_bytes};
+use crate::event_files::{BadLine, LineFormat, ensure_readable, read_file, total_bytes};
 use crate::output::Output;
 
 /// Batches unanswered at once.
@@ -44,6 +44,8 @@ struct Totals {
     n_accepted: u64,
     n_duplicate: u64,
     n_rejected: u64,
+    /// Of the accepted: they say that two ids are one customer.
+    n_not_merged: u64,
     reasons: BTreeMap<String, u64>,
 }
 
@@ -66,6 +68,7 @@ pub(crate) async fn run(
     output: &Output,
 ) -> anyhow::Result<ExitCode> {
     let format = LineFormat::new(arguments.map.as_deref(), workspace)?;
+    ensure_readable(&arguments.files)?;
     let client = Client::connect(address).await?;
     let bar = progress_bar(total_bytes(&arguments.files), output.is_json());
     let mode = if arguments.history {
@@ -75,14 +78,8 @@ pub(crate) async fn run(
     };
     let started = started_now();
     let (read, mut batches) = mpsc::channel(READ_AHEAD_MAX);
-    let (files, batch, workspace) = (
-        arguments.files,
-        arguments.batch as usize,
-        workspace.to_owned(),
-    );
-    let reader = tokio::task::spawn_blocking(move || {
-        read_batches(&files, &format, &workspace, batch, &read)
-    });
+    let (files, batch) = (arguments.files, arguments.batch as usize);
+    let reader = tokio::task::spawn_blocking(move || read_batches(&files, &format, batch, &read));
 
     let mut totals = Totals::default();
     let mut session = client.ingest_stream().await?;
@@ -94,8 +91,7 @@ pub(crate) async fn run(
                 None => is_reading = false,
                 Some(Read::Bad(bad)) => {
                     totals.n_read += 1;
-                    let what = format!("{}:{}: {}", bad.file.display(), bad.line, bad.reason);
-                    totals.reject(bad.reason.split(':').next().unwrap_or("unreadable"), &what);
+                    totals.reject(bad.code(), &bad.to_string());
                 }
                 Some(Read::Batch(events)) => {
                     totals.n_read += events.len() as u64;
@@ -141,7 +137,6 @@ fn started_now() -> Instant {
 fn read_batches(
     files: &[std::path::PathBuf],
     format: &LineFormat,
-    workspace: &str,
     batch_size: usize,
     read: &mpsc::Sender<Read>,
 ) -> anyhow::Result<()> {
@@ -151,11 +146,7 @@ fn read_batches(
             match event {
                 Err(bad) => read.blocking_send(Read::Bad(bad))?,
                 Ok(event) => {
-                    let mut event = event_to_wire(&event);
-                    if event.workspace == "default" {
-                        event.workspace = workspace.to_owned();
-                    }
-                    batch.push(event);
+                    batch.push(event_to_wire(&event));
                     if batch.len() == batch_size {
                         read.blocking_send(Read::Batch(std::mem::take(&mut batch)))?;
                     }
@@ -179,7 +170,10 @@ fn settle(
     let mut again = Vec::new();
     for (event, result) in sent.events.iter().zip(results) {
         match result.status() {
-            Status::Accepted => totals.n_accepted += 1,
+            Status::Accepted => {
+                totals.n_accepted += 1;
+                totals.n_not_merged += u64::from(result.reason == "not_merged_yet");
+            }
             Status::Duplicate => totals.n_duplicate += 1,
             Status::Rejected | Status::Unspecified if result.retry => again.push(event.clone()),
             Status::Rejected | Status::Unspecified => {
@@ -257,6 +251,7 @@ fn report(totals: &Totals, elapsed: Duration, output: Output) -> anyhow::Result<
             "duplicate": totals.n_duplicate,
             "rejected": totals.n_rejected,
             "rejected_by_reason": totals.reasons,
+            "accepted_not_merged_yet": totals.n_not_merged,
             "seconds": elapsed.as_secs_f64(),
             "events_per_second": events_per_second,
         }));
@@ -265,6 +260,12 @@ fn report(totals: &Totals, elapsed: Duration, output: Output) -> anyhow::Result<
         "{} lines read: {} accepted, {} duplicate, {} rejected; {events_per_second:.0} events/s",
         totals.n_read, totals.n_accepted, totals.n_duplicate, totals.n_rejected
     ))?;
+    if totals.n_not_merged > 0 {
+        let n = totals.n_not_merged;
+        output.text(&format!(
+            "  {n} accepted, not merged yet (they name two ids of one customer)"
+        ))?;
+    }
     for (reason, count) in &totals.reasons {
         output.text(&format!("  {count} {reason}"))?;
     }

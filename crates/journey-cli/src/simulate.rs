@@ -4,9 +4,10 @@
 //! left, `--until`, or 400 days.
 
 mod report;
+mod sorted_events;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,19 +15,18 @@ use anyhow::Context as _;
 use journey_customer::{Ending, EventBody, IngestMode, Reply};
 use journey_model::{Catalog, PublishedDocument, check};
 use journey_partition::{Answer, FactObserver, SoloOptions, SoloPartition};
-use journey_types::{CatalogRevision, ClusterKey, CustomerEvent, JourneyId, TimeSpan, Timestamp};
+use journey_types::{CatalogRevision, ClusterKey, JourneyId, TimeSpan, Timestamp};
 
 use crate::arguments::SimulateArguments;
-use crate::event_files::{BadLine, LineFormat, read_file};
+use crate::event_files::{BadLine, LineFormat, ensure_readable, read_file};
 use crate::output::Output;
 use crate::sources;
 
 use report::Finish;
+use sorted_events::{EventSorter, PlacedEvent, SORT_SIZE_BYTES_MAX, SortedEvents};
 
 /// How long time runs on after the last event: JOURNEYS section 11.
 const RUN_ON_MAX: TimeSpan = TimeSpan::from_days(400);
-/// Events that are sorted in memory: about 4 GiB of small ones. Larger files are simulated in parts.
-const EVENTS_MAX: usize = 20_000_000;
 /// Customers the partition's core keeps in memory.
 const HOSTED_CUSTOMERS_MAX: usize = 10_000;
 /// Bytes of customers that wait to be written into the memory engine.
@@ -40,37 +40,30 @@ struct Lines {
     n_accepted: u64,
     n_duplicate: u64,
     n_rejected: u64,
+    /// Of the rejected: they occurred after `--until`, which is no fault.
+    n_after_until: u64,
+    /// Of the accepted: they say that two ids are one customer.
+    n_not_merged: u64,
 }
 
 impl Lines {
     fn reject(&mut self, bad: &BadLine) {
         self.n_rejected += 1;
-        if self.n_rejected <= FAULTS_PRINTED_MAX {
-            eprintln!(
-                "journeyctl: {}:{}: {}",
-                bad.file.display(),
-                bad.line,
-                bad.reason
-            );
-        } else if self.n_rejected == FAULTS_PRINTED_MAX + 1 {
+        let n_faults = self.n_rejected - self.n_after_until;
+        if n_faults <= FAULTS_PRINTED_MAX {
+            eprintln!("journeyctl: {bad}");
+        } else if n_faults == FAULTS_PRINTED_MAX + 1 {
             eprintln!("journeyctl: more faults are counted, not printed");
         }
     }
-}
 
-/// Where an event was read.
-struct Place {
-    file: Arc<Path>,
-    line: u64,
-}
+    const fn leave_out(&mut self) {
+        self.n_rejected += 1;
+        self.n_after_until += 1;
+    }
 
-impl Place {
-    fn bad(&self, reason: impl ToString) -> BadLine {
-        BadLine {
-            file: self.file.to_path_buf(),
-            line: self.line,
-            reason: reason.to_string(),
-        }
+    const fn has_faults(&self) -> bool {
+        self.n_rejected > self.n_after_until
     }
 }
 
@@ -85,12 +78,15 @@ pub(crate) fn run(
     let until = arguments.until.as_deref().map(read_instant).transpose()?;
     let format = LineFormat::new(arguments.map.as_deref(), workspace)?;
     let catalog = Arc::new(catalog(arguments)?);
+    ensure_readable(&arguments.events)?;
     let mut lines = Lines::default();
-    let events = read_events(arguments, &format, &mut lines)?;
+    let mut events = read_events(&arguments.events, &format, &mut lines)?.peekable();
     let durations = Arc::new(Mutex::new(Durations::default()));
-    let start = events
-        .first()
-        .map_or(Timestamp::EPOCH, |(_, event)| event.occurred_at);
+    let start = match events.peek() {
+        Some(Ok(placed)) => placed.event.occurred_at,
+        // A run that cannot be read back is told by the replay.
+        Some(Err(_)) | None => Timestamp::EPOCH,
+    };
     let mut partition = SoloPartition::in_memory(SoloOptions {
         decide: journey_customer::decide,
         cluster_key: ClusterKey::new([0; 16]),
@@ -101,7 +97,19 @@ pub(crate) fn run(
         delivers: true,
     })?;
     partition.observe(durations_observer(&durations));
-    let last = replay(&mut partition, events, until, &mut lines)?;
+    let mut replay = Replay {
+        partition: &mut partition,
+        catalog: &catalog,
+        files: &arguments.events,
+        lines: &mut lines,
+    };
+    let last = replay.run(events, until)?;
+    if lines.n_after_until > 0 {
+        let n = lines.n_after_until;
+        eprintln!(
+            "journeyctl: {n} events occurred after --until and were left out (counted as rejected)"
+        );
+    }
     let end = until.unwrap_or_else(|| last.plus(RUN_ON_MAX));
     // A timer due at the very end still fires, in a turn stamped one millisecond later.
     let last_change = partition.run_out(end.plus(TimeSpan::from_ms(1)))?;
@@ -122,7 +130,11 @@ pub(crate) fn run(
     } else {
         report::print(&report, *output)?
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if lines.has_faults() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn read_instant(text: &str) -> anyhow::Result<Timestamp> {
@@ -149,66 +161,93 @@ fn catalog(arguments: &SimulateArguments) -> anyhow::Result<Catalog> {
 
 /// Reads every file and sorts by (`occurred_at`, line), files in the order they were named.
 fn read_events(
-    arguments: &SimulateArguments,
+    files: &[PathBuf],
     format: &LineFormat,
     lines: &mut Lines,
-) -> anyhow::Result<Vec<(Place, CustomerEvent)>> {
-    let mut events = Vec::new();
-    for file in &arguments.events {
-        let path: Arc<Path> = Arc::from(file.as_path());
+) -> anyhow::Result<SortedEvents> {
+    let mut sorter = EventSorter::new(SORT_SIZE_BYTES_MAX);
+    for (file_idx, file) in files.iter().enumerate() {
         read_file(file, format, |line, event| {
             lines.n_read += 1;
             match event {
-                Ok(event) => {
-                    anyhow::ensure!(
-                        events.len() < EVENTS_MAX,
-                        "more than {EVENTS_MAX} events; simulate the files in parts (by customer)"
-                    );
-                    let file = Arc::clone(&path);
-                    events.push((Place { file, line }, event));
-                }
+                Ok(event) => sorter.push(PlacedEvent {
+                    file_idx,
+                    line,
+                    event,
+                })?,
                 Err(bad) => lines.reject(&bad),
             }
             Ok(())
         })?;
     }
-    // Stable: what occurred at one instant stays in the order it was read.
-    events.sort_by_key(|(_, event)| event.occurred_at);
-    Ok(events)
+    sorter.finish()
 }
 
-/// Gives the events in at their own time, up to and with `until`; returns the instant of the last.
-fn replay(
-    partition: &mut SoloPartition,
-    events: Vec<(Place, CustomerEvent)>,
-    until: Option<Timestamp>,
-    lines: &mut Lines,
-) -> anyhow::Result<Timestamp> {
-    let mut last = partition.now();
-    for (place, event) in events {
+/// The events on their way into the partition.
+struct Replay<'a> {
+    partition: &'a mut SoloPartition,
+    catalog: &'a Catalog,
+    files: &'a [PathBuf],
+    lines: &'a mut Lines,
+}
+
+impl Replay<'_> {
+    /// Gives the events in at their own time, up to and with `until`; returns the instant of the last.
+    fn run(
+        &mut self,
+        events: impl Iterator<Item = anyhow::Result<PlacedEvent>>,
+        until: Option<Timestamp>,
+    ) -> anyhow::Result<Timestamp> {
+        let mut last = self.partition.now();
+        for placed in events {
+            let placed = placed?;
+            let at = placed.event.occurred_at;
+            if until.is_some_and(|until| at > until) {
+                self.lines.leave_out();
+            } else if let Err((file_idx, line, reason)) = self.take(placed)? {
+                self.lines.reject(&BadLine {
+                    file: self.files[file_idx].clone(),
+                    line,
+                    reason,
+                });
+            } else {
+                last = at;
+            }
+        }
+        Ok(last)
+    }
+
+    /// Takes one event in, checked as a node checks it, or tells where it was read and why it is refused.
+    fn take(&mut self, placed: PlacedEvent) -> anyhow::Result<Result<(), (usize, u64, String)>> {
+        let PlacedEvent {
+            file_idx,
+            line,
+            mut event,
+        } = placed;
+        let refused = |reason: String| Ok(Err((file_idx, line, reason)));
         let at = event.occurred_at;
-        if until.is_some_and(|until| at > until) {
-            let reason = "after_until: it occurred after --until and was left out";
-            lines.reject(&place.bad(reason));
-            continue;
+        if let Err(fault) = event.validate(at) {
+            return refused(fault.to_string());
         }
-        if let Err(refused) = event.validate(at) {
-            lines.reject(&place.bad(refused));
-            continue;
+        if let Err(fault) = self.catalog.schemas.conform(&mut event) {
+            return refused(fault.to_string());
         }
-        last = at;
-        partition.advance_to(at)?;
-        match partition.ingest(event, IngestMode::Live)? {
+        let is_unmerged = event.other_identifier().is_some();
+        self.partition.advance_to(at)?;
+        match self.partition.ingest(event, IngestMode::Live)? {
             Answer::Done {
                 reply: Reply::Duplicate,
                 ..
-            } => lines.n_duplicate += 1,
-            Answer::Done { .. } => lines.n_accepted += 1,
-            Answer::Rejected(rejection) => lines.reject(&place.bad(rejection)),
-            Answer::Refused(refusal) => lines.reject(&place.bad(refusal)),
+            } => self.lines.n_duplicate += 1,
+            Answer::Done { .. } => {
+                self.lines.n_accepted += 1;
+                self.lines.n_not_merged += u64::from(is_unmerged);
+            }
+            Answer::Rejected(rejection) => return refused(rejection.to_string()),
+            Answer::Refused(refusal) => return refused(refusal.to_string()),
         }
+        Ok(Ok(()))
     }
-    Ok(last)
 }
 
 fn durations_observer(durations: &Arc<Mutex<Durations>>) -> FactObserver {

@@ -4,12 +4,28 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use journey_types::{CustomerEvent, CustomerKey, EventId, EventName, SourceName, Timestamp, Value};
 
 use crate::error::CodecError;
+use crate::stored;
 use crate::wire::field::{Field, Plain, present};
 use crate::wire::message::Message;
 use crate::wire::{Fault, Fields, Wire, Writer};
+
+/// An event with its customer, for whoever must lay events aside for a while.
+#[must_use]
+pub fn encode_event(event: &CustomerEvent) -> Bytes {
+    stored::encode(None, |out| event.write_fields(out))
+}
+
+/// Reads what [`encode_event`] wrote.
+///
+/// # Errors
+/// [`CodecError`] naming what does not decode.
+pub fn decode_event(bytes: &[u8]) -> Result<CustomerEvent, CodecError> {
+    CustomerEvent::read_fields(stored::fields(bytes, CustomerEvent::NAME, None)?)
+}
 
 impl Message for CustomerEvent {
     const NAME: &'static str = "CustomerEvent";

@@ -42,6 +42,7 @@ pub use counts::{
 pub use customer::{
     CustomerRows, Head, HeadList, PartRow, decode_customer, decode_head, encode_customer,
 };
+pub use customer_event::{decode_event, encode_event};
 pub use durations::Durations;
 pub use entry::{BatchWriter, decode_entry, encode_entry, record_size_bytes};
 pub use error::CodecError;

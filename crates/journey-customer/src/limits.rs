@@ -19,6 +19,8 @@ pub const QUEUED_ENTRIES_MAX: usize = 10;
 pub const RAISED_EVENTS_MAX: usize = 256;
 /// Bytes of raised events that wait: a paused turn journals them in one fact, which must stay far below a turn's size.
 pub const RAISED_EVENTS_SIZE_BYTES_MAX: usize = 256 * 1024;
+/// Other identifiers of one customer that are remembered: far more than a person has devices, far below its bound.
+pub const IDENTIFIERS_MAX: usize = 100;
 /// Times a turn is continued before an instance that still uses up its 256 steps is parked as an endless loop: 4,096
 /// steps without any rest are more than the longest journey of 1,000 steps needs.
 pub const TURN_ROUNDS_MAX: u32 = 16;

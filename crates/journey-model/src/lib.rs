@@ -51,7 +51,7 @@ pub use check::{CheckReport, CheckedDocument, check};
 pub use content::{Content, ContentProblem, ContentSite, Rendered, Variant};
 pub use diagnostic::{Diagnostic, Severity};
 pub use document::DocumentKind;
-pub use event_line::read_event_line;
+pub use event_line::{LineDefaults, read_event_line};
 pub use expression::{
     AggregateNeed, Dependencies, EvaluationError, Expression, ExpressionProblem, Position, Site,
 };

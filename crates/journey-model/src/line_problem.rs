@@ -1,5 +1,7 @@
 //! Why a line of a file is no event.
 
+use journey_types::InvalidId;
+
 /// What is wrong with one line: reported with the line's number, counted, and no reason to stop.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}: {message}")]
@@ -11,7 +13,8 @@ pub struct LineProblem {
 }
 
 impl LineProblem {
-    pub(crate) fn new(reason: &'static str, message: impl Into<String>) -> Self {
+    /// A problem by its stable word, in words for people.
+    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
         Self {
             reason,
             message: message.into(),
@@ -24,4 +27,9 @@ impl LineProblem {
             "occurred_at lies before 1970-01-01T00:00:00Z; check its unit (milliseconds, not seconds or days)",
         )
     }
+}
+
+/// A text that is no id, by the name of its field.
+pub(crate) fn bad_id(field: &str, error: &InvalidId) -> LineProblem {
+    LineProblem::new("bad_id", format!("{field}: {error}"))
 }

@@ -11,6 +11,7 @@
 mod customer_event;
 mod effect_id;
 mod error;
+mod identifiers;
 mod ids;
 pub mod limits;
 mod numbers;
@@ -22,6 +23,7 @@ mod value;
 pub use customer_event::{CustomerEvent, DEFAULT_SOURCE, EventRefused};
 pub use effect_id::{EffectId, EffectOrigin};
 pub use error::InvalidId;
+pub use identifiers::{ALIAS, ANONYMOUS_ID, IDENTIFY, PREVIOUS_ID};
 pub use ids::{
     Channel, ConnectorQueue, ContentId, CustomerId, CustomerKey, EventId, EventName, JourneyId,
     MapId, SchemaId, SourceName, StepId, WorkspaceId,

@@ -51,13 +51,17 @@ pub(super) fn report(
             (journey.to_string(), journey_report(counts, durations))
         })
         .collect();
+    let mut counted_lines = json!({
+        "read": lines.n_read,
+        "accepted": lines.n_accepted,
+        "duplicate": lines.n_duplicate,
+        "rejected": lines.n_rejected,
+    });
+    if lines.n_not_merged > 0 {
+        counted_lines["accepted_not_merged_yet"] = json!(lines.n_not_merged);
+    }
     json!({
-        "lines": {
-            "read": lines.n_read,
-            "accepted": lines.n_accepted,
-            "duplicate": lines.n_duplicate,
-            "rejected": lines.n_rejected,
-        },
+        "lines": counted_lines,
         "journeys": journeys,
         "virtual_end": finish.virtual_end.to_string(),
         "timers_left": finish.n_timers_left,
@@ -122,6 +126,11 @@ fn nearest_rank(sorted: &[f64], percent: usize) -> Option<f64> {
 /// The same for people.
 pub(super) fn print(report: &Value, output: Output) -> anyhow::Result<()> {
     let lines = &report["lines"];
+    if let Some(n) = lines.get("accepted_not_merged_yet") {
+        output.text(&format!(
+            "{n} of the accepted name two ids of one customer: accepted, not merged yet"
+        ))?;
+    }
     output.text(&format!(
         "{} lines: {} accepted, {} duplicate, {} rejected; virtual time ended {}, {} timers left",
         lines["read"],

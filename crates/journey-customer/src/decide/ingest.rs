@@ -7,6 +7,7 @@ use journey_types::{CustomerEvent, Fingerprint};
 
 use super::Decision;
 use crate::command::{IngestMode, Rejection, Reply};
+use crate::limits::IDENTIFIERS_MAX;
 use crate::turn::{Incoming, Turn};
 
 /// A known id changes nothing; a new event takes effect at once.
@@ -31,6 +32,12 @@ pub(super) fn decide(
             reason: refused.to_string(),
         })?;
     refuse_hot(&turn)?;
+    if turn.has_too_many_identifiers(event) {
+        let reason = format!(
+            "too_many_identifiers: this customer has {IDENTIFIERS_MAX} other identifiers, the most that are remembered; is one id shared by many people?"
+        );
+        return Err(Rejection::EventRefused { reason });
+    }
     turn.take_in(&Incoming {
         event: Arc::new(event.clone()),
         fingerprint: Some(fingerprint),

@@ -244,6 +244,37 @@ fn history_updates_profile_and_counts_and_enters_nothing() {
 }
 
 #[test]
+fn other_identifiers_are_remembered_and_no_traits_of_their_own() {
+    let script = "
+        event identify anonymous_id=x city=Bonn
+        event alias previous_id=bea
+        event alias previous_id=bea
+        event seen anonymous_id=y";
+    assert_snapshot!(run(TWO_RULES, script), @r#"
+    01-05 09:00 event identify anonymous_id="x" city="Bonn"
+    01-05 09:00 trait city = "Bonn"
+    01-05 09:00 trait also_known_as = ["anonymous:x"]
+    01-05 09:00 event alias previous_id="bea"
+    01-05 09:00 trait also_known_as = ["anonymous:x","bea"]
+    01-05 09:00 event alias previous_id="bea"
+    01-05 09:00 event seen anonymous_id="y"
+    "#);
+}
+
+#[test]
+fn more_identifiers_than_are_remembered_are_refused() {
+    let named = |n: usize| format!("event alias previous_id=c{n}");
+    let mut script: Vec<String> = (0..=100).map(named).collect();
+    script.push(named(99));
+    let printed = run(TWO_RULES, &script.join("\n"));
+    let refused: Vec<&str> = printed.lines().filter(|l| l.contains("rejected")).collect();
+    let [refused] = refused.as_slice() else {
+        panic!("{refused:?}");
+    };
+    assert!(refused.contains("too_many_identifiers: "), "{refused}");
+}
+
+#[test]
 fn an_event_that_lies_is_refused() {
     let script = "event start @occurred=2026-01-07T09:00:00Z";
     assert_snapshot!(run(TWO_RULES, script), @r"

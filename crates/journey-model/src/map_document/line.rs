@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use journey_types::{
-    CustomerEvent, CustomerKey, InvalidId, SourceName, Timestamp, Value, WorkspaceId,
-};
+use journey_types::{CustomerEvent, CustomerKey, InvalidId, Timestamp, Value};
 
 use super::columns::{ColumnRef, Template, TemplatePart, TimeFormat};
 use super::{MapDocument, NameSource, PropertySource};
-use crate::event_line::{bad_id, default_source};
+use crate::event_line::LineDefaults;
 use crate::expression::{nearest, one_of};
-use crate::line_problem::LineProblem;
+use crate::line_problem::{LineProblem, bad_id};
 use crate::schema::PropertyType;
 use crate::yaml::shortened;
 
@@ -20,8 +18,7 @@ use crate::yaml::shortened;
 #[derive(Debug)]
 pub struct MapReader {
     map: Arc<MapDocument>,
-    workspace: WorkspaceId,
-    source: SourceName,
+    defaults: LineDefaults,
     /// Columns by their name in the header, from 0.
     header: BTreeMap<String, usize>,
 }
@@ -34,16 +31,12 @@ struct Columns<'r> {
 }
 
 impl MapReader {
-    /// Reads events of that workspace and of the default source.
-    ///
-    /// # Panics
-    /// Never: the default source is a valid name.
+    /// Reads events of that workspace and source.
     #[must_use]
-    pub fn new(map: Arc<MapDocument>, workspace: WorkspaceId) -> Self {
+    pub const fn new(map: Arc<MapDocument>, defaults: LineDefaults) -> Self {
         Self {
             map,
-            workspace,
-            source: default_source().expect("the default source is a valid name"),
+            defaults,
             header: BTreeMap::new(),
         }
     }
@@ -111,10 +104,10 @@ impl MapReader {
         let map = &*self.map;
         Ok(CustomerEvent {
             customer: CustomerKey {
-                workspace: self.workspace.clone(),
+                workspace: self.defaults.workspace.clone(),
                 customer: columns.id(&map.customer_id, "customer_id")?,
             },
-            source: self.source.clone(),
+            source: self.defaults.source.clone(),
             id: columns.id(&map.event_id, "id")?,
             name: match &map.name {
                 NameSource::Fixed(name) => name.clone(),

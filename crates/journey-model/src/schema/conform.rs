@@ -1,6 +1,8 @@
 //! Holds an event to what is declared of it.
 
-use journey_types::{CustomerEvent, EventName, Timestamp, Value};
+use journey_types::{
+    ALIAS, ANONYMOUS_ID, CustomerEvent, EventName, IDENTIFY, PREVIOUS_ID, Timestamp, Value,
+};
 
 use super::{EventSchema, PropertyType, Schemas};
 use crate::expression::{nearest, one_of};
@@ -48,7 +50,8 @@ pub enum SchemaRefusal {
 
 impl Schemas {
     /// Checks an event and turns the text of its `time` properties into instants. Events that no schema declares pass
-    /// untouched, and so do properties that are absent or null.
+    /// untouched, and so do properties that are absent or null; the other identifiers of `identify` and `alias` need no
+    /// declaration.
     ///
     /// # Errors
     /// The first [`SchemaRefusal`], in the order of property names; the event may then be half converted.
@@ -56,7 +59,11 @@ impl Schemas {
         let Some(schema) = self.event(&event.name) else {
             return Ok(());
         };
+        let names_customer = [IDENTIFY, ALIAS].contains(&event.name.as_str());
         for (property, value) in &mut event.properties {
+            if names_customer && [ANONYMOUS_ID, PREVIOUS_ID].contains(&property.as_str()) {
+                continue;
+            }
             let Some(expected) = schema.properties().get(property) else {
                 return Err(SchemaRefusal::UnknownProperty {
                     event: event.name.clone(),
