@@ -14,7 +14,7 @@ use journey_model::{
 use journey_types::{CatalogRevision, CustomerEvent, WorkspaceId};
 
 use input::{Input, InputLine};
-pub(crate) use input::{display_name, ensure_readable, is_standard_input};
+pub(crate) use input::{display_name, ensure_readable};
 
 /// A line that is no event.
 #[derive(Debug, Clone)]

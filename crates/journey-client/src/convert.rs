@@ -20,6 +20,7 @@ pub fn event_to_wire(event: &CustomerEvent) -> wire::CustomerEvent {
         channel: event.channel.clone().unwrap_or_default(),
         device: event.device.clone().unwrap_or_default(),
         properties: (!event.properties.is_empty()).then(|| struct_from_map(&event.properties)),
+        anonymous_id: String::new(),
     }
 }
 

@@ -54,15 +54,12 @@ pub fn read_event_line(line: &str, defaults: &LineDefaults) -> Result<CustomerEv
         let message = "the line holds NUL bytes: the file is binary, UTF-16, or was cut off by a crash; write it as UTF-8 text";
         return Err(LineProblem::new("not_json", message));
     }
-    let JsonValue(value) = serde_json::from_str(line).map_err(|error| {
-        // The position inside the line helps; the line's own number is the caller's.
-        let message = error
-            .to_string()
-            .replace(" at line 1 column ", " at column ");
-        LineProblem::new("not_json", message)
-    })?;
+    let JsonValue(value) = serde_json::from_str(line).map_err(|error| not_json(&error))?;
     let Value::Map(fields) = value else {
-        let message = format!("an event is a JSON object, found {}", value.kind());
+        let mut message = format!("an event is a JSON object, found {}", value.kind());
+        if matches!(value, Value::List(_)) {
+            message += "; a file holds one object a line, not an array";
+        }
         return Err(LineProblem::new("not_an_object", message));
     };
     let fields = LineFields::new(fields);
@@ -73,6 +70,17 @@ pub fn read_event_line(line: &str, defaults: &LineDefaults) -> Result<CustomerEv
     } else {
         native::read(fields, defaults)
     }
+}
+
+fn not_json(error: &serde_json::Error) -> LineProblem {
+    // The position inside the line helps; the line's own number is the caller's.
+    let mut message = error
+        .to_string()
+        .replace(" at line 1 column ", " at column ");
+    if error.is_eof() {
+        message += "; an event stands whole on one line";
+    }
+    LineProblem::new("not_json", message)
 }
 
 #[cfg(test)]

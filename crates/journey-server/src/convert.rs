@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use journey_proto::v1 as wire;
 use journey_types::{
-    CustomerEvent, CustomerId, CustomerKey, DEFAULT_SOURCE, EventId, EventName, SourceName,
-    Timestamp, Value, WorkspaceId,
+    ALIAS, ANONYMOUS_ID, CustomerEvent, CustomerId, CustomerKey, DEFAULT_SOURCE, EventId,
+    EventName, IDENTIFY, SourceName, Timestamp, Value, WorkspaceId,
 };
 use pbjson_types::value::Kind;
 use pbjson_types::{ListValue, Struct};
@@ -33,11 +33,10 @@ fn fault<E: std::fmt::Display>(code: &'static str) -> impl Fn(E) -> EventFault {
 /// # Errors
 /// The first fault, with its code.
 pub(crate) fn event_from_wire(
-    event: wire::CustomerEvent,
+    mut event: wire::CustomerEvent,
     received_at: Timestamp,
 ) -> Result<CustomerEvent, EventFault> {
-    let customer =
-        customer_key(&event.workspace, &event.customer_id).map_err(fault("customer_id_invalid"))?;
+    let customer = event_customer(&mut event)?;
     let source = if event.source.is_empty() {
         DEFAULT_SOURCE
     } else {
@@ -66,6 +65,41 @@ pub(crate) fn event_from_wire(
         .validate(received_at)
         .map_err(|refused| refusal(&refused))?;
     Ok(event)
+}
+
+/// Whose event it is: one of the two ids. Both only where the event says that they are one customer; the anonymous one
+/// then becomes a property.
+fn event_customer(event: &mut wire::CustomerEvent) -> Result<CustomerKey, EventFault> {
+    let anonymous_id = std::mem::take(&mut event.anonymous_id);
+    if anonymous_id.is_empty() {
+        if event.customer_id.is_empty() {
+            return Err(EventFault {
+                code: "customer_id_invalid",
+                message: "the event has neither a customer_id nor an anonymous_id".to_owned(),
+            });
+        }
+        let customer = customer_key(&event.workspace, &event.customer_id);
+        return customer.map_err(fault("customer_id_invalid"));
+    }
+    let anonymous = CustomerId::anonymous(&anonymous_id).map_err(fault("anonymous_id_invalid"))?;
+    if event.customer_id.is_empty() {
+        let customer = customer_key(&event.workspace, anonymous.as_str());
+        return customer.map_err(fault("customer_id_invalid"));
+    }
+    if ![IDENTIFY, ALIAS].contains(&event.name.as_str()) {
+        return Err(EventFault {
+            code: "two_customers",
+            message: "the event has both customer_id and anonymous_id; only `identify` and `alias` say that two ids are one customer, every other event names one".to_owned(),
+        });
+    }
+    let anonymous_id = pbjson_types::Value {
+        kind: Some(Kind::StringValue(anonymous_id)),
+    };
+    let properties = event.properties.get_or_insert_default();
+    properties
+        .fields
+        .insert(ANONYMOUS_ID.to_owned(), anonymous_id);
+    customer_key(&event.workspace, &event.customer_id).map_err(fault("customer_id_invalid"))
 }
 
 fn refusal(refused: &journey_types::EventRefused) -> EventFault {

@@ -20,6 +20,9 @@ use crate::limits::{EVENTS_PER_BATCH_MAX, STREAM_BATCHES_IN_FLIGHT_MAX};
 use crate::node::{Commands, Node, Submitted};
 use crate::stream_order::StreamOrders;
 
+/// Said of an accepted event that names two ids of one customer.
+const NOT_MERGED_YET: &str = "not_merged_yet";
+
 /// The gRPC service.
 #[derive(Debug, Clone)]
 pub struct IngestApi {
@@ -156,6 +159,10 @@ impl Batch {
                 });
             match checked {
                 Ok(event) => {
+                    if event.other_identifier().is_some() {
+                        // Joined with the answer, if that is `accepted`.
+                        results[position].reason = NOT_MERGED_YET.to_owned();
+                    }
                     let partition = node.partition_of(&event.customer);
                     let share = by_partition.entry(partition).or_default();
                     share.0.push(position);
@@ -185,7 +192,13 @@ impl Batch {
         for share in self.shares {
             let answers = share.submitted.answers(share.positions.len()).await;
             for (position, answer) in share.positions.into_iter().zip(answers) {
-                self.results[position] = event_result(share.partition, answer);
+                let result = event_result(share.partition, answer);
+                let noted = std::mem::replace(&mut self.results[position], result);
+                let result = &mut self.results[position];
+                if result.status() == EventStatus::Accepted && noted.reason == NOT_MERGED_YET {
+                    result.reason = noted.reason;
+                    result.message = "accepted, not merged yet".to_owned();
+                }
             }
         }
         self.results

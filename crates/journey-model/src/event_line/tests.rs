@@ -1,13 +1,27 @@
 //! Lines of JSON and what becomes of them.
 
-use journey_types::{Timestamp, Value};
+use journey_types::{CustomerEvent, Timestamp, Value, WorkspaceId};
 
-use super::read_event_line;
+use super::LineDefaults;
+use crate::line_problem::LineProblem;
+
+fn read_event_line(line: &str) -> Result<CustomerEvent, LineProblem> {
+    let defaults = LineDefaults::of(WorkspaceId::new("shop").unwrap());
+    super::read_event_line(line, &defaults)
+}
 
 #[track_caller]
 fn refused(line: &str, expected: &str) {
     let problem = read_event_line(line).expect_err("the line should be refused");
     assert_eq!(problem.to_string(), expected);
+}
+
+/// Customer, name, properties.
+#[track_caller]
+fn read(line: &str) -> String {
+    let event = read_event_line(line).unwrap_or_else(|problem| panic!("{problem} in {line}"));
+    let properties = Value::Map(event.properties);
+    format!("{} {} {properties}", event.customer, event.name)
 }
 
 #[test]
@@ -36,7 +50,7 @@ fn a_whole_event_is_read() {
 fn what_is_left_out_has_its_default() {
     let line = r#"{"customer_id":"c1","id":"e1","name":"n","occurred_at":"1970-01-01T00:00:00Z","channel":null}"#;
     let event = read_event_line(line).unwrap();
-    assert_eq!(event.customer.to_string(), "default/c1");
+    assert_eq!(event.customer.to_string(), "shop/c1");
     assert_eq!(event.source.as_str(), "default");
     assert_eq!(event.occurred_at, Timestamp::EPOCH);
     assert_eq!((event.channel, event.device), (None, None));
@@ -45,14 +59,17 @@ fn what_is_left_out_has_its_default() {
 
 #[test]
 fn bad_lines_say_what_is_wrong() {
-    refused("", "not_json: EOF while parsing a value at column 0");
+    refused(
+        "",
+        "not_json: EOF while parsing a value at column 0; an event stands whole on one line",
+    );
     refused(
         "{\"id\":",
-        "not_json: EOF while parsing a value at column 6",
+        "not_json: EOF while parsing a value at column 6; an event stands whole on one line",
     );
     refused(
         "[1]",
-        "not_an_object: an event is a JSON object, found list",
+        "not_an_object: an event is a JSON object, found list; a file holds one object a line, not an array",
     );
     refused(
         r#"{"id":"a","id":"b"}"#,
@@ -60,15 +77,15 @@ fn bad_lines_say_what_is_wrong() {
     );
     refused(
         r#"{"customer":"c1"}"#,
-        "unknown_field: unknown field `customer`; an event has `workspace`, `customer_id`, `source`, `id`, `name`, `occurred_at`, `channel`, `device` and `properties`; everything else goes into `properties`",
+        "unknown_field: unknown field `customer`; an event has `workspace`, `customer_id`, `anonymous_id`, `source`, `id`, `name`, `occurred_at`, `channel`, `device` and `properties`; everything else goes into `properties`",
     );
     refused(
         r#"{"customerid":"c1"}"#,
         "unknown_field: unknown field `customerid`; did you mean `customer_id`?",
     );
     refused(
-        r#"{"id":"a"}"#,
-        "missing_field: the event lacks `customer_id`",
+        r#"{"id":"a","name":"n"}"#,
+        "missing_field: the event lacks `customer_id` (or `anonymous_id`)",
     );
     refused(
         r#"{"customer_id":"c","name":"n"}"#,
@@ -101,18 +118,238 @@ fn bad_lines_say_what_is_wrong() {
 }
 
 #[test]
-fn other_forms_are_refused_by_name() {
-    refused(
-        r#"{"specversion":"1.0","id":"a"}"#,
-        "not_available_yet: CloudEvents (marked by `specversion`) are not available yet",
+fn an_anonymous_customer_is_a_customer_of_its_own() {
+    let line = |name: &str, ids: &str| {
+        format!(r#"{{{ids},"id":"1","name":"{name}","occurred_at":"2026-01-05T09:00:00Z"}}"#)
+    };
+    let both = r#""customer_id":"c1","anonymous_id":"x""#;
+    assert_eq!(
+        read(&line("seen", r#""anonymous_id":"x""#)),
+        "shop/anonymous:x seen {}"
+    );
+    assert_eq!(
+        read(&line("identify", both)),
+        r#"shop/c1 identify {"anonymous_id":"x"}"#
     );
     refused(
-        r#"{"type":"track","userId":"u"}"#,
-        "not_available_yet: Segment events (marked by `userId`) are not available yet",
+        &line("seen", both),
+        "two_customers: the event has both `customer_id` and `anonymous_id`; only `identify` and `alias` say that two ids are one customer, every other event names one",
     );
     refused(
-        r#"{"anonymous_id":"x"}"#,
-        "not_available_yet: `anonymous_id` is not available yet; send a `customer_id`",
+        &line("seen", r#""anonymous_id":"""#),
+        "bad_id: anonymous_id: customer id is empty; give it at least one character",
+    );
+}
+
+#[test]
+fn cloud_events_are_read() {
+    let event = read_event_line(
+        r#"{"specversion":"1.0","id":"e1","source":"/shop/web","type":"com.shop.purchase","time":"2026-01-05T09:00:00Z","subject":"c1","datacontenttype":"application/json; charset=utf-8","dataschema":"http://x/y","traceparent":"00-1","channel":"web","workspace":"w","data":{"value":2.0}}"#,
+    )
+    .unwrap();
+    assert_eq!(event.customer.to_string(), "w/c1");
+    assert_eq!(
+        (event.source.as_str(), event.id.as_str()),
+        ("/shop/web", "e1")
+    );
+    assert_eq!(event.name.as_str(), "com.shop.purchase");
+    assert_eq!(event.channel.as_deref(), Some("web"));
+    let properties = Value::Map(event.properties);
+    assert_eq!(
+        properties.to_string(),
+        r#"{"traceparent":"00-1","value":2}"#
+    );
+}
+
+fn cloud_event(rest: &str) -> String {
+    format!(
+        r#"{{"specversion":"1.0","id":"e1","source":"s","type":"t","time":"2026-01-05T09:00:00Z"{rest}}}"#
+    )
+}
+
+#[test]
+fn the_content_of_a_cloud_event_names_its_customer_before_its_subject() {
+    for (rest, expected) in [
+        (r#","subject":"c1""#, "shop/c1 t {}"),
+        (
+            r#","subject":"order/7","data":{"customer_id":"c2"}"#,
+            "shop/c2 t {}",
+        ),
+        (
+            r#","subject":"order/7","data":{"anonymous_id":"x","n":1}"#,
+            r#"shop/anonymous:x t {"n":1}"#,
+        ),
+    ] {
+        assert_eq!(read(&cloud_event(rest)), expected);
+    }
+}
+
+#[test]
+fn bad_cloud_events_say_what_is_wrong() {
+    for (rest, expected) in [
+        (
+            "",
+            "missing_field: the event lacks `subject`, which names the customer (or `data.customer_id`, `data.anonymous_id`)",
+        ),
+        (
+            r#","subject":"c","data":"text""#,
+            "wrong_type: `data` is an object, found text",
+        ),
+        (
+            r#","subject":"c","data_base64":"AA==""#,
+            "not_supported: binary `data_base64` is not supported; send `data` as a JSON object",
+        ),
+        (
+            r#","subject":"c","datacontenttype":"text/xml""#,
+            "not_supported: datacontenttype `text/xml` is not supported; send `data` as a JSON object (`application/json`)",
+        ),
+        (
+            r#","subject":"c","customer_id":"x""#,
+            "unknown_field: `customer_id` is no attribute of CloudEvents (they have lower-case letters and digits only); the content of the event goes into `data`",
+        ),
+        (
+            r#","subject":"c","n":1,"data":{"n":2}"#,
+            "ambiguous_field: `n` is both an extension attribute and a field of `data`",
+        ),
+    ] {
+        refused(&cloud_event(rest), expected);
+    }
+    refused(
+        r#"{"specversion":"0.3"}"#,
+        "not_supported: specversion `0.3` is not supported; CloudEvents are read in version 1.0",
+    );
+    refused(
+        r#"{"specversion":"1.0","id":"1","source":"s","type":"t","subject":"c"}"#,
+        "missing_field: the event lacks `time`, which every line of a file needs",
+    );
+}
+
+fn segment(kind: &str, rest: &str) -> String {
+    format!(
+        r#"{{"type":"{kind}","messageId":"m1","timestamp":"2026-01-05T09:00:00Z","sentAt":"2026-01-05T09:00:09Z","integrations":{{"All":true}},"_metadata":{{"a":1}},{rest}}}"#
+    )
+}
+
+#[test]
+fn segment_calls_are_read() {
+    for (kind, rest, expected) in [
+        (
+            "track",
+            r#""userId":"u","event":"Order Completed","properties":{"total":9.5}"#,
+            r#"shop/u Order Completed {"total":9.5}"#,
+        ),
+        (
+            "track",
+            r#""userId":"u","anonymousId":"x","event":"Seen","context":{"locale":"de"}"#,
+            r#"shop/u Seen {"anonymous_id":"x","context":{"locale":"de"}}"#,
+        ),
+        (
+            "page",
+            r#""anonymousId":"x","userId":null,"name":"Home","properties":{"url":"/"}"#,
+            r#"shop/anonymous:x page_viewed {"name":"Home","url":"/"}"#,
+        ),
+        (
+            "screen",
+            r#""userId":"u","category":"Shop""#,
+            r#"shop/u screen_viewed {"category":"Shop"}"#,
+        ),
+        (
+            "identify",
+            r#""userId":"u","anonymousId":"x","traits":{"plan":"gold","city":null},"context":{"locale":"de"}"#,
+            r#"shop/u identify {"anonymous_id":"x","city":null,"plan":"gold"}"#,
+        ),
+        (
+            "group",
+            r#""userId":"u","groupId":"g","traits":{"size":3}"#,
+            r#"shop/u group {"group_id":"g","traits":{"size":3}}"#,
+        ),
+        (
+            "alias",
+            r#""userId":"u","previousId":"old""#,
+            r#"shop/u alias {"previous_id":"old"}"#,
+        ),
+    ] {
+        assert_eq!(read(&segment(kind, rest)), expected);
+    }
+    let line = segment(
+        "track",
+        r#""userId":"u","event":"e","channel":"server","context":{"device":{"id":"d1"}}"#,
+    );
+    let event = read_event_line(&line).unwrap();
+    assert_eq!(event.id.as_str(), "m1");
+    assert_eq!(event.occurred_at.to_string(), "2026-01-05T09:00:00Z");
+    assert_eq!(event.channel.as_deref(), Some("server"));
+    assert_eq!(event.device.as_deref(), Some("d1"));
+}
+
+#[test]
+fn bad_segment_calls_say_what_is_wrong() {
+    refused(
+        r#"{"userId":"u"}"#,
+        "missing_field: the event lacks `type`: a Segment event is one of `track`, `page`, `screen`, `identify`, `group` or `alias`",
+    );
+    for (kind, rest, expected) in [
+        (
+            "trck",
+            r#""userId":"u""#,
+            "unknown_type: `type` is one of `track`, `page`, `screen`, `identify`, `group` or `alias` in a Segment event, found `trck`",
+        ),
+        (
+            "track",
+            r#""userId":"u""#,
+            "missing_field: the event lacks `event`",
+        ),
+        (
+            "track",
+            r#""event":"e""#,
+            "missing_field: the event lacks `userId` (or `anonymousId`)",
+        ),
+        (
+            "track",
+            r#""userId":"u","event":"e","propertes":{}"#,
+            "unknown_field: unknown field `propertes`; did you mean `properties`?",
+        ),
+        (
+            "identify",
+            r#""userId":"u","traits":[]"#,
+            "wrong_type: `traits` is an object, found list",
+        ),
+        (
+            "alias",
+            r#""userId":"u""#,
+            "missing_field: the event lacks `previousId`",
+        ),
+        (
+            "track",
+            r#""userId":5,"event":"e""#,
+            "wrong_type: `userId` is text, found int",
+        ),
+    ] {
+        refused(&segment(kind, rest), expected);
+    }
+    refused(
+        r#"{"type":"track","userId":"u","event":"e","timestamp":"2026-01-05T09:00:00Z"}"#,
+        "missing_field: the event lacks `messageId`",
+    );
+    refused(
+        r#"{"type":"track","userId":"u","event":"e","messageId":"1"}"#,
+        "missing_field: the event lacks `timestamp`, which every line of a file needs",
+    );
+}
+
+#[test]
+fn what_no_json_line_can_be_says_so() {
+    refused(
+        "{\"a\":1}\0",
+        "not_json: the line holds NUL bytes: the file is binary, UTF-16, or was cut off by a crash; write it as UTF-8 text",
+    );
+    refused(
+        r#"{"customer_id":"c","properties":{"a":NaN}}"#,
+        "not_json: expected value at column 38",
+    );
+    refused(
+        r#"{"customer_id":"c","properties":{"a":1e999}}"#,
+        "not_json: number out of range at column 42",
     );
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use journey_types::{CustomerEvent, Value, WorkspaceId};
 
 use super::{MapDocument, MapReader};
+use crate::event_line::LineDefaults;
 use crate::known::Known;
 use crate::problems::Problems;
 use crate::reading::Reader;
@@ -43,7 +44,10 @@ fn map(text: &str) -> MapDocument {
 }
 
 fn reader(text: &str) -> MapReader {
-    MapReader::new(Arc::new(map(text)), WorkspaceId::default_workspace())
+    MapReader::new(
+        Arc::new(map(text)),
+        LineDefaults::of(WorkspaceId::default_workspace()),
+    )
 }
 
 /// One line an event, compactly.
