@@ -1,5 +1,7 @@
 //! `journeyctl ingest`: events from files to a node, with what became of each.
 
+mod batches;
+
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -7,13 +9,15 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use journey_client::wire::event_result::Status;
-use journey_client::{Client, ClientError, IngestSession, event_to_wire, wire};
+use journey_client::{Client, ClientError, IngestSession, wire};
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::arguments::IngestArguments;
-use crate::event_files::{BadLine, LineFormat, ensure_readable, read_file, total_bytes};
+use crate::event_files::{LineFormat, ensure_readable, total_bytes};
 use crate::output::Output;
+
+use batches::{Read, ReadEvent, read_batches};
 
 /// Batches unanswered at once.
 const IN_FLIGHT_MAX: usize = 8;
@@ -25,18 +29,6 @@ const FAULTS_PRINTED_MAX: u64 = 20;
 const RETRIES_MAX: u32 = 30;
 /// Pause before a batch is sent again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
-
-/// A batch on its way.
-#[derive(Debug)]
-struct SentBatch {
-    events: Vec<wire::CustomerEvent>,
-}
-
-/// What the reader makes of the files.
-enum Read {
-    Batch(Vec<wire::CustomerEvent>),
-    Bad(BadLine),
-}
 
 #[derive(Debug, Default)]
 struct Totals {
@@ -95,8 +87,8 @@ pub(crate) async fn run(
                 }
                 Some(Read::Batch(events)) => {
                     totals.n_read += events.len() as u64;
-                    session.send(events.clone(), mode).await?;
-                    in_flight.push_back(SentBatch { events });
+                    session.send(wire_events(&events), mode).await?;
+                    in_flight.push_back(events);
                 }
             }
             continue;
@@ -104,7 +96,7 @@ pub(crate) async fn run(
         if let Some(sent) = in_flight.pop_front() {
             let results = session.next_ack().await?.results;
             let again = settle(&sent, &results, &mut totals);
-            bar.inc(sent.events.len() as u64);
+            bar.inc(sent.len() as u64);
             if !again.is_empty() {
                 // In order: what is in flight behind these events is answered first, then they are sent again alone.
                 drain(
@@ -133,42 +125,18 @@ fn started_now() -> Instant {
     Instant::now()
 }
 
-/// Reads the files into batches until the end, or until nobody takes them any more.
-fn read_batches(
-    files: &[std::path::PathBuf],
-    format: &LineFormat,
-    batch_size: usize,
-    read: &mpsc::Sender<Read>,
-) -> anyhow::Result<()> {
-    let mut batch = Vec::with_capacity(batch_size);
-    for file in files {
-        read_file(file, format, |_, event| {
-            match event {
-                Err(bad) => read.blocking_send(Read::Bad(bad))?,
-                Ok(event) => {
-                    batch.push(event_to_wire(&event));
-                    if batch.len() == batch_size {
-                        read.blocking_send(Read::Batch(std::mem::take(&mut batch)))?;
-                    }
-                }
-            }
-            Ok(())
-        })?;
-    }
-    if !batch.is_empty() {
-        read.blocking_send(Read::Batch(batch))?;
-    }
-    Ok(())
+fn wire_events(events: &[ReadEvent]) -> Vec<wire::CustomerEvent> {
+    events.iter().map(|read| read.event.clone()).collect()
 }
 
 /// Counts the answers of a batch and returns the events that may be sent again, in order.
 fn settle(
-    sent: &SentBatch,
+    sent: &[ReadEvent],
     results: &[wire::EventResult],
     totals: &mut Totals,
-) -> Vec<wire::CustomerEvent> {
+) -> Vec<ReadEvent> {
     let mut again = Vec::new();
-    for (event, result) in sent.events.iter().zip(results) {
+    for (event, result) in sent.iter().zip(results) {
         match result.status() {
             Status::Accepted => {
                 totals.n_accepted += 1;
@@ -177,8 +145,7 @@ fn settle(
             Status::Duplicate => totals.n_duplicate += 1,
             Status::Rejected | Status::Unspecified if result.retry => again.push(event.clone()),
             Status::Rejected | Status::Unspecified => {
-                let what = format!("event {}: {}: {}", event.id, result.reason, result.message);
-                totals.reject(&result.reason, &what);
+                totals.reject(&result.reason, &event.refused(result));
             }
         }
     }
@@ -188,9 +155,9 @@ fn settle(
 /// Waits for everything in flight, then sends what the node asked for again until it is taken.
 async fn drain(
     session: &mut IngestSession,
-    in_flight: &mut std::collections::VecDeque<SentBatch>,
+    in_flight: &mut std::collections::VecDeque<Vec<ReadEvent>>,
     totals: &mut Totals,
-    mut again: Vec<wire::CustomerEvent>,
+    mut again: Vec<ReadEvent>,
     (client, mode): (&Client, wire::IngestMode),
 ) -> anyhow::Result<()> {
     while let Some(sent) = in_flight.pop_front() {
@@ -202,15 +169,12 @@ async fn drain(
         let mut left = Vec::new();
         for events in again.chunks(journey_client::limits::EVENTS_PER_BATCH_MAX) {
             let request = wire::IngestRequest {
-                events: events.to_vec(),
+                events: wire_events(events),
                 mode: mode.into(),
             };
             match client.ingest(request).await {
                 Ok(response) => {
-                    let sent = SentBatch {
-                        events: events.to_vec(),
-                    };
-                    left.extend(settle(&sent, &response.results, totals));
+                    left.extend(settle(events, &response.results, totals));
                 }
                 Err(error) if error.is_retryable() => left.extend(events.iter().cloned()),
                 Err(error) => return Err(error.into()),

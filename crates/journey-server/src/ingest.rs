@@ -44,7 +44,7 @@ impl IngestService for IngestApi {
         request: Request<wire::IngestRequest>,
     ) -> Result<Response<wire::IngestResponse>, Status> {
         let request = request.into_inner();
-        let mode = mode_of(request.mode());
+        let mode = mode_of(request.mode)?;
         let batch = Batch::submit(&self.node, request.events, mode, None)?;
         let results = batch.finish().await;
         Ok(Response::new(wire::IngestResponse { results }))
@@ -80,7 +80,7 @@ async fn submit_batches(
     let orders = StreamOrders::default();
     while let Some(request) = requests.next().await {
         let batch = request.and_then(|request| {
-            let mode = mode_of(request.mode());
+            let mode = mode_of(request.mode)?;
             let batch = Batch::submit(&node, request.events, mode, Some(&orders))?;
             Ok((request.batch, batch))
         });
@@ -110,10 +110,15 @@ async fn answer_batches(
     }
 }
 
-fn mode_of(mode: wire::IngestMode) -> IngestMode {
-    match mode {
-        wire::IngestMode::History => IngestMode::History,
-        wire::IngestMode::Unspecified | wire::IngestMode::Live => IngestMode::Live,
+/// A mode that this node does not know is refused: taken as another, events would send what they must not.
+fn mode_of(mode: i32) -> Result<IngestMode, ServerError> {
+    match wire::IngestMode::try_from(mode) {
+        Ok(wire::IngestMode::History) => Ok(IngestMode::History),
+        Ok(wire::IngestMode::Unspecified | wire::IngestMode::Live) => Ok(IngestMode::Live),
+        Err(_) => {
+            let text = format!("{mode} is no ingest mode; there are LIVE (1) and HISTORY (2)");
+            Err(ServerError::invalid("mode", text))
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Files as people have them, and what is said of their lines.
 
+mod bad_files;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -218,7 +220,7 @@ fn folders_and_missing_files_are_found_before_anything_is_read() {
         twice,
         "standard input (`-`) is named 2 times; it can be read once"
     );
-    ensure_readable(&[file.path.clone(), "-".into()]).unwrap();
+    ensure_readable(&[file.path, "-".into()]).unwrap();
 }
 
 #[test]

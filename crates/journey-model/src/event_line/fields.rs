@@ -37,6 +37,11 @@ impl LineFields {
         match self.value(name) {
             None => Ok(None),
             Some(Value::Text(text)) => Ok(Some(text)),
+            Some(other @ (Value::Int(_) | Value::Double(_))) => {
+                let mut problem = wrong_type(name, "text", &other);
+                problem.message += "; put it in quotes";
+                Err(problem)
+            }
             Some(other) => Err(wrong_type(name, "text", &other)),
         }
     }
@@ -82,8 +87,13 @@ impl LineFields {
     /// Takes the first of several instants that is there.
     pub(super) fn time(&mut self, names: &[&str]) -> Result<Timestamp, LineProblem> {
         for name in names {
-            if let Some(text) = self.text(name)? {
-                return instant(name, &text);
+            match self.value(name) {
+                None => {}
+                Some(Value::Text(text)) => return instant(name, &text),
+                Some(other) => {
+                    let expected = "RFC 3339 text such as `2026-01-05T09:00:00Z`";
+                    return Err(wrong_type(name, expected, &other));
+                }
             }
         }
         let message = format!(

@@ -97,7 +97,7 @@ fn bad_lines_say_what_is_wrong() {
     );
     refused(
         r#"{"customer_id":5}"#,
-        "wrong_type: `customer_id` is text, found int",
+        "wrong_type: `customer_id` is text, found int; put it in quotes",
     );
     refused(
         r#"{"customer_id":"c","id":"a","name":"n"}"#,
@@ -106,6 +106,10 @@ fn bad_lines_say_what_is_wrong() {
     refused(
         r#"{"customer_id":"c","id":"a","name":"n","occurred_at":"2026-01-05"}"#,
         "bad_time: occurred_at `2026-01-05` is not RFC 3339 such as `2026-01-05T09:00:00Z`",
+    );
+    refused(
+        r#"{"customer_id":"c","id":"a","name":"n","occurred_at":1767603600}"#,
+        "wrong_type: `occurred_at` is RFC 3339 text such as `2026-01-05T09:00:00Z`, found int",
     );
     refused(
         r#"{"customer_id":"c","id":"a","name":"n","occurred_at":"1969-12-31T23:59:59Z"}"#,
@@ -322,7 +326,7 @@ fn bad_segment_calls_say_what_is_wrong() {
         (
             "track",
             r#""userId":5,"event":"e""#,
-            "wrong_type: `userId` is text, found int",
+            "wrong_type: `userId` is text, found int; put it in quotes",
         ),
     ] {
         refused(&segment(kind, rest), expected);
