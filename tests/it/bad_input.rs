@@ -113,6 +113,34 @@ async fn every_bad_event_is_refused_with_a_code_and_its_neighbours_are_taken() -
     let long = "x".repeat(300);
     let cases: Vec<(wire::CustomerEvent, &str)> = vec![
         (event("", "1", "seen"), "customer_id_invalid"),
+        (
+            wire::CustomerEvent {
+                anonymous_id: long.clone(),
+                ..event("", "1", "seen")
+            },
+            "anonymous_id_invalid",
+        ),
+        (
+            wire::CustomerEvent {
+                anonymous_id: "x".to_owned(),
+                ..event("ann", "1", "seen")
+            },
+            "two_customers",
+        ),
+        (
+            wire::CustomerEvent {
+                source: long.clone(),
+                ..event("ann", "1", "seen")
+            },
+            "source_invalid",
+        ),
+        (
+            wire::CustomerEvent {
+                channel: long.clone(),
+                ..event("ann", "1", "seen")
+            },
+            "field_too_long",
+        ),
         (event(&long, "1", "seen"), "customer_id_invalid"),
         (event("ann", "", "seen"), "event_id_invalid"),
         (event("ann", &long, "seen"), "event_id_invalid"),
@@ -170,6 +198,205 @@ async fn every_bad_event_is_refused_with_a_code_and_its_neighbours_are_taken() -
         fine.status(),
         Status::Accepted,
         "nothing of the bad ones was kept"
+    );
+    Ok(())
+}
+
+/// What is typed, and what standard error must say; the exit code is 2 for wrong usage, else 1.
+const MISUSES: &[(&[&str], i32, &[&str])] = &[
+    (&[], 2, &["Usage: journeyctl", "ingest"]),
+    (
+        &["ingets"],
+        2,
+        &[
+            "unrecognized subcommand 'ingets'",
+            "similar subcommand",
+            "'ingest'",
+        ],
+    ),
+    (
+        &["journey", "check"],
+        2,
+        &["required arguments were not provided", "<PATHS>"],
+    ),
+    (
+        &["ingest", "--batch", "0", "x"],
+        2,
+        &["invalid value '0' for '--batch", "1..=1000"],
+    ),
+    (&["ingest", "--batch", "2000", "x"], 2, &["1..=1000"]),
+    (
+        &["worker", "--credit", "0"],
+        2,
+        &["invalid value '0'", "1..=10000"],
+    ),
+    (
+        &["-o", "xml", "journey", "list"],
+        2,
+        &["invalid value 'xml'", "table, json"],
+    ),
+    (
+        &["journey", "check", "/none.yaml"],
+        1,
+        &["/none.yaml does not exist"],
+    ),
+    (
+        &["ingest", "/none.jsonl"],
+        1,
+        &["opening /none.jsonl: No such file"],
+    ),
+    (
+        &["ingest", "/"],
+        1,
+        &["/ is a folder; name the files in it"],
+    ),
+    (
+        &["ingest", "-", "-"],
+        1,
+        &["standard input (`-`) is named 2 times"],
+    ),
+    (
+        &["ingest", "/dev/null", "--map", "/none.yaml"],
+        1,
+        &["reading the map /none.yaml: No such file"],
+    ),
+    (
+        &["ingest", "/dev/null"],
+        1,
+        &[
+            "no journeyd answers at http://127.0.0.1:1",
+            "journeyd demo",
+            "--address",
+        ],
+    ),
+    (
+        &["--workspace", "", "ingest", "/dev/null"],
+        1,
+        &["--workspace: workspace id is empty"],
+    ),
+    (
+        &[
+            "simulate",
+            "--journeys",
+            "/dev/null",
+            "--events",
+            "/dev/null",
+            "--until",
+            "tomorrow",
+        ],
+        1,
+        &["--until: `tomorrow` is no RFC 3339 instant such as 2026-01-05T09:00:00Z"],
+    ),
+    (
+        &["journey", "list"],
+        1,
+        &["no journeyd answers at http://127.0.0.1:1"],
+    ),
+];
+
+#[test]
+fn every_misuse_of_the_command_line_says_what_to_do() -> anyhow::Result<()> {
+    let ctl = tests::Ctl::new(&crate::world::programs(), "http://127.0.0.1:1");
+    for (arguments, code, expected) in MISUSES {
+        let output = ctl.run(arguments)?;
+        assert_eq!(output.code, *code, "{arguments:?}: {output:?}");
+        for part in *expected {
+            assert!(
+                output.stderr.contains(part),
+                "{part:?} is missing for {arguments:?} in\n{}",
+                output.stderr
+            );
+        }
+    }
+    let no_address = tests::Ctl::new(&crate::world::programs(), "a b");
+    let said = no_address.run(&["journey", "list"])?.stderr;
+    assert!(
+        said.contains("`a b` is no address of a node; write it as http://127.0.0.1:7701"),
+        "{said}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_misuse_of_ingest_is_refused_whole_and_says_why() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let many = |n: usize| {
+        (0..n)
+            .map(|n| event("ann", &n.to_string(), "seen"))
+            .collect()
+    };
+    let text = pbjson_types::Value {
+        kind: Some(Kind::StringValue("x".repeat(5 * 1024 * 1024))),
+    };
+    let oversized = wire::CustomerEvent {
+        properties: Some(pbjson_types::Struct {
+            fields: [("a".to_owned(), text)].into(),
+        }),
+        ..event("ann", "1", "seen")
+    };
+    let cases: Vec<(Vec<wire::CustomerEvent>, i32, &[&str])> = vec![
+        (
+            Vec::new(),
+            0,
+            &[
+                "events: holds 0 events, 1 to 1000 are allowed",
+                "INVALID_ARGUMENT",
+            ],
+        ),
+        (
+            many(1_001),
+            0,
+            &["events: holds 1001 events, 1 to 1000 are allowed"],
+        ),
+        (
+            many(1),
+            7,
+            &["mode: 7 is no ingest mode; there are LIVE (1) and HISTORY (2)"],
+        ),
+        (vec![oversized], 0, &["too large", "4194304"]),
+    ];
+    for (events, mode, expected) in cases {
+        let request = wire::IngestRequest { events, mode };
+        let refused = world.client.ingest(request).await.unwrap_err().to_string();
+        for part in expected {
+            assert!(refused.contains(part), "{part:?} is missing in {refused}");
+        }
+    }
+    let request = wire::GetCustomerRequest {
+        customer_id: "ann".to_owned(),
+        ..Default::default()
+    };
+    let unknown = world.client.get_customer(request).await.unwrap_err();
+    assert!(
+        unknown.to_string().contains("there is no customer `ann`"),
+        "{unknown}"
+    );
+    world.expect_no_warnings();
+    Ok(())
+}
+
+/// Large events are cut into requests that the node takes, and one that is too large is named by its line.
+#[tokio::test]
+async fn large_events_are_sent_in_parts() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let line = |id: usize, size: usize| {
+        let text = "x".repeat(size);
+        format!(
+            r#"{{"customer_id":"c{id}","id":"{id}","name":"seen","occurred_at":"2026-01-05T09:00:00Z","properties":{{"a":"{text}"}}}}"#
+        )
+    };
+    let mut lines: Vec<String> = (0..300).map(|id| line(id, 30_000)).collect();
+    lines.push(line(300, 40_000));
+    let path = world.file("large.jsonl", &lines.join("\n"))?;
+    let output = world.ctl.run(&["ingest", &path, "-o", "json"])?;
+    assert_eq!(output.code, 1, "{output:?}");
+    let report: serde_json::Value = serde_json::from_str(&output.stdout)?;
+    assert_eq!(report["accepted"], 300, "{output:?}");
+    assert!(
+        output
+            .stderr
+            .contains("large.jsonl:301: properties_too_large: properties take 40"),
+        "{output:?}"
     );
     Ok(())
 }

@@ -78,7 +78,7 @@ pub(crate) fn day(date: &str) -> i64 {
 
 /// Year, month and day of month of such a number.
 pub(crate) fn date(day: i64) -> (i64, i64, i64) {
-    let year = (1990..2010).rfind(|year| days_before(*year) <= day);
+    let year = (1990..2100).rfind(|year| days_before(*year) <= day);
     let year = year.expect("a day of these years");
     let day = day - days_before(year);
     let month = (day * 5 + 2) / 153;
