@@ -76,7 +76,11 @@ fn not_json(error: &serde_json::Error) -> LineProblem {
     // The position inside the line helps; the line's own number is the caller's.
     let mut message = error
         .to_string()
-        .replace(" at line 1 column ", " at column ");
+        .replace(" at line 1 column ", " at column ")
+        .replace(
+            "recursion limit exceeded",
+            "nested deeper than any event (properties nest at most 32 levels)",
+        );
     if error.is_eof() {
         message += "; an event stands whole on one line";
     }

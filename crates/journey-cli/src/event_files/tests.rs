@@ -1,6 +1,7 @@
 //! Files as people have them, and what is said of their lines.
 
 mod bad_files;
+mod mutated_files;
 
 use std::io::Write as _;
 use std::path::PathBuf;
