@@ -93,7 +93,7 @@ async fn every_refusal_says_what_to_do() -> anyhow::Result<()> {
     };
     let page = client.list_customers(page).await.unwrap_err();
     let queues = wire::Subscribe {
-        queues: vec!["care".to_owned()],
+        queues: vec!["Care!".to_owned()],
         ..Default::default()
     };
     let queues = client.work(queues).await.unwrap_err();
@@ -104,10 +104,7 @@ async fn every_refusal_says_what_to_do() -> anyhow::Result<()> {
         (no_id, &["INVALID_ARGUMENT", "customer_id", "empty"]),
         (no_journey, &["NOT_FOUND", "nothing", "journey list"]),
         (page, &["INVALID_ARGUMENT", "page_size", "1000"]),
-        (
-            queues,
-            &["NOT_AVAILABLE_YET", "queues", "not available yet"],
-        ),
+        (queues, &["INVALID_ARGUMENT", "queues", "Care!", "[a-z]"]),
     ];
     for (error, expected) in cases {
         let message = error.to_string();

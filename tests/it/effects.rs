@@ -36,6 +36,7 @@ async fn settle(
         attempt: effect.attempt,
         result: result.into(),
         reason: "test".to_owned(),
+        answer: None,
     };
     session.settle(vec![outcome]).await?;
     loop {

@@ -204,6 +204,7 @@ async fn take_effects(
             attempt: effect.attempt,
             result: Outcome::Sent.into(),
             reason: String::new(),
+            answer: None,
         };
         if session.settle(vec![outcome]).await.is_err() {
             return;

@@ -22,6 +22,7 @@ pub(crate) async fn run(client: Client, traffic: Arc<Traffic>) -> anyhow::Result
                 attempt: effect.attempt,
                 result: Outcome::Sent.into(),
                 reason: String::new(),
+                answer: None,
             };
             session.settle(vec![outcome]).await?;
         }

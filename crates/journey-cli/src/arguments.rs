@@ -143,9 +143,15 @@ pub enum CustomerCommand {
 /// `journeyctl worker …`
 #[derive(Debug, Args)]
 pub struct WorkerArguments {
-    /// Take only effects of these channels; all by default.
+    /// Take effects of these channels; without --channel and --queue those of all channels.
     #[arg(long = "channel")]
     pub channels: Vec<String>,
+    /// Take calls and tasks of these queues.
+    #[arg(long = "queue")]
+    pub queues: Vec<String>,
+    /// Answer calls and tasks with this JSON value; null by default.
+    #[arg(long, value_name = "JSON")]
+    pub answer: Option<String>,
     /// Effects that may be unanswered at once.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub credit: u32,

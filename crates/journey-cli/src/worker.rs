@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use journey_client::wire::outcome::Result as Outcome;
 use journey_client::{Client, WorkerMessage, wire};
 
@@ -14,13 +15,14 @@ pub(crate) async fn run(
     workspace: &str,
     output: &Output,
 ) -> anyhow::Result<ExitCode> {
+    let answer = parse_answer(arguments.answer.as_deref())?;
     let client = Client::connect(address).await?;
     let subscribe = wire::Subscribe {
         workspace: workspace.to_owned(),
         channels: arguments.channels.clone(),
         worker: format!("journeyctl-{}", std::process::id()),
         credit: arguments.credit,
-        queues: Vec::new(),
+        queues: arguments.queues.clone(),
     };
     let mut session = client.work(subscribe).await?;
     let mut n_printed = 0_u64;
@@ -37,7 +39,7 @@ pub(crate) async fn run(
                 n_printed += 1;
                 n_unanswered += 1;
                 session
-                    .settle(vec![outcome(&effect, arguments.fail)])
+                    .settle(vec![outcome(&effect, answer.as_ref(), arguments.fail)])
                     .await?;
             }
             WorkerMessage::Results(results) => {
@@ -51,8 +53,23 @@ pub(crate) async fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-fn outcome(effect: &wire::Effect, fail: Option<WorkerFailure>) -> wire::Outcome {
+/// The `--answer`, once it is known to be JSON.
+fn parse_answer(text: Option<&str>) -> anyhow::Result<Option<pbjson_types::Value>> {
+    let parse = |text| {
+        serde_json::from_str(text)
+            .with_context(|| format!("--answer {text:?} is no JSON; quote text, such as '\"yes\"'"))
+    };
+    text.map(parse).transpose()
+}
+
+fn outcome(
+    effect: &wire::Effect,
+    answer: Option<&pbjson_types::Value>,
+    fail: Option<WorkerFailure>,
+) -> wire::Outcome {
+    let is_message = effect.kind == "message";
     let (result, reason) = match fail {
+        None if !is_message => (Outcome::Completed, String::new()),
         None => (Outcome::Sent, String::new()),
         Some(WorkerFailure::Now) => (
             Outcome::FailedForNow,
@@ -68,5 +85,6 @@ fn outcome(effect: &wire::Effect, fail: Option<WorkerFailure>) -> wire::Outcome 
         attempt: effect.attempt,
         result: result.into(),
         reason,
+        answer: answer.filter(|_| result == Outcome::Completed).cloned(),
     }
 }

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use journey_customer::{
     ArmedTimer, Departure, Ending, EventBody, FallbackScope, Feed, IngestMode, InstanceEntered,
-    InstanceRef, JournalEvent, MessageGranted, Outcome, RaisedEvent, Rest, TimerKind,
+    InstanceRef, JournalEvent, MessageGranted, Outcome, RaisedEvent, Rest, TimerKind, WorkEmitted,
+    WorkKind,
 };
 use journey_types::{
-    AggregateId, BatchNumber, BirthIndex, CatalogRevision, Channel, ContentId, ContentVersion,
-    CustomerEvent, CustomerId, CustomerKey, DefinitionVersion, EventId, EventName, Fingerprint,
-    InstanceNumber, JourneyId, Sequence, SessionId, SourceName, StepId, TimeSpan, Timestamp, Value,
-    WorkspaceId,
+    AggregateId, BatchNumber, BirthIndex, CatalogRevision, Channel, ConnectorId, ContentId,
+    ContentVersion, CustomerEvent, CustomerId, CustomerKey, DefinitionVersion, Destination,
+    EventId, EventName, Fingerprint, InstanceNumber, JourneyId, QueueId, Sequence, SessionId,
+    SourceName, StepId, TimeSpan, Timestamp, Value, WorkspaceId,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -216,6 +217,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         Just(Outcome::Sent),
         Just(Outcome::Delivered),
+        value().prop_map(|result| Outcome::Completed { result }),
         text().prop_map(|reason| Outcome::FailedForGood { reason }),
         (text(), timestamp())
             .prop_map(|(reason, retry_at)| Outcome::FailedForNow { reason, retry_at }),
@@ -301,6 +303,58 @@ fn message_granted(key: CustomerKey) -> BoxedStrategy<EventBody> {
             },
         )
         .boxed()
+}
+
+pub(crate) fn destination() -> impl Strategy<Value = Destination> {
+    prop_oneof![
+        id::<Channel>().prop_map(Destination::Channel),
+        id::<QueueId>().prop_map(Destination::Queue),
+        id::<ConnectorId>().prop_map(Destination::Connector),
+    ]
+}
+
+pub(crate) fn work_kind() -> impl Strategy<Value = WorkKind> {
+    prop_oneof![Just(WorkKind::Call), Just(WorkKind::Task)]
+}
+
+fn work_emitted() -> BoxedStrategy<EventBody> {
+    (
+        (instance_ref(), id::<StepId>()),
+        work_kind(),
+        destination(),
+        values(),
+        text(),
+        of(timestamp()),
+        of(timestamp()),
+    )
+        .prop_map(
+            |((of, step), kind, destination, input, purpose, due_at, send_by)| {
+                EventBody::WorkEmitted(Box::new(WorkEmitted {
+                    instance: of.number,
+                    journey: of.journey,
+                    version: of.version,
+                    step,
+                    kind,
+                    destination,
+                    input,
+                    purpose,
+                    due_at,
+                    send_by,
+                }))
+            },
+        )
+        .boxed()
+}
+
+fn task_overdue() -> impl Strategy<Value = EventBody> {
+    (instance_ref(), sequence(), timestamp(), of(destination())).prop_map(
+        |(instance, effect, due_at, escalated_to)| EventBody::TaskOverdue {
+            instance,
+            effect,
+            due_at,
+            escalated_to,
+        },
+    )
 }
 
 fn profile_fact(key: CustomerKey) -> BoxedStrategy<EventBody> {
@@ -426,6 +480,8 @@ fn ending_fact() -> BoxedStrategy<EventBody> {
 fn effect_fact(key: CustomerKey) -> BoxedStrategy<EventBody> {
     prop_oneof![
         message_granted(key),
+        work_emitted(),
+        task_overdue(),
         (instance_ref(), id::<ContentId>(), text()).prop_map(|(instance, content, reason)| {
             EventBody::MessageRefused {
                 instance,

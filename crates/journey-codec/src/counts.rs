@@ -173,6 +173,8 @@ pub fn counted_version(event: &JournalEvent) -> Option<(&JourneyId, DefinitionVe
         | EventBody::Rested { .. }
         | EventBody::BranchForeseen { .. }
         | EventBody::VarChanged { .. }
+        | EventBody::WorkEmitted(_)
+        | EventBody::TaskOverdue { .. }
         | EventBody::EffectClaimed { .. }
         | EventBody::EffectWithdrawn { .. }
         | EventBody::EffectSettled { .. }
@@ -239,6 +241,8 @@ pub fn count_fact(counts: &mut JourneyCounts, event: &JournalEvent) {
         | EventBody::Rested { .. }
         | EventBody::BranchForeseen { .. }
         | EventBody::VarChanged { .. }
+        | EventBody::WorkEmitted(_)
+        | EventBody::TaskOverdue { .. }
         | EventBody::EffectClaimed { .. }
         | EventBody::EffectWithdrawn { .. }
         | EventBody::EffectSettled { .. }

@@ -2,8 +2,9 @@
 
 use journey_customer::{
     ArmedTimer, Departure, Ending, EventBody, FallbackScope, Feed, IngestMode, InstanceEntered,
-    InstanceRef, MessageGranted, Outcome, RaisedEvent, Rest, TimerKind,
+    InstanceRef, MessageGranted, Outcome, RaisedEvent, Rest, TimerKind, WorkEmitted, WorkKind,
 };
+use journey_types::Destination;
 
 use crate::wire::field::Plain;
 use crate::wire::message::{kinds, message, shared};
@@ -18,6 +19,7 @@ kinds! {
         newtypes {
             5 => InstanceEntered,
             7 => MessageGranted,
+            24 => WorkEmitted,
         }
         structs {
             1 => EventAccepted as "EventAccepted" {
@@ -111,6 +113,12 @@ kinds! {
                 1 => effect,
                 2 => reason,
             },
+            25 => TaskOverdue as "TaskOverdue" {
+                1 => instance,
+                2 => effect,
+                3 => due_at,
+                4 => escalated_to,
+            },
             22 => TurnPaused as "TurnPaused" {
                 1 => round,
                 2 => events,
@@ -156,6 +164,31 @@ message! {
         11 => send_by,
         12 => failed_channels,
         13 => fallback,
+    }
+}
+
+message! {
+    WorkEmitted as "WorkEmitted" {
+        1 => instance,
+        2 => journey,
+        3 => version,
+        4 => step,
+        5 => kind,
+        6 => destination,
+        7 => input,
+        8 => purpose,
+        9 => due_at,
+        10 => send_by,
+    }
+}
+
+kinds! {
+    Destination as "Destination" {
+        newtypes {
+            1 => Channel,
+            2 => Queue,
+            3 => Connector,
+        }
     }
 }
 
@@ -261,7 +294,38 @@ kinds! {
                 1 => reason,
                 2 => retry_at,
             },
+            5 => Completed as "Completed" {
+                1 => result,
+            },
         }
+    }
+}
+
+impl Plain for WorkKind {
+    fn put(&self, number: u32, out: &mut Writer<'_>) {
+        out.varint(
+            number,
+            match self {
+                Self::Call => 0,
+                Self::Task => 1,
+            },
+        );
+    }
+
+    fn take(wire: Wire<'_>) -> Result<Self, Fault> {
+        match wire.varint()? {
+            0 => Ok(Self::Call),
+            1 => Ok(Self::Task),
+            other => Err(Fault::new(format!("unknown kind of work {other}"))),
+        }
+    }
+
+    fn implied() -> Option<Self> {
+        Some(Self::Call)
+    }
+
+    fn is_implied(&self) -> bool {
+        *self == Self::Call
     }
 }
 

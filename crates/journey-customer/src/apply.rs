@@ -111,6 +111,12 @@ fn apply_body(state: &mut CustomerState, fact: &JournalEvent) {
         } => instances::end(state, instance.number, ending),
         EventBody::MessageGranted(granted) => effects::grant(state, granted),
         EventBody::MessageRefused { .. } => {}
+        EventBody::WorkEmitted(emitted) => effects::emit(state, emitted),
+        EventBody::TaskOverdue {
+            effect,
+            escalated_to,
+            ..
+        } => effects::escalate(state, *effect, escalated_to.as_ref()),
         EventBody::EffectClaimed {
             effect,
             attempt,

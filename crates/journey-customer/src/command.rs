@@ -1,6 +1,6 @@
 //! What can be asked of a customer actor, and what it answers.
 
-use journey_types::{BirthIndex, CustomerEvent, Sequence, Timestamp};
+use journey_types::{BirthIndex, CustomerEvent, Sequence, Timestamp, Value};
 
 use crate::state::OutboxRow;
 
@@ -48,13 +48,18 @@ pub enum IngestMode {
 }
 
 /// What a worker says of an effect.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// Handed to the channel. Terminal.
+    /// A message was handed to the channel. Terminal.
     Sent,
-    /// Arrived at the customer. Terminal.
+    /// A message arrived at the customer. Terminal.
     Delivered,
-    /// Failed for good on this channel: the next channel is tried. Terminal.
+    /// A call or task is done. Terminal.
+    Completed {
+        /// Its answer: what `vars.<step>` becomes.
+        result: Value,
+    },
+    /// Failed for good: of a message, the next channel is tried; of a call or task, its step fails. Terminal.
     FailedForGood {
         /// The worker's words, at most 512 bytes (longer ones are cut).
         reason: String,
@@ -122,6 +127,12 @@ pub enum Rejection {
     #[error("{reason}")]
     EventRefused {
         /// Starts with the reason's code, such as `occurred_in_future`.
+        reason: String,
+    },
+    /// The outcome does not fit the effect.
+    #[error("{reason}")]
+    OutcomeUnfit {
+        /// What was said of what, and what to say instead.
         reason: String,
     },
     /// The effect cannot be claimed at the moment.

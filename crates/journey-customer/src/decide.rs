@@ -90,7 +90,7 @@ fn decide_in(turn: Turn<'_>, command: &Command) -> Result<Decision, Rejection> {
             effect,
             attempt,
             outcome,
-        } => Ok(settle::decide(turn, *birth, (*effect, *attempt), outcome)),
+        } => settle::decide(turn, *birth, (*effect, *attempt), outcome),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use journey_types::{Channel, TimeSpan};
+use journey_types::{Destination, TimeSpan};
 
 use crate::limits::{ATTEMPTS_MAX_DEFAULT, RETRY_PAUSE_FIRST_DEFAULT, RETRY_PAUSE_MAX_DEFAULT};
 
@@ -10,7 +10,7 @@ use crate::limits::{ATTEMPTS_MAX_DEFAULT, RETRY_PAUSE_FIRST_DEFAULT, RETRY_PAUSE
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeliverySettings {
     /// Destinations with a budget of their own.
-    pub by_destination: BTreeMap<Channel, RetryBudget>,
+    pub by_destination: BTreeMap<Destination, RetryBudget>,
     /// The budget of all others.
     pub default: RetryBudget,
 }
@@ -18,7 +18,7 @@ pub struct DeliverySettings {
 impl DeliverySettings {
     /// The budget of a destination.
     #[must_use]
-    pub fn budget(&self, destination: &Channel) -> RetryBudget {
+    pub fn budget(&self, destination: &Destination) -> RetryBudget {
         let own = self.by_destination.get(destination);
         own.copied().unwrap_or(self.default)
     }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use journey_types::{
     AggregateId, BirthIndex, Channel, ContentId, ContentVersion, CustomerEvent, DefinitionVersion,
-    Fingerprint, InstanceNumber, JourneyId, Sequence, StepId, TimeSpan, Timestamp, Value,
+    Destination, Fingerprint, InstanceNumber, JourneyId, Sequence, StepId, TimeSpan, Timestamp,
+    Value,
 };
 
 use crate::command::{IngestMode, Outcome};
-use crate::state::FallbackScope;
+use crate::state::{FallbackScope, WorkKind};
 
 /// One fact.
 #[derive(Debug, Clone, PartialEq)]
@@ -168,6 +169,19 @@ pub enum EventBody {
         /// Such as `unreachable`, `no_consent`, `render_failed`.
         reason: String,
     },
+    /// A `call` or `task` step asked for work: it lies in the outbox from now on.
+    WorkEmitted(Box<WorkEmitted>),
+    /// A task was not done by its `sla`.
+    TaskOverdue {
+        /// Whose.
+        instance: InstanceRef,
+        /// Which effect.
+        effect: Sequence,
+        /// Until when it should have been done.
+        due_at: Timestamp,
+        /// The queue it is offered to instead from now on (`escalate`), if there is one.
+        escalated_to: Option<Destination>,
+    },
     /// An effect may be handed to a worker.
     EffectClaimed {
         /// Which.
@@ -290,6 +304,31 @@ pub struct MessageGranted {
     pub failed_channels: Vec<Channel>,
     /// What rendering for another channel needs; `None` when no channel is left to try.
     pub fallback: Option<Arc<FallbackScope>>,
+}
+
+/// The body of [`EventBody::WorkEmitted`]. The fact's own sequence names the effect.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkEmitted {
+    /// Which instance asked.
+    pub instance: InstanceNumber,
+    /// Of which journey.
+    pub journey: JourneyId,
+    /// Of which version.
+    pub version: DefinitionVersion,
+    /// At which step.
+    pub step: StepId,
+    /// A call or a task.
+    pub kind: WorkKind,
+    /// Who is to do it.
+    pub destination: Destination,
+    /// What it is given.
+    pub input: BTreeMap<String, Value>,
+    /// The consent purpose of the journey.
+    pub purpose: String,
+    /// Until when a task should be done (`sla`).
+    pub due_at: Option<Timestamp>,
+    /// After this instant nobody waits for it any more.
+    pub send_by: Option<Timestamp>,
 }
 
 /// How an instance left a step.

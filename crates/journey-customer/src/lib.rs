@@ -35,11 +35,11 @@ pub use dedupe::{Dedupe, DedupeChunk};
 pub use delivery::{DeliverySettings, RetryBudget};
 pub use event::{
     ArmedTimer, Departure, Ending, EventBody, Feed, InstanceEntered, InstanceRef, JournalEvent,
-    MessageGranted, RaisedEvent, Rest, TimerKind,
+    MessageGranted, RaisedEvent, Rest, TimerKind, WorkEmitted,
 };
 pub use state::{
-    Aggregate, CustomerState, EffectStatus, FallbackScope, Instance, JourneyMemory, OutboxRow,
-    PausedTurn, TimelineEntry, WatchedGoal,
+    Aggregate, CustomerState, EffectBody, EffectStatus, FallbackScope, Instance, JourneyMemory,
+    MessageBody, OutboxRow, PausedTurn, TimelineEntry, WatchedGoal, WorkBody, WorkKind,
 };
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use crate::command::{IngestMode, Outcome};
 use crate::event::{
     Departure, Ending, EventBody, InstanceEntered, InstanceRef, JournalEvent, MessageGranted, Rest,
-    TimerKind,
+    TimerKind, WorkEmitted,
 };
 use journey_types::{CustomerEvent, StepId, Value};
 
@@ -103,6 +103,20 @@ pub fn describe(body: &EventBody) -> String {
             content,
             reason,
         } => format!("#{} message {content} refused: {reason}", instance.number),
+        EventBody::WorkEmitted(emitted) => work_emitted(emitted),
+        EventBody::TaskOverdue {
+            instance,
+            effect,
+            due_at,
+            escalated_to,
+        } => {
+            let number = instance.number;
+            let consequence = match escalated_to {
+                Some(destination) => format!(", escalated to {destination}"),
+                None => String::new(),
+            };
+            format!("#{number} task {effect} overdue since {due_at}{consequence}")
+        }
         EventBody::EffectClaimed { .. }
         | EventBody::EffectWithdrawn { .. }
         | EventBody::EffectSettled { .. } => effect_text(body),
@@ -200,6 +214,20 @@ fn message_granted(granted: &MessageGranted) -> String {
     )
 }
 
+fn work_emitted(emitted: &WorkEmitted) -> String {
+    let mut text = format!(
+        "#{} {} at {} goes to {}",
+        emitted.instance,
+        emitted.kind.as_str(),
+        emitted.step,
+        emitted.destination
+    );
+    for (name, value) in &emitted.input {
+        push(&mut text, format_args!(" {name}={value}"));
+    }
+    text
+}
+
 fn effect_text(body: &EventBody) -> String {
     if let EventBody::EffectClaimed {
         effect,
@@ -223,6 +251,7 @@ fn effect_text(body: &EventBody) -> String {
     let outcome = match outcome {
         Outcome::Sent => "sent".to_owned(),
         Outcome::Delivered => "delivered".to_owned(),
+        Outcome::Completed { result } => format!("completed: {result}"),
         Outcome::FailedForGood { reason } => format!("failed for good: {reason}"),
         Outcome::FailedForNow { reason, retry_at } => {
             format!("failed for now, again at {retry_at}: {reason}")

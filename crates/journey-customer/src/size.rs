@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use journey_types::{CustomerEvent, Value};
 
+use crate::command::Outcome;
 use crate::event::{EventBody, Rest};
-use crate::state::{Aggregate, CustomerState, FallbackScope, Instance, JourneyMemory, OutboxRow};
+use crate::state::{
+    Aggregate, CustomerState, EffectBody, FallbackScope, Instance, JourneyMemory, OutboxRow,
+};
 
 /// What a record takes beside its texts and values: numbers, stamps, tags.
 const RECORD_SIZE_BYTES: usize = 48;
@@ -49,6 +52,8 @@ pub(crate) fn of_fact(body: &EventBody) -> usize {
                 let fallback = granted.fallback.as_deref().map_or(0, of_fallback);
                 of_texts(&granted.rendered) + granted.why.len() + fallback + RECORD_SIZE_BYTES
             }
+            EventBody::WorkEmitted(emitted) => of_values(&emitted.input) + RECORD_SIZE_BYTES,
+            EventBody::EffectSettled { outcome, .. } => RECORD_SIZE_BYTES + of_outcome(outcome),
             EventBody::TurnPaused { events, .. } => {
                 events.iter().map(|raised| of_event(&raised.event)).sum()
             }
@@ -65,7 +70,7 @@ pub(crate) fn of_fact(body: &EventBody) -> usize {
             | EventBody::GoalReached { .. }
             | EventBody::InstanceEnded { .. }
             | EventBody::EffectClaimed { .. }
-            | EventBody::EffectSettled { .. }
+            | EventBody::TaskOverdue { .. }
             | EventBody::TurnResumed => RECORD_SIZE_BYTES,
         }
 }
@@ -121,8 +126,22 @@ fn of_memory(memory: &JourneyMemory) -> usize {
 }
 
 fn of_row(row: &OutboxRow) -> usize {
-    let fallback = row.fallback.as_deref().map_or(0, of_fallback);
-    2 * RECORD_SIZE_BYTES + of_texts(&row.rendered) + row.why.len() + fallback
+    2 * RECORD_SIZE_BYTES
+        + match &row.body {
+            EffectBody::Message(message) => {
+                let fallback = message.fallback.as_deref().map_or(0, of_fallback);
+                of_texts(&message.rendered) + message.why.len() + fallback
+            }
+            EffectBody::Work(work) => of_values(&work.input),
+        }
+}
+
+fn of_outcome(outcome: &Outcome) -> usize {
+    match outcome {
+        Outcome::Sent | Outcome::Delivered => 0,
+        Outcome::Completed { result } => result.size_bytes(),
+        Outcome::FailedForGood { reason } | Outcome::FailedForNow { reason, .. } => reason.len(),
+    }
 }
 
 fn of_fallback(scope: &FallbackScope) -> usize {

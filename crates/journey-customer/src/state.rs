@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use journey_types::{
     AggregateId, BirthIndex, Channel, ContentId, ContentVersion, CustomerEvent, CustomerKey,
-    DefinitionVersion, Fingerprint, InstanceNumber, JourneyId, Sequence, StepId, Timestamp, Value,
+    DefinitionVersion, Destination, Fingerprint, InstanceNumber, JourneyId, Sequence, StepId,
+    Timestamp, Value,
 };
 
 use crate::dedupe::Dedupe;
@@ -98,16 +99,46 @@ impl CustomerState {
     }
 
     /// Effects in order of emission with the instant from which each may be claimed: of every channel only the
-    /// oldest is offered, so that a customer gets messages of a channel in order.
+    /// oldest is offered, so that a customer gets messages of a channel in order; calls and tasks all are.
     pub fn offerable_effects(&self) -> impl Iterator<Item = (Timestamp, &OutboxRow)> {
         let mut channels = BTreeSet::new();
         let rows = self.outbox.values().map(Arc::as_ref);
-        rows.filter(move |row| channels.insert(&row.channel))
-            .map(|row| (row.claimable_from(), row))
+        rows.filter(move |row| {
+            let channel = row.destination.channel();
+            channel.is_none_or(|channel| channels.insert(channel))
+        })
+        .map(|row| (row.claimable_from(), row))
     }
 }
 
 impl OutboxRow {
+    /// `message`, `call` or `task`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match &self.body {
+            EffectBody::Message(_) => "message",
+            EffectBody::Work(work) => work.kind.as_str(),
+        }
+    }
+
+    /// The message, if it is one.
+    #[must_use]
+    pub const fn message(&self) -> Option<&MessageBody> {
+        match &self.body {
+            EffectBody::Message(message) => Some(message),
+            EffectBody::Work(_) => None,
+        }
+    }
+
+    /// The call or task, if it is one.
+    #[must_use]
+    pub const fn work(&self) -> Option<&WorkBody> {
+        match &self.body {
+            EffectBody::Work(work) => Some(work),
+            EffectBody::Message(_) => None,
+        }
+    }
+
     /// From when on it may be claimed, as far as its own status goes.
     #[must_use]
     pub const fn claimable_from(&self) -> Timestamp {
@@ -227,8 +258,32 @@ pub struct OutboxRow {
     pub version: DefinitionVersion,
     /// At which step.
     pub step: StepId,
-    /// On which channel.
-    pub channel: Channel,
+    /// Where it goes.
+    pub destination: Destination,
+    /// The consent purpose.
+    pub purpose: String,
+    /// After this instant it is not worth handing over.
+    pub send_by: Option<Timestamp>,
+    /// What it is.
+    pub body: EffectBody,
+    /// How many times it was handed over.
+    pub attempt: u32,
+    /// Where it stands.
+    pub status: EffectStatus,
+}
+
+/// What an effect is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EffectBody {
+    /// Something said to the customer.
+    Message(MessageBody),
+    /// Something done for the customer: its answer is waited for.
+    Work(WorkBody),
+}
+
+/// A message as it is sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MessageBody {
     /// What it says.
     pub content: ContentId,
     /// In which version.
@@ -237,18 +292,41 @@ pub struct OutboxRow {
     pub rendered: BTreeMap<String, String>,
     /// Why the customer gets it.
     pub why: String,
-    /// The consent purpose.
-    pub purpose: String,
-    /// After this instant it is not worth sending.
-    pub send_by: Option<Timestamp>,
     /// Channels of the same intent that failed for good before.
     pub failed_channels: Vec<Channel>,
     /// What rendering for another channel needs; `None` when no channel is left to try.
     pub fallback: Option<Arc<FallbackScope>>,
-    /// How many times it was handed over.
-    pub attempt: u32,
-    /// Where it stands.
-    pub status: EffectStatus,
+}
+
+/// A call or a task as it is handed over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkBody {
+    /// Which of the two.
+    pub kind: WorkKind,
+    /// What it is given.
+    pub input: BTreeMap<String, Value>,
+    /// Until when a task should be done (`sla`).
+    pub due_at: Option<Timestamp>,
+}
+
+/// Who does the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WorkKind {
+    /// A program.
+    Call,
+    /// A person.
+    Task,
+}
+
+impl WorkKind {
+    /// As it stands in journeys and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::Task => "task",
+        }
+    }
 }
 
 /// What a message sees of its instance, kept beside the effect because the instance may have ended by the time that

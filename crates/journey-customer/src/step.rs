@@ -5,6 +5,7 @@
 //! ```
 
 pub(crate) mod message;
+pub(crate) mod work;
 
 mod delay;
 mod due;

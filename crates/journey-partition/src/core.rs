@@ -41,8 +41,8 @@ use journey_model::Catalog;
 use journey_types::{ClusterKey, CustomerKey, Lsn, TimeSpan, Timestamp};
 
 pub use api::{
-    Answer, ConfirmationId, HandOver, Input, Output, ProposalId, Refusal, Subscription, TicketId,
-    WorkerCredit, WorkerId,
+    Answer, ConfirmationId, Destinations, HandOver, Input, Output, ProposalId, Refusal,
+    Subscription, TicketId, WorkerCredit, WorkerId,
 };
 pub use clock::ClockHeld;
 pub use counters::{PartitionCounters, PartitionStatus, Role};

@@ -32,9 +32,10 @@ pub use crate::actor::{Closed, PartitionHandle, PartitionOptions, SubmitError};
 pub use crate::applier::{Applier, Committed, EntryForm};
 pub use crate::clock::Clock;
 pub use crate::core::{
-    Answer, ClockHeld, ConfirmationId, CoreOptions, Decide, HandOver, Input, Lifecycle, Output,
-    PartitionCore, PartitionCounters, PartitionStatus, ProposalId, QuarantinedCommand, Refusal,
-    Role, SubmissionOrder, Subscription, TicketId, WorkerCredit, WorkerId,
+    Answer, ClockHeld, ConfirmationId, CoreOptions, Decide, Destinations, HandOver, Input,
+    Lifecycle, Output, PartitionCore, PartitionCounters, PartitionStatus, ProposalId,
+    QuarantinedCommand, Refusal, Role, SubmissionOrder, Subscription, TicketId, WorkerCredit,
+    WorkerId,
 };
 pub use decided::DecidedEntry;
 pub use error::PartitionError;

@@ -13,18 +13,20 @@ use std::sync::Arc;
 use bytes::Bytes;
 use journey_codec::{JournalEntry, Record};
 use journey_customer::{
-    Command, CustomerState, DeliverySettings, IngestMode, JournalEvent, Outcome,
+    Command, CustomerState, DeliverySettings, EffectBody, IngestMode, JournalEvent, Outcome,
 };
 use journey_model::Catalog;
 use journey_storage::limits::STATE_VALUE_SIZE_BYTES_MAX;
 use journey_storage::{Engine, MemoryEngine};
-use journey_types::{ClusterKey, CustomerEvent, CustomerKey, PartitionId, Timestamp, WorkspaceId};
+use journey_types::{
+    ClusterKey, CustomerEvent, CustomerKey, PartitionId, Timestamp, Value, WorkspaceId,
+};
 use parking_lot::Mutex;
 
 use crate::core::limits::CLAIM_SPAN_DEFAULT;
 use crate::core::{
-    Answer, CoreOptions, Decide, HandOver, Input, Output, PartitionCore, Subscription, TicketId,
-    WorkerCredit, WorkerId,
+    Answer, CoreOptions, Decide, Destinations, HandOver, Input, Output, PartitionCore,
+    Subscription, TicketId, WorkerCredit, WorkerId,
 };
 use crate::decided::DecidedEntry;
 use crate::error::PartitionError;
@@ -318,7 +320,7 @@ impl SoloPartition {
         self.input(Input::Subscribe(Subscription {
             worker,
             workspace,
-            channels: None,
+            destinations: Destinations::everything(),
             credit: self.credit.clone(),
             claim_span: CLAIM_SPAN_DEFAULT,
         }))
@@ -358,11 +360,18 @@ impl SoloPartition {
 
     fn deliver(&mut self, hand_over: &HandOver) {
         self.credit.add(1);
+        // A call or task without a world behind it answers nothing, at once.
+        let outcome = match &hand_over.row.body {
+            EffectBody::Message(_) => Outcome::Delivered,
+            EffectBody::Work(_) => Outcome::Completed {
+                result: Value::Null,
+            },
+        };
         let command = Command::Settle {
             birth: hand_over.row.birth,
             effect: hand_over.row.effect,
             attempt: hand_over.row.attempt,
-            outcome: Outcome::Delivered,
+            outcome,
         };
         let ticket = self.next_ticket();
         let commands = vec![(hand_over.customer.clone(), command)];

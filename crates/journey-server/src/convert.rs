@@ -165,7 +165,8 @@ pub(crate) fn map_from_struct(fields: Struct) -> BTreeMap<String, Value> {
         .collect()
 }
 
-fn value_from_wire(value: pbjson_types::Value) -> Value {
+/// A value, by the number rule.
+pub(crate) fn value_from_wire(value: pbjson_types::Value) -> Value {
     match value.kind {
         None | Some(Kind::NullValue(_)) => Value::Null,
         Some(Kind::BoolValue(flag)) => Value::Bool(flag),

@@ -231,6 +231,7 @@ fn event_result(partition: PartitionId, answer: Answer) -> wire::EventResult {
                 Rejection::StateTooLarge { .. } => ("CUSTOMER_TOO_LARGE", false),
                 Rejection::EventRefused { .. } => ("EVENT_REFUSED", false),
                 Rejection::NotClaimable { .. } => ("NOT_CLAIMABLE", false),
+                Rejection::OutcomeUnfit { .. } => ("OUTCOME_UNFIT", false),
             };
             rejected(code, rejection.to_string(), retry)
         }

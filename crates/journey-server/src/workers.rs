@@ -1,23 +1,27 @@
 //! The worker stream: subscription, credit, hand-overs out, outcomes in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use journey_customer::{Command, Outcome as CustomerOutcome, Reply};
-use journey_partition::{Answer, HandOver, Subscription, WorkerCredit, WorkerId};
+use journey_customer::{Command, EffectBody, Outcome as CustomerOutcome, Reply};
+use journey_partition::{Answer, Destinations, HandOver, Subscription, WorkerCredit, WorkerId};
 use journey_proto::v1 as wire;
 use journey_proto::v1::outcome::Result as OutcomeKind;
 use journey_proto::v1::outcome_result::Status as OutcomeStatus;
 use journey_proto::v1::work_request::Request as WorkMessage;
 use journey_proto::v1::work_response::Response as WorkAnswer;
 use journey_proto::v1::worker_service_server::WorkerService;
-use journey_types::{Channel, CustomerKey, EffectId, EffectOrigin, PartitionId, WorkspaceId};
+use journey_types::limits::{VALUE_DEPTH_MAX, VARS_SIZE_BYTES_MAX};
+use journey_types::{
+    Channel, CustomerKey, Destination, EffectId, EffectOrigin, PartitionId, QueueId, Value,
+    WorkspaceId,
+};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::convert::{timestamp_to_wire, workspace_id};
+use crate::convert::{struct_from_map, timestamp_to_wire, value_from_wire, workspace_id};
 use crate::error::ServerError;
 use crate::limits::{
     CLAIM_SPAN, OUTCOMES_PER_MESSAGE_MAX, WORKER_CREDIT_DEFAULT, WORKER_CREDIT_MAX,
@@ -103,7 +107,7 @@ impl WorkerStream {
         hand_overs: mpsc::Sender<HandOver>,
         answers: &Answers,
     ) -> Result<Self, ServerError> {
-        let (workspace, channels, n_credit) = checked(&subscribe)?;
+        let (workspace, destinations, n_credit) = checked(&subscribe)?;
         let credit = WorkerCredit::new();
         credit.add(n_credit);
         let worker = node.next_worker_id();
@@ -125,7 +129,7 @@ impl WorkerStream {
             let subscription = Subscription {
                 worker,
                 workspace: workspace.clone(),
-                channels: channels.clone(),
+                destinations: destinations.clone(),
                 credit: credit.clone(),
                 claim_span: CLAIM_SPAN,
             };
@@ -212,18 +216,9 @@ impl WorkerStream {
     }
 }
 
-fn checked(
-    subscribe: &wire::Subscribe,
-) -> Result<(WorkspaceId, Option<BTreeSet<Channel>>, u32), ServerError> {
-    if !subscribe.queues.is_empty() {
-        let what = "subscribing to queues (steps `call` and `task`)".to_owned();
-        return Err(ServerError::NotAvailableYet { what });
-    }
+fn checked(subscribe: &wire::Subscribe) -> Result<(WorkspaceId, Destinations, u32), ServerError> {
     let workspace = workspace_id(&subscribe.workspace)
         .map_err(|error| ServerError::invalid("workspace", error.to_string()))?;
-    let channels: Result<BTreeSet<Channel>, _> =
-        subscribe.channels.iter().map(Channel::new).collect();
-    let channels = channels.map_err(|error| ServerError::invalid("channels", error.to_string()))?;
     let n_credit = if subscribe.credit == 0 {
         WORKER_CREDIT_DEFAULT
     } else {
@@ -233,11 +228,25 @@ fn checked(
         let text = format!("is {n_credit}, at most {WORKER_CREDIT_MAX} is allowed");
         return Err(ServerError::invalid("credit", text));
     }
-    Ok((
-        workspace,
-        (!channels.is_empty()).then_some(channels),
-        n_credit,
-    ))
+    Ok((workspace, subscribed_to(subscribe)?, n_credit))
+}
+
+fn subscribed_to(subscribe: &wire::Subscribe) -> Result<Destinations, ServerError> {
+    if subscribe.channels.is_empty() && subscribe.queues.is_empty() {
+        return Ok(Destinations::every_channel());
+    }
+    let mut named = Vec::with_capacity(subscribe.channels.len() + subscribe.queues.len());
+    for channel in &subscribe.channels {
+        let channel = Channel::new(channel)
+            .map_err(|error| ServerError::invalid("channels", error.to_string()))?;
+        named.push(Destination::Channel(channel));
+    }
+    for queue in &subscribe.queues {
+        let queue = QueueId::new(queue)
+            .map_err(|error| ServerError::invalid("queues", error.to_string()))?;
+        named.push(Destination::Queue(queue));
+    }
+    Ok(Destinations::only(named))
 }
 
 /// Records outcomes, each on the partition of its customer, and answers them in their order.
@@ -307,6 +316,9 @@ fn settle_command(node: &Node, outcome: wire::Outcome) -> Result<(CustomerKey, C
     let outcome_of_customer = match kind {
         OutcomeKind::Sent => CustomerOutcome::Sent,
         OutcomeKind::Delivered => CustomerOutcome::Delivered,
+        OutcomeKind::Completed => CustomerOutcome::Completed {
+            result: answer(outcome.answer)?,
+        },
         OutcomeKind::FailedForGood => CustomerOutcome::FailedForGood { reason },
         // The partition puts the instant of the next attempt in, by its backoff.
         OutcomeKind::FailedForNow => CustomerOutcome::FailedForNow {
@@ -315,7 +327,7 @@ fn settle_command(node: &Node, outcome: wire::Outcome) -> Result<(CustomerKey, C
         },
         OutcomeKind::Unspecified => {
             return Err(
-                "result is not set; say sent, delivered, failed for now or failed for good"
+                "result is not set; say sent, delivered, completed, failed for now or failed for good"
                     .to_owned(),
             );
         }
@@ -327,6 +339,24 @@ fn settle_command(node: &Node, outcome: wire::Outcome) -> Result<(CustomerKey, C
         outcome: outcome_of_customer,
     };
     Ok((effect.customer, command))
+}
+
+/// What a call or task answers, if it can be kept at all.
+fn answer(answer: Option<pbjson_types::Value>) -> Result<Value, String> {
+    let value = answer.map_or(Value::Null, value_from_wire);
+    let size_bytes = value.size_bytes();
+    if size_bytes > VARS_SIZE_BYTES_MAX {
+        return Err(format!(
+            "the answer takes {size_bytes} bytes, at most {VARS_SIZE_BYTES_MAX} are kept in the instance; \
+             answer less, or store it and answer where it lies"
+        ));
+    }
+    if !value.depth_is_fine() {
+        return Err(format!(
+            "the answer nests deeper than {VALUE_DEPTH_MAX} levels; answer something flatter"
+        ));
+    }
+    Ok(value)
 }
 
 fn outcome_status(answer: Answer) -> (OutcomeStatus, String, bool) {
@@ -359,24 +389,46 @@ fn effect_to_wire(origin: EffectOrigin, hand_over: HandOver) -> wire::Effect {
         sequence: row.effect,
         ordinal: 0,
     };
-    wire::Effect {
+    let effect = wire::Effect {
         effect_id: effect_id.to_string(),
-        kind: "message".to_owned(),
-        channel: row.channel.to_string(),
+        kind: row.kind().to_owned(),
         workspace: customer.workspace.to_string(),
         customer_id: customer.customer.to_string(),
         journey: row.journey.to_string(),
         version: row.version.get(),
         step: row.step.to_string(),
-        content: row.content.to_string(),
-        content_version: row.content_version.get(),
-        rendered: row.rendered.clone(),
-        why: row.why.clone(),
         purpose: row.purpose.clone(),
         created_at: Some(timestamp_to_wire(row.created_at)),
         attempt: row.attempt,
         until,
         send_by: row.send_by.map(timestamp_to_wire),
         instance: row.instance.get(),
+        ..wire::Effect::default()
+    };
+    let effect = match row.destination {
+        Destination::Channel(channel) => wire::Effect {
+            channel: channel.to_string(),
+            ..effect
+        },
+        Destination::Queue(queue) => wire::Effect {
+            queue: queue.to_string(),
+            ..effect
+        },
+        // No worker stream subscribes to connectors.
+        Destination::Connector(_) => effect,
+    };
+    match row.body {
+        EffectBody::Message(message) => wire::Effect {
+            content: message.content.to_string(),
+            content_version: message.content_version.get(),
+            rendered: message.rendered,
+            why: message.why,
+            ..effect
+        },
+        EffectBody::Work(work) => wire::Effect {
+            input: Some(struct_from_map(&work.input)),
+            due_at: work.due_at.map(timestamp_to_wire),
+            ..effect
+        },
     }
 }

@@ -11,7 +11,7 @@ use journey_customer::{Command, DeliverySettings};
 use journey_model::Catalog;
 use journey_partition::{
     Answer, ApplyVerdict, CheckpointProgress, Checkpointer, ConfirmationId, CoreOptions,
-    DecidedEntry, HandOver, Input, Output, PartitionCore, ProposalId, ProposeResult, Replica,
+    DecidedEntry, Destinations, HandOver, Input, Output, PartitionCore, ProposalId, ProposeResult, Replica,
     ReplicaOptions, SharedReplica, SubmissionOrder, Subscription, TicketId, WorkerCredit, WorkerId,
     core::limits::CLOCK_STEP_MAX,
 };
@@ -146,7 +146,7 @@ impl World {
         let subscription = Subscription {
             worker: self.worker,
             workspace: WorkspaceId::default_workspace(),
-            channels: None,
+            destinations: Destinations::everything(),
             credit: self.credit.clone(),
             claim_span: TimeSpan::from_secs(30),
         };

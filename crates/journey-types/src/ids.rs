@@ -146,8 +146,12 @@ text_id!(
     Channel, |text| check_authored("channel", text)
 );
 text_id!(
-    /// A named queue that workers subscribe to.
-    ConnectorQueue, |text| check_authored("queue", text)
+    /// A named queue of work that workers subscribe to.
+    QueueId, |text| check_authored("queue", text)
+);
+text_id!(
+    /// A connector that the node itself runs, by its name in the node's configuration.
+    ConnectorId, |text| check_authored("connector", text)
 );
 
 impl WorkspaceId {

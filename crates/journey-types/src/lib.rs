@@ -9,6 +9,7 @@
 //! Start at [`CustomerKey`], [`CustomerEvent`] and [`Value`]; [`slot_of`] places a customer.
 
 mod customer_event;
+mod destination;
 mod effect_id;
 mod error;
 mod identifiers;
@@ -21,12 +22,13 @@ mod time;
 mod value;
 
 pub use customer_event::{CustomerEvent, DEFAULT_SOURCE, EventRefused};
+pub use destination::Destination;
 pub use effect_id::{EffectId, EffectOrigin};
 pub use error::InvalidId;
 pub use identifiers::{ALIAS, ANONYMOUS_ID, IDENTIFY, PREVIOUS_ID};
 pub use ids::{
-    Channel, ConnectorQueue, ContentId, CustomerId, CustomerKey, EventId, EventName, JourneyId,
-    MapId, SchemaId, SourceName, StepId, WorkspaceId,
+    Channel, ConnectorId, ContentId, CustomerId, CustomerKey, EventId, EventName, JourneyId, MapId,
+    QueueId, SchemaId, SourceName, StepId, WorkspaceId,
 };
 pub use numbers::{
     AggregateId, BatchNumber, BirthIndex, CatalogRevision, ContentVersion, DefinitionVersion,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use journey_customer::{
-    Aggregate, CustomerState, Dedupe, DedupeChunk, EffectStatus, Instance, JourneyMemory,
-    OutboxRow, PausedTurn, TimelineEntry, WatchedGoal,
+    Aggregate, CustomerState, Dedupe, DedupeChunk, EffectBody, EffectStatus, Instance,
+    JourneyMemory, MessageBody, OutboxRow, PausedTurn, TimelineEntry, WatchedGoal, WorkBody,
 };
 use journey_types::{
     Channel, ContentId, CustomerKey, EventName, Fingerprint, JourneyId, StepId, TimeSpan, Timestamp,
@@ -14,9 +14,9 @@ use proptest::option::of;
 use proptest::prelude::*;
 
 use super::{
-    aggregate_id, batch_number, birth, content_version, customer_event, customer_key, fallback,
-    fingerprint, id, instance_number, instance_ref, nanos, raised_event, rest, revision, sequence,
-    session, text, timestamp, values,
+    aggregate_id, batch_number, birth, content_version, customer_event, customer_key, destination,
+    fallback, fingerprint, id, instance_number, instance_ref, nanos, raised_event, rest, revision,
+    sequence, session, text, timestamp, values, work_kind,
 };
 use crate::{Control, Durations, JourneyCounts, StepCounts};
 
@@ -135,6 +135,35 @@ fn watched_goal(key: CustomerKey) -> BoxedStrategy<WatchedGoal> {
         .boxed()
 }
 
+fn effect_body(key: CustomerKey) -> BoxedStrategy<EffectBody> {
+    let message = (
+        (id::<ContentId>(), content_version()),
+        (btree_map(text(), text(), 0..3), text()),
+        vec(id::<Channel>(), 0..3),
+        of(fallback(key)),
+    )
+        .prop_map(|(said, words, failed_channels, fallback)| {
+            let (content, content_version) = said;
+            let (rendered, why) = words;
+            EffectBody::Message(MessageBody {
+                content,
+                content_version,
+                rendered,
+                why,
+                failed_channels,
+                fallback,
+            })
+        });
+    let work = (work_kind(), values(), of(timestamp())).prop_map(|(kind, input, due_at)| {
+        EffectBody::Work(WorkBody {
+            kind,
+            input,
+            due_at,
+        })
+    });
+    prop_oneof![message, work].boxed()
+}
+
 fn outbox_row(key: CustomerKey) -> BoxedStrategy<Arc<OutboxRow>> {
     let status = prop_oneof![
         Just(EffectStatus::Open),
@@ -144,41 +173,29 @@ fn outbox_row(key: CustomerKey) -> BoxedStrategy<Arc<OutboxRow>> {
     ];
     (
         (sequence(), birth(), timestamp(), of(timestamp())),
-        (instance_ref(), id::<StepId>(), id::<Channel>()),
-        (id::<ContentId>(), content_version()),
-        (btree_map(text(), text(), 0..3), text(), text()),
-        vec(id::<Channel>(), 0..3),
-        of(fallback(key)),
+        (instance_ref(), id::<StepId>(), destination()),
+        (text(), effect_body(key)),
         (any::<u32>(), status),
     )
-        .prop_map(
-            |(times, asked, said, words, failed_channels, fallback, (attempt, status))| {
-                let (effect, birth, created_at, send_by) = times;
-                let (of, step, channel) = asked;
-                let (content, content_version) = said;
-                let (rendered, why, purpose) = words;
-                Arc::new(OutboxRow {
-                    effect,
-                    birth,
-                    created_at,
-                    instance: of.number,
-                    journey: of.journey,
-                    version: of.version,
-                    step,
-                    channel,
-                    content,
-                    content_version,
-                    rendered,
-                    why,
-                    purpose,
-                    send_by,
-                    failed_channels,
-                    fallback,
-                    attempt,
-                    status,
-                })
-            },
-        )
+        .prop_map(|(times, asked, (purpose, body), (attempt, status))| {
+            let (effect, birth, created_at, send_by) = times;
+            let (of, step, destination) = asked;
+            Arc::new(OutboxRow {
+                effect,
+                birth,
+                created_at,
+                instance: of.number,
+                journey: of.journey,
+                version: of.version,
+                step,
+                destination,
+                purpose,
+                send_by,
+                body,
+                attempt,
+                status,
+            })
+        })
         .boxed()
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use journey_customer::{
     ArmedTimer, Departure, Ending, EventBody, FallbackScope, Feed, IngestMode, InstanceEntered,
-    MessageGranted, Outcome, RaisedEvent, Rest, TimerKind,
+    MessageGranted, Outcome, RaisedEvent, Rest, TimerKind, WorkEmitted, WorkKind,
 };
 use journey_types::{
     AggregateId, BirthIndex, ContentVersion, DefinitionVersion, Fingerprint, InstanceNumber,
-    Sequence, TimeSpan,
+    Sequence, TimeSpan, Value,
 };
 
 use super::{at, event, every_value, id, instance};
@@ -107,6 +107,30 @@ fn granted() -> EventBody {
         failed_channels: vec![id("push")],
         fallback: Some(fallback()),
     }))
+}
+
+fn work_emitted(kind: WorkKind, destination: &str) -> EventBody {
+    EventBody::WorkEmitted(Box::new(WorkEmitted {
+        instance: InstanceNumber::new(4),
+        journey: id("cart"),
+        version: DefinitionVersion::new(2),
+        step: id("score"),
+        kind,
+        destination: destination.parse().unwrap(),
+        input: every_value(),
+        purpose: "service".to_owned(),
+        due_at: Some(at(85)),
+        send_by: Some(at(90)),
+    }))
+}
+
+fn overdue(escalated_to: Option<&str>) -> EventBody {
+    EventBody::TaskOverdue {
+        instance: instance(),
+        effect: Sequence::new(6),
+        due_at: at(85),
+        escalated_to: escalated_to.map(|text| text.parse().unwrap()),
+    }
 }
 
 fn accepted() -> EventBody {
@@ -272,6 +296,10 @@ fn effect_facts() -> Vec<(&'static str, EventBody)> {
                 reason: "unreachable".to_owned(),
             },
         ),
+        ("call_emitted", work_emitted(WorkKind::Call, "webhook:crm")),
+        ("task_emitted", work_emitted(WorkKind::Task, "queue:care")),
+        ("task_overdue", overdue(None)),
+        ("task_escalated", overdue(Some("queue:care_leads"))),
         (
             "effect_claimed",
             EventBody::EffectClaimed {
@@ -289,6 +317,12 @@ fn effect_facts() -> Vec<(&'static str, EventBody)> {
         ),
         ("effect_settled_sent", settled(Outcome::Sent)),
         ("effect_settled_delivered", settled(Outcome::Delivered)),
+        (
+            "effect_settled_completed",
+            settled(Outcome::Completed {
+                result: Value::Map(every_value()),
+            }),
+        ),
         (
             "effect_settled_for_good",
             settled(Outcome::FailedForGood { reason }),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use journey_customer::{
-    Aggregate, CustomerState, Dedupe, DedupeChunk, EffectStatus, Instance, JourneyMemory,
-    OutboxRow, PausedTurn, RaisedEvent, TimelineEntry, WatchedGoal,
+    Aggregate, CustomerState, Dedupe, DedupeChunk, EffectBody, EffectStatus, Instance,
+    JourneyMemory, MessageBody, OutboxRow, PausedTurn, RaisedEvent, TimelineEntry, WatchedGoal,
+    WorkBody, WorkKind,
 };
 use journey_types::{
     AggregateId, BatchNumber, BirthIndex, CatalogRevision, ContentVersion, DefinitionVersion,
@@ -49,7 +50,30 @@ fn running() -> Instance {
     }
 }
 
-fn effect(number: u64, status: EffectStatus) -> (Sequence, Arc<OutboxRow>) {
+fn message() -> EffectBody {
+    EffectBody::Message(MessageBody {
+        content: id("cart/reminder"),
+        content_version: ContentVersion::new(3),
+        rendered: BTreeMap::from([("subject".to_owned(), "Your cart".to_owned())]),
+        why: "added a-7".to_owned(),
+        failed_channels: vec![id("push")],
+        fallback: Some(fallback()),
+    })
+}
+
+fn work(kind: WorkKind) -> EffectBody {
+    EffectBody::Work(WorkBody {
+        kind,
+        input: every_value(),
+        due_at: Some(at(85)),
+    })
+}
+
+fn effect(
+    number: u64,
+    (destination, body): (&str, EffectBody),
+    status: EffectStatus,
+) -> (Sequence, Arc<OutboxRow>) {
     let effect = Sequence::new(number);
     let row = OutboxRow {
         effect,
@@ -59,15 +83,10 @@ fn effect(number: u64, status: EffectStatus) -> (Sequence, Arc<OutboxRow>) {
         journey: id("cart"),
         version: DefinitionVersion::new(2),
         step: id("remind"),
-        channel: id("email"),
-        content: id("cart/reminder"),
-        content_version: ContentVersion::new(3),
-        rendered: BTreeMap::from([("subject".to_owned(), "Your cart".to_owned())]),
-        why: "added a-7".to_owned(),
+        destination: destination.parse().unwrap(),
         purpose: "service".to_owned(),
         send_by: Some(at(90)),
-        failed_channels: vec![id("push")],
-        fallback: Some(fallback()),
+        body,
         attempt: 2,
         status,
     };
@@ -124,9 +143,13 @@ fn customer() -> CustomerState {
         reason: "busy".to_owned(),
     };
     state.outbox = BTreeMap::from([
-        effect(6, EffectStatus::Open),
-        effect(7, EffectStatus::Claimed { until: at(95) }),
-        effect(8, retrying),
+        effect(6, ("email", message()), EffectStatus::Open),
+        effect(
+            7,
+            ("webhook:crm", work(WorkKind::Call)),
+            EffectStatus::Claimed { until: at(95) },
+        ),
+        effect(8, ("queue:care", work(WorkKind::Task)), retrying),
     ]);
     state.paused_turn = Some(PausedTurn {
         stamp: at(1_700_000_000_500),

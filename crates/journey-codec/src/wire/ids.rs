@@ -1,9 +1,10 @@
 //! The newtypes of `journey-types` as fields.
 
 use journey_types::{
-    AggregateId, BatchNumber, BirthIndex, CatalogRevision, Channel, ContentId, ContentVersion,
-    CustomerId, CustomerKey, DefinitionVersion, EventId, EventName, Fingerprint, InstanceNumber,
-    JourneyId, Lsn, Sequence, SessionId, SourceName, StepId, TimeSpan, Timestamp, WorkspaceId,
+    AggregateId, BatchNumber, BirthIndex, CatalogRevision, Channel, ConnectorId, ContentId,
+    ContentVersion, CustomerId, CustomerKey, DefinitionVersion, EventId, EventName, Fingerprint,
+    InstanceNumber, JourneyId, Lsn, QueueId, Sequence, SessionId, SourceName, StepId, TimeSpan,
+    Timestamp, WorkspaceId,
 };
 
 use crate::wire::field::Plain;
@@ -76,7 +77,15 @@ macro_rules! texts {
     )*};
 }
 texts!(
-    Channel, ContentId, CustomerId, EventId, EventName, JourneyId, StepId,
+    Channel,
+    ConnectorId,
+    ContentId,
+    CustomerId,
+    EventId,
+    EventName,
+    JourneyId,
+    QueueId,
+    StepId,
 );
 
 macro_rules! texts_with_default {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use journey_types::{Sequence, Timestamp};
+use journey_types::{Destination, Sequence, Timestamp};
 
 use crate::command::Outcome;
-use crate::event::MessageGranted;
-use crate::state::{CustomerState, EffectStatus, OutboxRow};
+use crate::event::{MessageGranted, WorkEmitted};
+use crate::state::{CustomerState, EffectBody, EffectStatus, MessageBody, OutboxRow, WorkBody};
 
 /// Puts a granted message into the outbox under the sequence of its own fact.
 pub(super) fn grant(state: &mut CustomerState, granted: &MessageGranted) {
@@ -19,19 +19,59 @@ pub(super) fn grant(state: &mut CustomerState, granted: &MessageGranted) {
         journey: granted.journey.clone(),
         version: granted.version,
         step: granted.step.clone(),
-        channel: granted.channel.clone(),
-        content: granted.content.clone(),
-        content_version: granted.content_version,
-        rendered: granted.rendered.clone(),
-        why: granted.why.clone(),
+        destination: Destination::Channel(granted.channel.clone()),
         purpose: granted.purpose.clone(),
         send_by: granted.send_by,
-        failed_channels: granted.failed_channels.clone(),
-        fallback: granted.fallback.clone(),
+        body: EffectBody::Message(MessageBody {
+            content: granted.content.clone(),
+            content_version: granted.content_version,
+            rendered: granted.rendered.clone(),
+            why: granted.why.clone(),
+            failed_channels: granted.failed_channels.clone(),
+            fallback: granted.fallback.clone(),
+        }),
         attempt: 0,
         status: EffectStatus::Open,
     };
     state.outbox.insert(effect, Arc::new(row));
+}
+
+/// Puts a call or task into the outbox under the sequence of its own fact.
+pub(super) fn emit(state: &mut CustomerState, emitted: &WorkEmitted) {
+    let effect = state.last_sequence;
+    let row = OutboxRow {
+        effect,
+        birth: state.birth,
+        created_at: state.stamp,
+        instance: emitted.instance,
+        journey: emitted.journey.clone(),
+        version: emitted.version,
+        step: emitted.step.clone(),
+        destination: emitted.destination.clone(),
+        purpose: emitted.purpose.clone(),
+        send_by: emitted.send_by,
+        body: EffectBody::Work(WorkBody {
+            kind: emitted.kind,
+            input: emitted.input.clone(),
+            due_at: emitted.due_at,
+        }),
+        attempt: 0,
+        status: EffectStatus::Open,
+    };
+    state.outbox.insert(effect, Arc::new(row));
+}
+
+/// A task was not done in time: where it escalates it is offered there at once, be it with a worker or not.
+pub(super) fn escalate(
+    state: &mut CustomerState,
+    effect: Sequence,
+    escalated_to: Option<&Destination>,
+) {
+    let row = of(state, effect);
+    if let Some(destination) = escalated_to {
+        row.destination = destination.clone();
+        row.status = EffectStatus::Open;
+    }
 }
 
 /// Marks a row as handed to a worker.
@@ -49,7 +89,10 @@ pub(super) fn claim(state: &mut CustomerState, effect: Sequence, attempt: u32, u
 /// Records an outcome: a terminal one removes the row. The row may be gone already, when a receipt comes after `Sent`.
 pub(super) fn settle(state: &mut CustomerState, effect: Sequence, outcome: &Outcome) {
     match outcome {
-        Outcome::Sent | Outcome::Delivered | Outcome::FailedForGood { .. } => {
+        Outcome::Sent
+        | Outcome::Delivered
+        | Outcome::Completed { .. }
+        | Outcome::FailedForGood { .. } => {
             state.outbox.remove(&effect);
         }
         Outcome::FailedForNow { reason, retry_at } => {

@@ -49,11 +49,13 @@ fn subject(body: &EventBody) -> Option<Option<InstanceNumber>> {
         | EventBody::EffectSettled { .. } => Some(None),
         EventBody::InstanceEntered(entered) => Some(Some(entered.instance)),
         EventBody::MessageGranted(granted) => Some(Some(granted.instance)),
+        EventBody::WorkEmitted(emitted) => Some(Some(emitted.instance)),
         EventBody::StepMoved { instance, .. }
         | EventBody::TimerFired { instance, .. }
         | EventBody::GoalReached { instance, .. }
         | EventBody::InstanceParked { instance, .. }
         | EventBody::InstanceEnded { instance, .. }
+        | EventBody::TaskOverdue { instance, .. }
         | EventBody::MessageRefused { instance, .. } => Some(Some(instance.number)),
     }
 }

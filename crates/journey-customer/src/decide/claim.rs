@@ -5,11 +5,11 @@ use journey_types::{Sequence, Timestamp};
 use super::Decision;
 use crate::command::{Rejection, Reply};
 use crate::event::EventBody;
-use crate::state::{EffectStatus, OutboxRow};
-use crate::step::message;
+use crate::state::{EffectBody, EffectStatus, OutboxRow};
+use crate::step::{message, work};
 use crate::turn::Turn;
 
-/// Grants the claim when the effect is the oldest of its channel and free; an effect not worth sending any more is
+/// Grants the claim when the effect is free, and the oldest of its channel if it goes to one; an effect not worth sending any more is
 /// withdrawn, and its step fails if it awaits.
 pub(super) fn decide(
     mut turn: Turn<'_>,
@@ -20,7 +20,8 @@ pub(super) fn decide(
         return Err(not_claimable("it is gone"));
     };
     let mut rows = turn.state.outbox.values();
-    let oldest = rows.find(|other| other.channel == row.channel);
+    let is_ordered = row.destination.is_ordered();
+    let oldest = rows.find(|other| is_ordered && other.destination == row.destination);
     if oldest.is_some_and(|oldest| oldest.effect != effect) {
         return Err(not_claimable(
             "an earlier effect of its channel comes first",
@@ -52,7 +53,10 @@ fn withdraw(mut turn: Turn<'_>, row: &OutboxRow, reason: &str) -> Decision {
         effect: row.effect,
         reason: reason.to_owned(),
     });
-    message::lose(&mut turn, row, reason);
+    match &row.body {
+        EffectBody::Message(body) => message::lose(&mut turn, (row, body), reason),
+        EffectBody::Work(_) => work::fail(&mut turn, row.effect, reason),
+    }
     turn.advance();
     turn.close(Reply::Withdrawn {
         reason: reason.to_owned(),

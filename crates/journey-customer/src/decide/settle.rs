@@ -1,35 +1,41 @@
 //! `Settle`: a worker tells what became of an effect.
 //!
 //! The first terminal outcome counts. One of an earlier attempt, whose claim had run out, still counts when it says
-//! that the message went out; a failure of an earlier attempt says nothing about the current one and is passed over.
+//! that the message went out or the work is done; a failure of an earlier attempt says nothing about the current one and is passed over.
 
 use journey_types::{BirthIndex, Sequence};
 
 use super::Decision;
-use crate::command::{Outcome, Reply};
+use crate::command::{Outcome, Rejection, Reply};
 use crate::event::EventBody;
 use crate::limits::REASON_SIZE_BYTES_MAX;
-use crate::state::{EffectStatus, OutboxRow};
-use crate::step::message;
+use crate::state::{EffectBody, EffectStatus, OutboxRow};
+use crate::step::{message, work};
 use crate::turn::Turn;
 
 /// Records the outcome if it is news.
+///
+/// # Errors
+/// [`Rejection::OutcomeUnfit`] when a message is said to be done, or work to be sent.
 pub(super) fn decide(
     mut turn: Turn<'_>,
     birth: BirthIndex,
     (effect, attempt): (Sequence, u32),
     outcome: &Outcome,
-) -> Decision {
+) -> Result<Decision, Rejection> {
     if birth != turn.state.birth {
-        return turn.close(Reply::Settled);
+        return Ok(turn.close(Reply::Settled));
     }
     let row = turn.state.outbox.get(&effect).cloned();
     let is_news = match &row {
-        Some(row) => is_news(row, attempt, outcome),
+        Some(row) => {
+            refuse_unfit(row, outcome)?;
+            is_news(row, attempt, outcome)
+        }
         None => is_late_receipt(&turn, effect, outcome),
     };
     if !is_news {
-        return turn.close(Reply::Settled);
+        return Ok(turn.close(Reply::Settled));
     }
     let outcome = shortened(outcome);
     turn.record(EventBody::EffectSettled {
@@ -40,9 +46,11 @@ pub(super) fn decide(
     match (&outcome, row) {
         (Outcome::Sent, _) => message::receive(&mut turn, effect, false),
         (Outcome::Delivered, _) => message::receive(&mut turn, effect, true),
-        (Outcome::FailedForGood { reason }, Some(row)) => {
-            message::fall_back(&mut turn, &row, reason);
-        }
+        (Outcome::Completed { result }, _) => work::complete(&mut turn, effect, result),
+        (Outcome::FailedForGood { reason }, Some(row)) => match &row.body {
+            EffectBody::Message(body) => message::fall_back(&mut turn, (&row, body), reason),
+            EffectBody::Work(_) => work::fail(&mut turn, effect, reason),
+        },
         (Outcome::FailedForGood { reason }, None) => {
             if let Some(position) = message::awaiting(&turn, effect) {
                 turn.fail(&position, reason.clone());
@@ -51,7 +59,29 @@ pub(super) fn decide(
         (Outcome::FailedForNow { .. }, _) => {}
     }
     turn.advance();
-    turn.close(Reply::Recorded)
+    Ok(turn.close(Reply::Recorded))
+}
+
+/// A worker that takes a message for work, or work for a message, is told so: nothing else would wake the instance.
+fn refuse_unfit(row: &OutboxRow, outcome: &Outcome) -> Result<(), Rejection> {
+    let kind = row.kind();
+    let advice = match (&row.body, outcome) {
+        (EffectBody::Message(_), Outcome::Completed { .. }) => {
+            "completed; answer a message with sent, delivered, failed for now or failed for good"
+        }
+        (EffectBody::Work(_), Outcome::Sent) => {
+            "sent; answer it with completed and its result, failed for now or failed for good"
+        }
+        (EffectBody::Work(_), Outcome::Delivered) => {
+            "delivered; answer it with completed and its result, failed for now or failed for good"
+        }
+        (EffectBody::Message(_), Outcome::Sent | Outcome::Delivered)
+        | (EffectBody::Work(_), Outcome::Completed { .. })
+        | (_, Outcome::FailedForNow { .. } | Outcome::FailedForGood { .. }) => return Ok(()),
+    };
+    Err(Rejection::OutcomeUnfit {
+        reason: format!("the effect is a {kind} and cannot be {advice}"),
+    })
 }
 
 fn is_news(row: &OutboxRow, attempt: u32, outcome: &Outcome) -> bool {
@@ -60,8 +90,9 @@ fn is_news(row: &OutboxRow, attempt: u32, outcome: &Outcome) -> bool {
     let is_with_worker = matches!(row.status, EffectStatus::Claimed { .. });
     was_handed_over
         && match outcome {
-            Outcome::Sent | Outcome::Delivered => true,
-            Outcome::FailedForGood { .. } => is_current,
+            Outcome::Sent | Outcome::Delivered | Outcome::Completed { .. } => true,
+            // What is open again after an attempt was escalated to others, whom an earlier failure does not bind.
+            Outcome::FailedForGood { .. } => is_current && row.status != EffectStatus::Open,
             Outcome::FailedForNow { .. } => is_current && is_with_worker,
         }
 }
@@ -72,7 +103,7 @@ fn is_late_receipt(turn: &Turn<'_>, effect: Sequence, outcome: &Outcome) -> bool
         Outcome::Delivered | Outcome::FailedForGood { .. } => {
             message::awaiting(turn, effect).is_some()
         }
-        Outcome::Sent | Outcome::FailedForNow { .. } => false,
+        Outcome::Sent | Outcome::Completed { .. } | Outcome::FailedForNow { .. } => false,
     }
 }
 
@@ -85,6 +116,9 @@ fn shortened(outcome: &Outcome) -> Outcome {
     match outcome {
         Outcome::Sent => Outcome::Sent,
         Outcome::Delivered => Outcome::Delivered,
+        Outcome::Completed { result } => Outcome::Completed {
+            result: result.clone(),
+        },
         Outcome::FailedForGood { reason } => Outcome::FailedForGood {
             reason: cut(reason),
         },

@@ -217,7 +217,8 @@ impl World {
 
     fn claim(&mut self, channel: Option<&str>) {
         let offered = self.state.offerable_effects();
-        let offered = offered.filter(|(_, row)| channel.is_none_or(|c| row.channel.as_str() == c));
+        let offered =
+            offered.filter(|(_, row)| channel.is_none_or(|c| row.destination.to_string() == c));
         let effect = offered.map(|(_, row)| row.effect).next();
         let effect = effect.unwrap_or(Sequence::new(999));
         let until = self.now.plus(TimeSpan::from_secs(60));

@@ -77,6 +77,8 @@ impl Changes {
             | EventBody::GoalReached { .. }
             | EventBody::MessageGranted(_)
             | EventBody::MessageRefused { .. }
+            | EventBody::WorkEmitted(_)
+            | EventBody::TaskOverdue { .. }
             | EventBody::EffectClaimed { .. }
             | EventBody::EffectWithdrawn { .. }
             | EventBody::EffectSettled { .. }

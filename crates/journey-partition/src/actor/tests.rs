@@ -22,7 +22,7 @@ use super::{PartitionHandle, PartitionOptions, SubmitError};
 use crate::DecidedEntry;
 use crate::applier::{Applier, Committed, EntryForm};
 use crate::clock::Clock;
-use crate::core::{Answer, Refusal, Role, Subscription, WorkerCredit, WorkerId};
+use crate::core::{Answer, Destinations, Refusal, Role, Subscription, WorkerCredit, WorkerId};
 use crate::journal::{ConfirmationDone, Journal, ProposalDone, ProposeResult};
 use crate::replica::{ApplyVerdict, Replica, ReplicaOptions};
 
@@ -216,7 +216,7 @@ async fn an_event_becomes_a_hand_over_by_the_partitions_own_timer() {
     let subscription = Subscription {
         worker: WorkerId(1),
         workspace: WorkspaceId::default_workspace(),
-        channels: None,
+        destinations: Destinations::everything(),
         credit,
         claim_span: TimeSpan::from_secs(30),
     };
@@ -232,7 +232,7 @@ async fn an_event_becomes_a_hand_over_by_the_partitions_own_timer() {
     handle.wait_applied(lsn).await.unwrap();
     let effect = tokio::time::timeout(Duration::from_secs(20), effects.recv()).await;
     let effect = effect.expect("in time").expect("handed over");
-    assert_eq!(effect.row.rendered["body"], "Hello ann");
+    assert_eq!(effect.row.message().unwrap().rendered["body"], "Hello ann");
     handle.prove_leadership().await.unwrap();
     handle.stop().await;
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use bytes::Bytes;
 use journey_customer::{Command, OutboxRow, Rejection, Reply};
 use journey_model::Catalog;
-use journey_types::{Channel, CustomerKey, Lsn, TimeSpan, Timestamp, WorkspaceId};
+use journey_types::{CustomerKey, Destination, Lsn, TimeSpan, Timestamp, WorkspaceId};
 
 use crate::core::order::SubmissionOrder;
 use crate::decided::DecidedEntry;
@@ -234,6 +234,60 @@ impl Refusal {
     }
 }
 
+/// Some destinations.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Destinations {
+    /// Whether these are all there are.
+    pub everything: bool,
+    /// Whether every channel is among them.
+    pub every_channel: bool,
+    /// Those named.
+    pub named: BTreeSet<Destination>,
+}
+
+impl Destinations {
+    /// All channels, queues and connectors: for tests and for running alone.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self {
+            everything: true,
+            ..Self::default()
+        }
+    }
+
+    /// All channels, no queue and no connector.
+    #[must_use]
+    pub fn every_channel() -> Self {
+        Self {
+            every_channel: true,
+            ..Self::default()
+        }
+    }
+
+    /// Just these.
+    #[must_use]
+    pub fn only(named: impl IntoIterator<Item = Destination>) -> Self {
+        Self {
+            named: named.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether this is one of them.
+    #[must_use]
+    pub fn contains(&self, destination: &Destination) -> bool {
+        let is_channel = destination.channel().is_some();
+        self.everything || (self.every_channel && is_channel) || self.named.contains(destination)
+    }
+
+    /// Adds others.
+    pub(crate) fn widen(&mut self, others: &Self) {
+        self.everything |= others.everything;
+        self.every_channel |= others.every_channel;
+        self.named.extend(others.named.iter().cloned());
+    }
+}
+
 /// What a worker stream takes.
 #[derive(Debug, Clone)]
 pub struct Subscription {
@@ -241,8 +295,8 @@ pub struct Subscription {
     pub worker: WorkerId,
     /// Of which tenant.
     pub workspace: WorkspaceId,
-    /// Which channels; `None` for all of them.
-    pub channels: Option<BTreeSet<Channel>>,
+    /// Where what it takes goes.
+    pub destinations: Destinations,
     /// What it may still take, shared by all partitions it subscribes to.
     pub credit: WorkerCredit,
     /// How long its claims hold; clamped to the bounds in [`crate::core::limits`].

@@ -76,9 +76,9 @@ impl PartitionCore {
             return None;
         }
         let stamp = self.clock.peek(now);
-        for (channel, offer) in self.offers.first_of(&hosted.key, stamp) {
+        for (destination, offer) in self.offers.first_of(&hosted.key, stamp) {
             let workspace = &offer.customer.workspace;
-            let Some(worker) = self.workers.next_with_credit(workspace, &channel) else {
+            let Some(worker) = self.workers.next_with_credit(workspace, &destination) else {
                 continue;
             };
             self.offers.take(&offer);
@@ -92,8 +92,8 @@ impl PartitionCore {
         let Some(subscription) = self.workers.get(worker) else {
             return false;
         };
-        let (workspace, channels) = (&subscription.workspace, subscription.channels.as_ref());
-        let Some(offer) = self.offers.first(workspace, channels, stamp) else {
+        let (workspace, destinations) = (&subscription.workspace, &subscription.destinations);
+        let Some(offer) = self.offers.first(workspace, destinations, stamp) else {
             return false;
         };
         if !subscription.credit.try_take() {

@@ -1,44 +1,21 @@
-//! Effects that wait for a worker, found by channel without looking at customers: a bounded index over the outboxes of
-//! subscribed channels, filled by paging through the replica where it does not hold everything.
+//! Effects that wait for a worker, found by destination without looking at customers: a bounded index over the outboxes of
+//! subscribed destinations, filled by paging through the replica where it does not hold everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use journey_customer::CustomerState;
-use journey_types::{Channel, CustomerKey, Sequence, Timestamp, WorkspaceId};
+use journey_types::{CustomerKey, Destination, Sequence, Timestamp, WorkspaceId};
 
+use crate::core::api::Destinations;
 use crate::core::limits::OFFERING_CUSTOMERS_MAX;
 
-/// An effect that may be claimed from an instant on. Only the oldest of each (customer, channel) is offered.
+/// An effect that may be claimed from an instant on. Of each (customer, channel) only the oldest is offered, calls and
+/// tasks all are.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Offer {
     pub(crate) from: Timestamp,
     pub(crate) customer: CustomerKey,
     pub(crate) effect: Sequence,
-}
-
-/// What some worker takes of a workspace.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    Every,
-    Channels(BTreeSet<Channel>),
-}
-
-impl Wanted {
-    fn takes(&self, channel: &Channel) -> bool {
-        match self {
-            Self::Every => true,
-            Self::Channels(channels) => channels.contains(channel),
-        }
-    }
-
-    /// Takes on what another one wants.
-    pub(crate) fn widen(&mut self, other: Option<&BTreeSet<Channel>>) {
-        match (&mut *self, other) {
-            (Self::Every, _) => {}
-            (_, None) => *self = Self::Every,
-            (Self::Channels(channels), Some(more)) => channels.extend(more.iter().cloned()),
-        }
-    }
 }
 
 /// How far the replica was looked through.
@@ -59,9 +36,9 @@ pub(crate) enum Paging {
 /// `by_queue` and `by_customer` hold the same offers.
 #[derive(Debug)]
 pub(crate) struct Offers {
-    by_queue: BTreeMap<WorkspaceId, BTreeMap<Channel, BTreeSet<Offer>>>,
-    by_customer: BTreeMap<CustomerKey, Vec<(Channel, Offer)>>,
-    wanted: BTreeMap<WorkspaceId, Wanted>,
+    by_queue: BTreeMap<WorkspaceId, BTreeMap<Destination, BTreeSet<Offer>>>,
+    by_customer: BTreeMap<CustomerKey, Vec<(Destination, Offer)>>,
+    wanted: BTreeMap<WorkspaceId, Destinations>,
     paging: Paging,
     customers_max: usize,
 }
@@ -82,14 +59,14 @@ impl Offers {
     }
 
     /// Takes note of what the workers want; looks through the replica again only if that changed.
-    pub(crate) fn want(&mut self, wanted: BTreeMap<WorkspaceId, Wanted>) {
+    pub(crate) fn want(&mut self, wanted: BTreeMap<WorkspaceId, Destinations>) {
         if wanted != self.wanted {
             self.restart(wanted);
         }
     }
 
     /// Forgets everything and looks through the replica again, as at the beginning of a session.
-    pub(crate) fn restart(&mut self, wanted: BTreeMap<WorkspaceId, Wanted>) {
+    pub(crate) fn restart(&mut self, wanted: BTreeMap<WorkspaceId, Destinations>) {
         self.by_queue.clear();
         self.by_customer.clear();
         self.paging = if wanted.is_empty() {
@@ -123,15 +100,15 @@ impl Offers {
         }
         let rows = state
             .offerable_effects()
-            .filter(|(_, row)| wanted.takes(&row.channel) && !claimed.contains(&row.effect));
-        let offers: Vec<(Channel, Offer)> = rows
+            .filter(|(_, row)| wanted.contains(&row.destination) && !claimed.contains(&row.effect));
+        let offers: Vec<(Destination, Offer)> = rows
             .map(|(from, row)| {
                 let offer = Offer {
                     from: from.max(not_before),
                     customer: state.key.clone(),
                     effect: row.effect,
                 };
-                (row.channel.clone(), offer)
+                (row.destination.clone(), offer)
             })
             .collect();
         if offers.is_empty() {
@@ -141,13 +118,13 @@ impl Offers {
             self.note_skipped();
             return;
         }
-        for (channel, offer) in &offers {
+        for (destination, offer) in &offers {
             let queues = self
                 .by_queue
                 .entry(state.key.workspace.clone())
                 .or_default();
             queues
-                .entry(channel.clone())
+                .entry(destination.clone())
                 .or_default()
                 .insert(offer.clone());
         }
@@ -164,8 +141,8 @@ impl Offers {
         let Some(offers) = self.by_customer.remove(customer) else {
             return;
         };
-        for (channel, offer) in offers {
-            self.remove_from_queue(&channel, &offer);
+        for (destination, offer) in offers {
+            self.remove_from_queue(&destination, &offer);
         }
     }
 
@@ -173,12 +150,12 @@ impl Offers {
     pub(crate) fn first(
         &self,
         workspace: &WorkspaceId,
-        channels: Option<&BTreeSet<Channel>>,
+        destinations: &Destinations,
         stamp: Timestamp,
     ) -> Option<Offer> {
         let queues = self.by_queue.get(workspace)?.iter();
         let heads = queues
-            .filter(|(channel, _)| channels.is_none_or(|channels| channels.contains(*channel)))
+            .filter(|(destination, _)| destinations.contains(destination))
             .filter_map(|(_, queue)| queue.first());
         heads.filter(|offer| offer.from <= stamp).min().cloned()
     }
@@ -188,13 +165,13 @@ impl Offers {
         &self,
         customer: &CustomerKey,
         stamp: Timestamp,
-    ) -> Vec<(Channel, Offer)> {
+    ) -> Vec<(Destination, Offer)> {
         let Some(queues) = self.by_queue.get(&customer.workspace) else {
             return Vec::new();
         };
         let offers = self.by_customer.get(customer).into_iter().flatten();
-        let first = offers.filter(|(channel, offer)| {
-            let queue = queues.get(channel);
+        let first = offers.filter(|(destination, offer)| {
+            let queue = queues.get(destination);
             offer.from <= stamp && queue.and_then(BTreeSet::first) == Some(offer)
         });
         first.cloned().collect()
@@ -208,11 +185,11 @@ impl Offers {
         let Some(position) = offers.iter().position(|(_, held)| held == offer) else {
             return;
         };
-        let (channel, taken) = offers.swap_remove(position);
+        let (destination, taken) = offers.swap_remove(position);
         if offers.is_empty() {
             self.by_customer.remove(&offer.customer);
         }
-        self.remove_from_queue(&channel, &taken);
+        self.remove_from_queue(&destination, &taken);
     }
 
     /// When the next offer may be claimed: of the queue heads, the earliest.
@@ -261,15 +238,15 @@ impl Offers {
         }
     }
 
-    fn remove_from_queue(&mut self, channel: &Channel, offer: &Offer) {
+    fn remove_from_queue(&mut self, destination: &Destination, offer: &Offer) {
         let workspace = &offer.customer.workspace;
         let Some(queues) = self.by_queue.get_mut(workspace) else {
             return;
         };
-        if let Some(offers) = queues.get_mut(channel) {
+        if let Some(offers) = queues.get_mut(destination) {
             offers.remove(offer);
             if offers.is_empty() {
-                queues.remove(channel);
+                queues.remove(destination);
             }
         }
         if queues.is_empty() {

@@ -141,6 +141,7 @@ impl PartitionCore {
                     }
                     final_one @ (Outcome::Sent
                     | Outcome::Delivered
+                    | Outcome::Completed { .. }
                     | Outcome::FailedForGood { .. }) => final_one,
                 };
                 Command::Settle {

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
-use journey_types::{Channel, WorkspaceId};
+use journey_types::{Destination, WorkspaceId};
 
-use crate::core::api::{Subscription, WorkerId};
+use crate::core::api::{Destinations, Subscription, WorkerId};
 use crate::core::limits::{CLAIM_SPAN_MAX, CLAIM_SPAN_MIN, WORKERS_MAX};
-use crate::core::offers::Wanted;
 
 /// The streams that are open.
 #[derive(Debug, Default)]
@@ -53,13 +52,13 @@ impl Workers {
     }
 
     /// What all of them together take.
-    pub(crate) fn wanted(&self) -> BTreeMap<WorkspaceId, Wanted> {
-        let mut wanted: BTreeMap<WorkspaceId, Wanted> = BTreeMap::new();
+    pub(crate) fn wanted(&self) -> BTreeMap<WorkspaceId, Destinations> {
+        let mut wanted: BTreeMap<WorkspaceId, Destinations> = BTreeMap::new();
         for subscription in self.by_id.values() {
             wanted
                 .entry(subscription.workspace.clone())
-                .or_insert_with(|| Wanted::Channels(std::collections::BTreeSet::new()))
-                .widen(subscription.channels.as_ref());
+                .or_default()
+                .widen(&subscription.destinations);
         }
         wanted
     }
@@ -86,11 +85,11 @@ impl Workers {
         in_turn
     }
 
-    /// The next stream of a workspace that takes a channel and has credit; its credit is taken.
+    /// The next stream of a workspace that takes a destination and has credit; its credit is taken.
     pub(crate) fn next_with_credit(
         &mut self,
         workspace: &WorkspaceId,
-        channel: &Channel,
+        destination: &Destination,
     ) -> Option<WorkerId> {
         let last = self.last_of.get(workspace).copied();
         let after = last.map_or(Bound::Unbounded, Bound::Excluded);
@@ -98,9 +97,7 @@ impl Workers {
         let before = last.map(|last| self.by_id.range(..=last));
         let in_turn = behind.chain(before.into_iter().flatten());
         let takes = |subscription: &Subscription| {
-            let channels = subscription.channels.as_ref();
-            subscription.workspace == *workspace
-                && channels.is_none_or(|channels| channels.contains(channel))
+            subscription.workspace == *workspace && subscription.destinations.contains(destination)
         };
         let mut willing = in_turn.filter(|(_, subscription)| takes(subscription));
         let (worker, _) = willing.find(|(_, subscription)| subscription.credit.try_take())?;

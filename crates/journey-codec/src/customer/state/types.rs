@@ -1,7 +1,8 @@
 //! The types that a customer's state is made of as messages.
 
 use journey_customer::{
-    EffectStatus, Instance, JourneyMemory, OutboxRow, PausedTurn, TimelineEntry, WatchedGoal,
+    EffectBody, EffectStatus, Instance, JourneyMemory, MessageBody, OutboxRow, PausedTurn,
+    TimelineEntry, WatchedGoal, WorkBody,
 };
 
 use crate::wire::message::{kinds, message, shared};
@@ -56,17 +57,40 @@ message! {
         5 => journey,
         6 => version,
         7 => step,
-        8 => channel,
-        9 => content,
-        10 => content_version,
-        11 => rendered,
-        12 => why,
-        13 => purpose,
-        14 => send_by,
-        15 => failed_channels,
-        16 => fallback,
-        17 => attempt,
-        18 => status,
+        8 => destination,
+        9 => purpose,
+        10 => send_by,
+        11 => body,
+        12 => attempt,
+        13 => status,
+    }
+}
+
+kinds! {
+    EffectBody as "EffectBody" {
+        newtypes {
+            1 => Message,
+            2 => Work,
+        }
+    }
+}
+
+message! {
+    MessageBody as "MessageBody" {
+        1 => content,
+        2 => content_version,
+        3 => rendered,
+        4 => why,
+        5 => failed_channels,
+        6 => fallback,
+    }
+}
+
+message! {
+    WorkBody as "WorkBody" {
+        1 => kind,
+        2 => input,
+        3 => due_at,
     }
 }
 

@@ -10,7 +10,7 @@ use journey_types::{Channel, ContentId, EventName, Sequence, StepId, Value};
 use super::awaiting;
 use crate::arbiter::{Intent, IntentOrigin};
 use crate::event::InstanceRef;
-use crate::state::OutboxRow;
+use crate::state::{MessageBody, OutboxRow};
 use crate::step::emit;
 use crate::turn::Turn;
 
@@ -18,10 +18,14 @@ use crate::turn::Turn;
 const MESSAGE_FAILED: &str = "message_failed";
 
 /// A channel failed for good: asks the arbiter for the next one, or gives the message up.
-pub(crate) fn fall_back(turn: &mut Turn<'_>, row: &OutboxRow, reason: &str) {
+pub(crate) fn fall_back(
+    turn: &mut Turn<'_>,
+    (row, body): (&OutboxRow, &MessageBody),
+    reason: &str,
+) {
     let plan = turn.context.catalog.plan(&row.journey, row.version);
     let step = plan.and_then(|plan| Some((plan, plan.step(plan.step_idx(&row.step)?))));
-    if let Some(scope) = &row.fallback
+    if let Some(scope) = &body.fallback
         && let Some((plan, step)) = step
         && let StepKind::Message(message) = &step.kind
     {
@@ -31,22 +35,22 @@ pub(crate) fn fall_back(turn: &mut Turn<'_>, row: &OutboxRow, reason: &str) {
             step,
             message,
             scope: Arc::clone(scope),
-            failed_channels: failed_channels(row),
+            failed_channels: failed_channels(row, body),
             origin: IntentOrigin::Fallback { of: row.effect },
             depth: turn.depth(),
         });
     } else {
-        lose(turn, row, reason);
+        lose(turn, (row, body), reason);
     }
 }
 
 /// The message of this row will not be sent any more, on no channel.
-pub(crate) fn lose(turn: &mut Turn<'_>, row: &OutboxRow, reason: &str) {
+pub(crate) fn lose(turn: &mut Turn<'_>, (row, body): (&OutboxRow, &MessageBody), reason: &str) {
     let lost = Lost {
         instance: instance_ref(row),
         step: &row.step,
-        content: &row.content,
-        failed_channels: failed_channels(row),
+        content: &body.content,
+        failed_channels: failed_channels(row, body),
     };
     give_up_on(turn, lost, row.effect, reason);
 }
@@ -96,9 +100,9 @@ fn give_up_on(turn: &mut Turn<'_>, lost: Lost<'_>, effect: Sequence, reason: &st
     }
 }
 
-fn failed_channels(row: &OutboxRow) -> Vec<Channel> {
-    let mut channels = row.failed_channels.clone();
-    channels.push(row.channel.clone());
+fn failed_channels(row: &OutboxRow, body: &MessageBody) -> Vec<Channel> {
+    let mut channels = body.failed_channels.clone();
+    channels.extend(row.destination.channel().cloned());
     channels
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use journey_types::{CustomerId, CustomerKey, WorkspaceId};
 
-use super::{Offers, Wanted};
+use super::{Destinations, Offers};
 
 fn key(n: usize) -> CustomerKey {
     CustomerKey {
@@ -23,7 +23,8 @@ fn without_wishes_nothing_is_looked_through() {
 #[test]
 fn a_worker_that_wants_what_others_want_costs_no_pass() {
     let mut offers = Offers::with_cap(4);
-    let wanted = || BTreeMap::from([(WorkspaceId::default_workspace(), Wanted::Every)]);
+    let wanted =
+        || BTreeMap::from([(WorkspaceId::default_workspace(), Destinations::everything())]);
     offers.want(wanted());
     offers.page_done(None);
     offers.want(wanted());
@@ -38,7 +39,7 @@ fn a_pass_goes_from_page_to_page_and_ends() {
     let mut offers = Offers::with_cap(4);
     offers.restart(BTreeMap::from([(
         WorkspaceId::default_workspace(),
-        Wanted::Every,
+        Destinations::everything(),
     )]));
     assert_eq!(offers.next_page(), Some(None));
     offers.page_done(Some(key(3)));
@@ -52,7 +53,7 @@ fn a_pass_that_met_a_full_index_is_made_again() {
     let mut offers = Offers::with_cap(4);
     offers.restart(BTreeMap::from([(
         WorkspaceId::default_workspace(),
-        Wanted::Every,
+        Destinations::everything(),
     )]));
     offers.page_done(Some(key(3)));
     offers.note_skipped();

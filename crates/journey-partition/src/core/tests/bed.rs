@@ -18,8 +18,8 @@ use parking_lot::Mutex;
 
 use crate::DecidedEntry;
 use crate::core::{
-    Answer, ConfirmationId, CoreOptions, HandOver, Input, Output, PartitionCore, ProposalId,
-    Refusal, Subscription, TicketId, WorkerCredit, WorkerId,
+    Answer, ConfirmationId, CoreOptions, Destinations, HandOver, Input, Output, PartitionCore,
+    ProposalId, Refusal, Subscription, TicketId, WorkerCredit, WorkerId,
 };
 use crate::error::PartitionError;
 use crate::journal::ProposeResult;
@@ -353,12 +353,11 @@ impl Bed {
         pool.add(credit);
         let channels = channels
             .iter()
-            .map(|channel| Channel::new(channel).unwrap())
-            .collect();
+            .map(|destination| destination.parse().unwrap());
         self.input(Input::Subscribe(Subscription {
             worker: WorkerId(worker),
             workspace: WorkspaceId::new(workspace).unwrap(),
-            channels: Some(channels),
+            destinations: Destinations::only(channels),
             credit: pool.clone(),
             claim_span: TimeSpan::from_secs(30),
         }));

@@ -63,7 +63,7 @@ fn one_effect_of_a_channel_is_out_at_a_time_in_order_of_emission() {
         let position = bed
             .hand_overs
             .iter()
-            .position(|h| h.row.channel.as_str() == "push");
+            .position(|h| h.row.destination.to_string() == "push");
         let hand_over = bed.hand_overs.remove(position.expect("the next push"));
         effects.push(hand_over.row.effect);
         let ticket = bed.settle(&hand_over, Outcome::Delivered);
@@ -80,7 +80,7 @@ fn one_effect_of_a_channel_is_out_at_a_time_in_order_of_emission() {
     assert!(
         bed.hand_overs
             .iter()
-            .all(|h| h.row.channel.as_str() == "email")
+            .all(|h| h.row.destination.to_string() == "email")
     );
 }
 
