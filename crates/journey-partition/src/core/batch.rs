@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use journey_codec::{BatchWriter, Record, Turn};
-use journey_customer::{CustomerState, EventBody, JournalEvent, Reply};
+use journey_customer::{CustomerState, EventBody, JournalEvent, Outcome, Reply};
 use journey_model::Catalog;
 use journey_types::{BatchNumber, BirthIndex, CustomerEvent, SessionId, Timestamp, Value};
 
@@ -126,6 +126,17 @@ fn event_size_bytes(event: &JournalEvent) -> usize {
                 .sum();
             rendered + granted.why.len() + 128
         }
+        EventBody::WorkEmitted(emitted) => {
+            let input = emitted.input.iter();
+            let input: usize = input
+                .map(|(name, value)| name.len() + value.size_bytes() + 4)
+                .sum();
+            input + 128
+        }
+        EventBody::EffectSettled {
+            outcome: Outcome::Completed { result },
+            ..
+        } => result.size_bytes(),
         EventBody::TurnPaused {
             events, instances, ..
         } => {
@@ -149,6 +160,7 @@ fn event_size_bytes(event: &JournalEvent) -> usize {
         | EventBody::InstanceParked { .. }
         | EventBody::InstanceEnded { .. }
         | EventBody::MessageRefused { .. }
+        | EventBody::TaskOverdue { .. }
         | EventBody::EffectClaimed { .. }
         | EventBody::EffectWithdrawn { .. }
         | EventBody::EffectSettled { .. }

@@ -159,7 +159,7 @@ impl PartitionCore {
     fn budget_of(&self, state: &CustomerState, effect: Sequence) -> RetryBudget {
         let delivery = &self.options.delivery;
         let row = state.outbox.get(&effect);
-        row.map_or(delivery.default, |row| delivery.budget(&row.channel))
+        row.map_or(delivery.default, |row| delivery.budget(&row.destination))
     }
 
     fn turn_decided(
