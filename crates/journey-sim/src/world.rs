@@ -11,9 +11,9 @@ use journey_customer::{Command, DeliverySettings};
 use journey_model::Catalog;
 use journey_partition::{
     Answer, ApplyVerdict, CheckpointProgress, Checkpointer, ConfirmationId, CoreOptions,
-    DecidedEntry, Destinations, HandOver, Input, Output, PartitionCore, ProposalId, ProposeResult, Replica,
-    ReplicaOptions, SharedReplica, SubmissionOrder, Subscription, TicketId, WorkerCredit, WorkerId,
-    core::limits::CLOCK_STEP_MAX,
+    DecidedEntry, Destinations, HandOver, Input, Output, PartitionCore, ProposalId, ProposeResult,
+    Replica, ReplicaOptions, SharedReplica, SubmissionOrder, Subscription, TicketId, WorkerCredit,
+    WorkerId, core::limits::CLOCK_STEP_MAX,
 };
 use journey_storage::{CrashPoint, Engine as _, Fault, MemoryEngine};
 use journey_types::{ClusterKey, CustomerKey, Lsn, PartitionId, TimeSpan, Timestamp, WorkspaceId};
