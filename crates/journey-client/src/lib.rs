@@ -11,18 +11,18 @@
 //! Start at [`Client::connect`].
 
 mod client;
-mod convert;
 mod error;
 mod ingest;
 pub mod limits;
 mod worker;
 
 pub use client::Client;
-pub use convert::{
-    event_to_wire, struct_from_map, timestamp_to_wire, value_to_wire, wire_to_timestamp,
-};
 pub use error::ClientError;
 pub use ingest::{IngestAck, IngestSession};
 /// The wire types.
 pub use journey_proto::v1 as wire;
+pub use journey_wire::{
+    event_to_wire, struct_from_map, timestamp_from_wire as wire_to_timestamp, timestamp_to_wire,
+    value_from_wire, value_to_wire,
+};
 pub use worker::{WorkerMessage, WorkerSession};

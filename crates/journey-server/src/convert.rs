@@ -1,14 +1,14 @@
-//! Wire form into domain types, with every fault named by its field, and domain types into wire form.
-
-use std::collections::BTreeMap;
+//! Wire form into domain types, with every fault named by its field; values themselves are `journey-wire`'s.
 
 use journey_proto::v1 as wire;
 use journey_types::{
     ALIAS, ANONYMOUS_ID, CustomerEvent, CustomerId, CustomerKey, DEFAULT_SOURCE, EventId,
-    EventName, IDENTIFY, SourceName, Timestamp, Value, WorkspaceId,
+    EventName, IDENTIFY, SourceName, Timestamp, WorkspaceId,
+};
+pub(crate) use journey_wire::{
+    map_from_struct, struct_from_map, timestamp_from_wire, timestamp_to_wire, value_from_wire,
 };
 use pbjson_types::value::Kind;
-use pbjson_types::{ListValue, Struct};
 
 use crate::error::ServerError;
 
@@ -153,81 +153,6 @@ pub(crate) fn requested_customer(
 ) -> Result<CustomerKey, ServerError> {
     customer_key(workspace, customer_id)
         .map_err(|error| ServerError::invalid("customer_id", error.to_string()))
-}
-
-/// A `Struct` as values, by the number rule. Nesting is bounded by the decoder (100) and checked by the event.
-#[must_use]
-pub(crate) fn map_from_struct(fields: Struct) -> BTreeMap<String, Value> {
-    fields
-        .fields
-        .into_iter()
-        .map(|(name, value)| (name, value_from_wire(value)))
-        .collect()
-}
-
-/// A value, by the number rule.
-pub(crate) fn value_from_wire(value: pbjson_types::Value) -> Value {
-    match value.kind {
-        None | Some(Kind::NullValue(_)) => Value::Null,
-        Some(Kind::BoolValue(flag)) => Value::Bool(flag),
-        Some(Kind::NumberValue(number)) => Value::number(number),
-        Some(Kind::StringValue(text)) => Value::Text(text),
-        Some(Kind::ListValue(list)) => {
-            Value::List(list.values.into_iter().map(value_from_wire).collect())
-        }
-        Some(Kind::StructValue(fields)) => Value::Map(map_from_struct(fields)),
-    }
-}
-
-/// Values as a `Struct`; instants become RFC 3339 text.
-#[must_use]
-pub(crate) fn struct_from_map(map: &BTreeMap<String, Value>) -> Struct {
-    Struct {
-        fields: map
-            .iter()
-            .map(|(name, value)| (name.clone(), value_to_wire(value)))
-            .collect(),
-    }
-}
-
-fn value_to_wire(value: &Value) -> pbjson_types::Value {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a Struct carries doubles only, as JSON does"
-    )]
-    let kind = match value {
-        Value::Null => Kind::NullValue(0),
-        Value::Bool(flag) => Kind::BoolValue(*flag),
-        Value::Int(number) => Kind::NumberValue(*number as f64),
-        Value::Double(number) => Kind::NumberValue(*number),
-        Value::Text(text) => Kind::StringValue(text.clone()),
-        Value::Time(instant) => Kind::StringValue(instant.to_string()),
-        Value::List(items) => Kind::ListValue(ListValue {
-            values: items.iter().map(value_to_wire).collect(),
-        }),
-        Value::Map(fields) => Kind::StructValue(struct_from_map(fields)),
-    };
-    pbjson_types::Value { kind: Some(kind) }
-}
-
-/// An instant to whole milliseconds, clamped to 1970..9999.
-#[must_use]
-pub(crate) fn timestamp_from_wire(instant: &pbjson_types::Timestamp) -> Timestamp {
-    let ms = instant
-        .seconds
-        .saturating_mul(1_000)
-        .saturating_add(i64::from(instant.nanos) / 1_000_000);
-    Timestamp::from_unix_ms(ms)
-}
-
-/// An instant as it is sent.
-#[must_use]
-pub(crate) fn timestamp_to_wire(instant: Timestamp) -> pbjson_types::Timestamp {
-    let unix_ms = instant.unix_ms();
-    pbjson_types::Timestamp {
-        seconds: unix_ms.div_euclid(1_000),
-        nanos: i32::try_from(unix_ms.rem_euclid(1_000) * 1_000_000).unwrap_or(0),
-    }
 }
 
 /// An exact sum in units of 10⁻⁹ as decimal text without trailing zeros, such as `1234.56`.
