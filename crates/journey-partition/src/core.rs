@@ -16,6 +16,7 @@ mod clock;
 mod counters;
 mod customers;
 mod dispatch;
+mod histogram;
 mod hosted;
 pub mod limits;
 mod mailing;
@@ -46,6 +47,7 @@ pub use api::{
 };
 pub use clock::ClockHeld;
 pub use counters::{PartitionCounters, PartitionStatus, Role};
+pub use histogram::SpanHistogram;
 pub use hosted::Lifecycle;
 pub use order::SubmissionOrder;
 pub use quarantine::QuarantinedCommand;
@@ -205,6 +207,7 @@ impl PartitionCore {
     /// The state at a glance. Counts the mailboxes of all customers in memory: not for every call.
     #[must_use]
     pub fn status(&self, now: Timestamp) -> PartitionStatus {
+        let timers_overdue = self.timers.overdue(self.clock.peek(now));
         PartitionStatus {
             role: self.leadership.role(),
             applied: self.applied,
@@ -213,7 +216,8 @@ impl PartitionCore {
             n_hosted: self.customers.len(),
             n_mailed: self.customers.n_mailed(),
             n_timers_in_memory: self.timers.len(),
-            n_timers_overdue: self.timers.n_overdue(self.clock.peek(now), 1_000),
+            n_timers_overdue: usize::try_from(timers_overdue.n()).unwrap_or(usize::MAX),
+            timers_overdue,
             next_due_at: self.timers.next_due_at(),
             n_effects_offered: self.offers.len(),
             n_workers: self.workers.len(),

@@ -34,8 +34,8 @@ pub use crate::clock::Clock;
 pub use crate::core::{
     Answer, ClockHeld, ConfirmationId, CoreOptions, Decide, Destinations, HandOver, Input,
     Lifecycle, Output, PartitionCore, PartitionCounters, PartitionStatus, ProposalId,
-    QuarantinedCommand, Refusal, Role, SubmissionOrder, Subscription, TicketId, WorkerCredit,
-    WorkerId,
+    QuarantinedCommand, Refusal, Role, SpanHistogram, SubmissionOrder, Subscription, TicketId,
+    WorkerCredit, WorkerId,
 };
 pub use decided::DecidedEntry;
 pub use error::PartitionError;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use journey_sim::{Faults, SimOptions, simulate};
+use journey_sim::{SimOptions, simulate};
 
 /// Runs the deterministic simulation.
 #[derive(Debug, Parser)]
@@ -17,9 +17,6 @@ struct Arguments {
     /// The first of them.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Deciding never panics.
-    #[arg(long)]
-    calm: bool,
     /// Steps with faults of each run.
     #[arg(long, default_value_t = 600)]
     steps: u32,
@@ -31,10 +28,6 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     let options = |seed| SimOptions {
         n_steps: arguments.steps,
-        faults: Faults {
-            panics: !arguments.calm,
-            ..Faults::ALL
-        },
         ..SimOptions::of_seed(seed)
     };
     let seeds: Vec<u64> = match arguments.seed {

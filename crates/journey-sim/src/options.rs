@@ -84,14 +84,18 @@ pub enum Fate {
 }
 
 impl SimOptions {
-    /// A run of the usual length with every fault.
+    /// A run of the usual length with every fault; of two seeds that follow one another, deciding panics in one: without
+    /// panics more is promised.
     #[must_use]
     pub const fn of_seed(seed: u64) -> Self {
         Self {
             seed,
             n_steps: 600,
             n_customers: 6,
-            faults: Faults::ALL,
+            faults: Faults {
+                panics: seed.is_multiple_of(2),
+                ..Faults::ALL
+            },
             end: None,
         }
     }

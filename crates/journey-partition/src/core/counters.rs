@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use journey_types::{CatalogRevision, Lsn, SessionId, Timestamp};
 
 use crate::core::clock::ClockHeld;
+use crate::core::histogram::SpanHistogram;
 use crate::core::limits::CONDITION_ERROR_PLACES_MAX;
 
 /// Counts since the core was made; they only grow.
@@ -36,6 +37,9 @@ pub struct PartitionCounters {
     pub n_sessions: u64,
     /// Turns in which timers were fired, once applied.
     pub n_fires: u64,
+    /// How long after its instant each timer was stamped that fired, once applied: `journey_timer_lateness_seconds`;
+    /// its count is `journey_timer_fires_total`.
+    pub timer_lateness: SpanHistogram,
     /// Turns in which a due timer turned out stale.
     pub n_idle_fires: u64,
     /// Claims applied and handed over.
@@ -111,10 +115,12 @@ pub struct PartitionStatus {
     pub n_hosted: usize,
     /// Commands that wait in mailboxes.
     pub n_mailed: usize,
-    /// Timers in the heap.
+    /// Customers with timers in the heap, `journey_timers_armed`: all that are armed, up to its cap.
     pub n_timers_in_memory: usize,
-    /// Timers due and not fired yet, counted up to 1,000.
+    /// Those of them that are due and did not fire yet.
     pub n_timers_overdue: usize,
+    /// The same by how long they have been due: `journey_timers_overdue{bucket}`.
+    pub timers_overdue: SpanHistogram,
     /// When the earliest timer is due.
     pub next_due_at: Option<Timestamp>,
     /// Effects in memory that wait for a worker.

@@ -28,8 +28,10 @@ pub const TIMER_FIRES_PER_BATCH_MAX: usize = 256;
 pub const TIMER_FIRES_SIZE_BYTES_TARGET: usize = BATCH_SIZE_BYTES_TARGET / 2;
 /// Armed timers in memory: DESIGN section 5; about 15 MB of keys.
 pub const TIMERS_IN_MEMORY_MAX: usize = 100_000;
-/// Timers loaded at a time once fewer than half are left.
-pub const TIMERS_LOADED_AT_ONCE: usize = 4_096;
+/// Timers read from the replica at a time.
+pub const TIMERS_LOADED_AT_ONCE: usize = 1_024;
+/// Such pages that one batch waits for: with each row checked against its head, about as long as deciding the batch.
+pub const TIMER_PAGES_PER_LOAD_MAX: usize = 4;
 /// How long a timer is left alone that was due and did not take effect: without it a fault of the deciding would spin.
 pub const IDLE_FIRE_PAUSE: TimeSpan = TimeSpan::from_secs(60);
 /// Customers with claimable effects in memory; more are found by paging through the replica.

@@ -76,7 +76,7 @@ impl PartitionCore {
         now: Timestamp,
         turns_left: &mut usize,
     ) -> Result<bool, PartitionError> {
-        self.load_timers()?;
+        self.load_timers(now)?;
         self.load_offers()?;
         self.begin_claims(now);
         let mut batch = self.open_batch();
@@ -155,7 +155,7 @@ impl PartitionCore {
         }
     }
 
-    /// The customer whose timer is due first.
+    /// The customer whose timers fire next: workspaces in turn.
     fn next_fire(
         &mut self,
         batch: &OpenBatch,
@@ -164,7 +164,7 @@ impl PartitionCore {
         if self.clock.held().is_some() || !batch.takes_fires() {
             return Ok(None);
         }
-        while let Some(customer) = self.timers.first_due(stamp).cloned() {
+        while let Some(customer) = self.timers.next_due(stamp) {
             self.timers.take(&customer);
             let idx = self.customers.host(&customer);
             match self.customers.get(idx).lifecycle {
@@ -253,14 +253,16 @@ impl PartitionCore {
         })
     }
 
-    fn load_timers(&mut self) -> Result<(), PartitionError> {
-        if !self.timers.wants_more() {
+    fn load_timers(&mut self, now: Timestamp) -> Result<(), PartitionError> {
+        let stamp = self.clock.peek(now);
+        if !self.timers.wants_more(stamp) {
             return Ok(());
         }
         let mut timers = std::mem::replace(&mut self.timers, crate::core::timers::TimerHeap::new());
-        let loaded = timers.load(self.reader.as_ref(), &|customer| {
+        let loaded = timers.load(self.reader.as_ref(), stamp, &|customer| {
             self.is_ahead_of_rows(customer)
         });
+        self.has_more |= timers.wants_more(stamp);
         self.timers = timers;
         loaded
     }
@@ -274,6 +276,7 @@ impl PartitionCore {
             records,
             turns,
             writer,
+            lateness,
             ..
         } = batch;
         let encoded = writer.finish();
@@ -300,6 +303,7 @@ impl PartitionCore {
             proposal,
             number,
             turns,
+            lateness,
             proven,
             adopts: None,
         });

@@ -17,6 +17,7 @@ use crate::core::PartitionCore;
 use crate::core::api::{Output, ProposalId, Refusal};
 use crate::core::batch::InFlight;
 use crate::core::counters::Role;
+use crate::core::histogram::SpanHistogram;
 use crate::core::hosted::{Lifecycle, Origin};
 use crate::core::limits::{SESSION_PAUSE_FIRST, SESSION_PAUSE_MAX};
 use crate::decided::DecidedEntry;
@@ -278,6 +279,7 @@ impl PartitionCore {
             proposal,
             number,
             turns: Vec::new(),
+            lateness: SpanHistogram::default(),
             proven: self.replies.take_unproven(),
             adopts: Some(catalog),
         });

@@ -12,5 +12,6 @@ mod mailboxes;
 mod orders;
 mod pipelining;
 mod sessions;
+mod storm;
 mod supervision;
 mod time;

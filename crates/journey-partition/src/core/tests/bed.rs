@@ -1,6 +1,7 @@
 //! A core, the replica it reads and the journal it proposes to, all in the hands of the test.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use journey_codec::{JournalEntry, Record};
@@ -31,6 +32,7 @@ pub(super) struct Committed {
     pub(super) control: CommittedControl,
     next: BatchNumber,
     pub(super) customers: BTreeMap<CustomerKey, Arc<CustomerState>>,
+    armed: BTreeSet<(Timestamp, CustomerKey)>,
     /// Everything applied, in order.
     pub(super) facts: Vec<(CustomerKey, JournalEvent)>,
     pub(super) n_void: usize,
@@ -66,11 +68,18 @@ impl Committed {
                         .customers
                         .entry(turn.customer.clone())
                         .or_insert_with(unborn);
+                    let wake_at = |state: &CustomerState| {
+                        state.next_wake_at().map(|at| (at, state.key.clone()))
+                    };
+                    if let Some(before) = wake_at(state) {
+                        self.armed.remove(&before);
+                    }
                     for event in &turn.events {
                         apply(Arc::make_mut(state), event);
                         self.control.stamp = self.control.stamp.max(event.stamp);
                         self.facts.push((turn.customer.clone(), event.clone()));
                     }
+                    self.armed.extend(wake_at(state));
                 }
             }
         }
@@ -96,14 +105,9 @@ impl CommittedReader for FakeReplica {
         n_max: usize,
     ) -> Result<Vec<(Timestamp, CustomerKey)>, PartitionError> {
         let committed = self.0.lock();
-        let armed = committed.customers.values();
-        let armed = armed.filter_map(|state| Some((state.next_wake_at()?, state.key.clone())));
-        let mut armed: Vec<_> = armed
-            .filter(|pair| after.is_none_or(|after| pair > after))
-            .collect();
-        armed.sort();
-        armed.truncate(n_max);
-        Ok(armed)
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let armed = committed.armed.range((after, Bound::Unbounded));
+        Ok(armed.take(n_max).cloned().collect())
     }
 
     fn open_effects(
@@ -165,6 +169,7 @@ impl Bed {
             },
             next: BatchNumber::new(1),
             customers: BTreeMap::new(),
+            armed: BTreeSet::new(),
             facts: Vec::new(),
             n_void: 0,
         }));
@@ -325,12 +330,8 @@ impl Bed {
 
     /// The same for a customer of a workspace, with an id of its own.
     pub(super) fn send_in(&mut self, workspace: &str, customer: &str, name: &str) -> TicketId {
-        let (mut key, mut command) = ingest(customer, name, "1", self.now);
-        key.workspace = WorkspaceId::new(workspace).unwrap();
-        if let Command::Ingest { event, .. } = &mut command {
-            event.customer = key.clone();
-        }
-        self.submit(vec![(key, command)])
+        let command = ingest_in(workspace, customer, name, self.now);
+        self.submit(vec![command])
     }
 
     pub(super) fn subscribe(
@@ -434,6 +435,21 @@ pub(super) fn ingest(
             mode: IngestMode::Live,
         },
     )
+}
+
+/// The same for a customer of a workspace, with an id of its own.
+pub(super) fn ingest_in(
+    workspace: &str,
+    customer: &str,
+    name: &str,
+    now: Timestamp,
+) -> (CustomerKey, Command) {
+    let (mut key, mut command) = ingest(customer, name, "1", now);
+    key.workspace = WorkspaceId::new(workspace).unwrap();
+    if let Command::Ingest { event, .. } = &mut command {
+        event.customer = key.clone();
+    }
+    (key, command)
 }
 
 /// [`JOURNEY`] as the catalog of a revision.

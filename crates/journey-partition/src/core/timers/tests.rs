@@ -75,7 +75,7 @@ fn arm(heap: &mut TimerHeap, rows: &mut Rows, n: usize, due_at: Option<usize>) {
 fn every_timer_comes_out_once_in_due_order_through_a_heap_that_is_too_small() {
     let mut rows = Rows::default();
     let mut heap = TimerHeap::with_cap(8);
-    heap.load(&rows, &|_| false).unwrap();
+    heap.load(&rows, at(0), &|_| false).unwrap();
     for n in 0..500 {
         arm(&mut heap, &mut rows, n, Some((n * 7919) % 1_000));
         assert!(heap.len() <= 8);
@@ -87,8 +87,8 @@ fn every_timer_comes_out_once_in_due_order_through_a_heap_that_is_too_small() {
         .collect();
     let mut fired = Vec::new();
     loop {
-        heap.load(&rows, &|_| false).unwrap();
-        let Some(customer) = heap.first_due(at(10_000)).cloned() else {
+        heap.load(&rows, at(0), &|_| false).unwrap();
+        let Some(customer) = heap.next_due(at(10_000)) else {
             break;
         };
         heap.take(&customer);
@@ -102,19 +102,19 @@ fn every_timer_comes_out_once_in_due_order_through_a_heap_that_is_too_small() {
 fn what_is_armed_beyond_the_horizon_is_found_later_and_what_is_disarmed_is_not() {
     let mut rows = Rows::default();
     let mut heap = TimerHeap::with_cap(4);
-    heap.load(&rows, &|_| false).unwrap();
+    heap.load(&rows, at(0), &|_| false).unwrap();
     for n in 0..20 {
         arm(&mut heap, &mut rows, n, Some(100 + n));
     }
     // Beyond the horizon, and moved below it.
     arm(&mut heap, &mut rows, 19, Some(1));
-    assert_eq!(heap.first_due(at(2)), Some(&key(19)));
+    assert_eq!(heap.next_due(at(2)), Some(key(19)));
     arm(&mut heap, &mut rows, 19, None);
     arm(&mut heap, &mut rows, 10, None);
     let mut n_fired = 0;
     loop {
-        heap.load(&rows, &|_| false).unwrap();
-        let Some(customer) = heap.first_due(at(1_000)).cloned() else {
+        heap.load(&rows, at(0), &|_| false).unwrap();
+        let Some(customer) = heap.next_due(at(1_000)) else {
             break;
         };
         assert!(customer != key(19) && customer != key(10));
@@ -132,11 +132,11 @@ fn what_is_armed_beyond_the_horizon_is_found_later_and_what_is_disarmed_is_not()
 #[test]
 fn a_timer_is_due_only_strictly_before_the_stamp() {
     let mut heap = TimerHeap::with_cap(4);
-    heap.load(&Rows::default(), &|_| false).unwrap();
+    heap.load(&Rows::default(), at(0), &|_| false).unwrap();
     heap.arm(&key(1), Some(at(50)));
-    assert_eq!(heap.first_due(at(50)), None);
-    assert_eq!(heap.first_due(at(51)), Some(&key(1)));
-    assert_eq!(heap.n_overdue(at(51), 10), 1);
+    assert_eq!(heap.next_due(at(50)), None);
+    assert_eq!(heap.next_due(at(51)), Some(key(1)));
+    assert_eq!((heap.overdue(at(50)).n(), heap.overdue(at(51)).n()), (0, 1));
 }
 
 #[test]
@@ -145,8 +145,9 @@ fn customers_in_flight_are_not_loaded() {
     rows.0.insert((at(1), key(1)));
     rows.0.insert((at(2), key(2)));
     let mut heap = TimerHeap::with_cap(4);
-    heap.load(&rows, &|customer| *customer == key(1)).unwrap();
-    assert_eq!(heap.first_due(at(9)), Some(&key(2)));
+    heap.load(&rows, at(0), &|customer| *customer == key(1))
+        .unwrap();
+    assert_eq!(heap.next_due(at(9)), Some(key(2)));
     assert_eq!(heap.len(), 1);
 }
 
@@ -154,16 +155,16 @@ fn customers_in_flight_are_not_loaded() {
 fn what_is_postponed_comes_back_though_it_lies_beyond_the_horizon() {
     let mut rows = Rows::default();
     let mut heap = TimerHeap::with_cap(4);
-    heap.load(&rows, &|_| false).unwrap();
+    heap.load(&rows, at(0), &|_| false).unwrap();
     for n in 0..20 {
         arm(&mut heap, &mut rows, n, Some(100 + n));
     }
     heap.postpone(&key(0), at(500));
-    assert_eq!(heap.first_due(at(400)), Some(&key(1)));
+    assert_eq!(heap.next_due(at(400)), Some(key(1)));
     let mut fired = Vec::new();
     loop {
-        heap.load(&rows, &|_| false).unwrap();
-        let Some(customer) = heap.first_due(at(1_000)).cloned() else {
+        heap.load(&rows, at(0), &|_| false).unwrap();
+        let Some(customer) = heap.next_due(at(1_000)) else {
             break;
         };
         let n = customer.customer.as_str().parse().unwrap();
@@ -172,4 +173,90 @@ fn what_is_postponed_comes_back_though_it_lies_beyond_the_horizon() {
     }
     let expected: Vec<usize> = (1..20).chain([0]).collect();
     assert_eq!(fired, expected);
+}
+
+fn key_in(workspace: &str, n: usize) -> CustomerKey {
+    CustomerKey {
+        workspace: WorkspaceId::new(workspace).unwrap(),
+        ..key(n)
+    }
+}
+
+/// Fires everything that is due; the customers in the order in which they fired.
+fn fire_all(heap: &mut TimerHeap, rows: &mut Rows, stamp: Timestamp) -> Vec<CustomerKey> {
+    let mut fired = Vec::new();
+    loop {
+        heap.load(rows, stamp, &|_| false).unwrap();
+        assert!(heap.len() <= heap.timers_max);
+        let Some(customer) = heap.next_due(stamp) else {
+            if heap.wants_more(stamp) {
+                continue;
+            }
+            return fired;
+        };
+        heap.take(&customer);
+        rows.0.retain(|(_, armed)| *armed != customer);
+        fired.push(customer);
+    }
+}
+
+#[test]
+fn workspaces_fire_in_turn() {
+    let mut rows = Rows::default();
+    for n in 0..9 {
+        rows.0.insert((at(n), key_in("early", n)));
+        rows.0.insert((at(100 + n), key_in("late", n)));
+    }
+    let mut heap = TimerHeap::with_cap(100);
+    let fired = fire_all(&mut heap, &mut rows, at(1_000));
+    let expected = (0..9).flat_map(|n| [key_in("early", n), key_in("late", n)]);
+    assert_eq!(fired, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn a_storm_beyond_the_heap_does_not_hide_another_workspace() {
+    let mut rows = Rows::default();
+    for n in 0..2_000 {
+        rows.0.insert((at(5), key_in("storm", n)));
+    }
+    for n in 0..20 {
+        rows.0.insert((at(6 + n), key_in("calm", n)));
+    }
+    let mut heap = TimerHeap::with_cap(64);
+    let fired = fire_all(&mut heap, &mut rows, at(1_000));
+    assert_eq!(fired.len(), 2_020);
+    let storm = fired.iter().filter(|c| c.workspace.as_str() == "storm");
+    assert!(storm.is_sorted(), "each in its own order");
+    let last_calm = fired.iter().rposition(|c| c.workspace.as_str() == "calm");
+    // Found while the first of the storm fire, four pages of rows at a time; then every other one is of it.
+    assert!(last_calm < Some(60), "{last_calm:?}");
+}
+
+#[test]
+fn timers_armed_and_disarmed_in_a_storm_come_out_once_each() {
+    let mut rows = Rows::default();
+    let mut heap = TimerHeap::with_cap(16);
+    let workspaces = ["a", "b", "c"];
+    let mut expected = 0;
+    for n in 0..600_usize {
+        let customer = key_in(workspaces[n * 7 % 11 % 3], n % 300);
+        rows.0.retain(|(_, armed)| *armed != customer);
+        let due_at = (n % 5 != 4).then(|| at(n * 7919 % 97));
+        if let Some(due_at) = due_at {
+            rows.0.insert((due_at, customer.clone()));
+        }
+        heap.arm(&customer, due_at);
+        heap.load(&rows, at(n % 50), &|_| false).unwrap();
+        assert!(heap.len() <= 16);
+        expected = rows.0.len();
+    }
+    let mut left: Vec<CustomerKey> = rows
+        .0
+        .iter()
+        .map(|(_, customer)| customer.clone())
+        .collect();
+    let mut fired = fire_all(&mut heap, &mut rows, at(1_000));
+    left.sort();
+    fired.sort();
+    assert_eq!((fired.len(), fired), (expected, left));
 }
