@@ -14,6 +14,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("journey-storage", 3),
     ("journey-codec", 3),
     ("journey-wire", 3),
+    ("journey-delivery", 3),
     ("journey-partition", 4),
     ("journey-consensus", 5),
     ("journey-server", 6),
