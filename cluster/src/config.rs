@@ -3,15 +3,18 @@
 //! Keys are kebab-case; an unknown one is an error with a suggestion. Environment variables name a key by its path:
 //! `JOURNEY__RAFT__HEARTBEAT_INTERVAL=100ms`. Durations are written `150ms`, sizes `64MiB`.
 
+mod connectors;
 mod layers;
 mod units;
 mod validate;
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
+pub(crate) use connectors::{ConnectorConfig, ConnectorConfigs, ConnectorRate};
 pub(crate) use layers::{Layers, load};
 pub(crate) use units::{ByteCount, Millis};
 pub use validate::ConfigError;
@@ -40,6 +43,8 @@ pub struct Config {
     pub storage: StorageConfig,
     /// Logs.
     pub log: LogConfig,
+    /// Endpoints that the node itself delivers to, by name. Default none.
+    pub connectors: BTreeMap<String, ConnectorConfig>,
 }
 
 /// `[raft]`
@@ -98,6 +103,7 @@ impl Default for Config {
             raft: RaftConfig::default(),
             storage: StorageConfig::default(),
             log: LogConfig::default(),
+            connectors: BTreeMap::new(),
         }
     }
 }

@@ -19,5 +19,5 @@ mod start;
 
 pub use clock::{SystemClock, monotonic_now};
 pub use config::{Config, ConfigError};
-pub use node::{NodeError, NodeStats, RunningNode};
+pub use node::{ConnectorStatus, NodeError, NodeStats, RunningNode};
 pub use run::run;

@@ -6,6 +6,7 @@
 //!                              ▲ checkpoints, purges              ▲ gRPC
 //! ```
 
+mod connectors;
 mod error;
 mod journal;
 mod machine;
@@ -23,10 +24,12 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
+pub use self::connectors::ConnectorStatus;
 pub use self::error::NodeError;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::node::connectors::Connectors;
 use crate::node::parts::Foundation;
 
 /// How long streams may go on after a stop was asked for; then they are cut. What was acknowledged is durable.
@@ -41,6 +44,7 @@ pub struct RunningNode {
     partitions: Vec<PartitionHandle>,
     replicas: Vec<SharedReplica>,
     consensus: Consensus,
+    connectors: Connectors,
     server: JoinHandle<()>,
     upkeep: JoinHandle<()>,
     shutdown: Option<oneshot::Sender<()>>,
@@ -85,6 +89,7 @@ impl RunningNode {
             origin: foundation.identity.origin,
             tasks: tasks.clone(),
         }));
+        let connectors = Connectors::start(&config.connectors, &node)?;
         let upkeep = upkeep::spawn(config, &foundation, &started, failed.clone());
         let (shutdown, stop) = oneshot::channel();
         let server = tokio::spawn(async move {
@@ -98,6 +103,7 @@ impl RunningNode {
             partitions: started.partitions,
             replicas: started.replicas,
             consensus: foundation.consensus,
+            connectors,
             server,
             upkeep,
             shutdown: Some(shutdown),
@@ -128,6 +134,12 @@ impl RunningNode {
             n_customers,
             n_timers_due: self.partitions.iter().map(due).sum(),
         }
+    }
+
+    /// Figures of the connectors, by name.
+    #[must_use]
+    pub fn connectors(&self) -> Vec<ConnectorStatus> {
+        self.connectors.status()
     }
 
     /// Completes when a part of the node has failed for good.
@@ -163,6 +175,7 @@ impl RunningNode {
         {
             self.server.abort();
         }
+        self.connectors.stop().await;
         self.upkeep.abort();
         for partition in &self.partitions {
             partition.stop().await;

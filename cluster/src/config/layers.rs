@@ -10,6 +10,9 @@ use crate::config::{Config, ConfigError};
 /// Environment variables of this prefix name keys by their path.
 const PREFIX: &str = "JOURNEY__";
 
+/// How alike a known key must be to be suggested: a slip of the pen is, another word is not.
+const LIKENESS_MIN: f64 = 0.85;
+
 /// What is laid over the defaults.
 #[derive(Debug, Default)]
 pub(crate) struct Layers {
@@ -63,10 +66,26 @@ fn parse(table: &Table) -> Result<Config, toml::de::Error> {
 }
 
 fn malformed(origin: &str, error: &toml::de::Error) -> ConfigError {
+    let mut reason = error.to_string().trim_end().to_owned();
+    if let Some(known) = suggestion(error.message()) {
+        reason.push_str(&format!("; did you mean `{known}`?"));
+    }
     ConfigError::Malformed {
         origin: origin.to_owned(),
-        reason: error.to_string().trim_end().to_owned(),
+        reason,
     }
+}
+
+/// The known key that an unknown one is most like, from serde's own words.
+fn suggestion(message: &str) -> Option<&str> {
+    let (unknown, expected) = message
+        .strip_prefix("unknown field `")?
+        .split_once("`, expected ")?;
+    let known = expected.split('`').skip(1).step_by(2);
+    let ranked = known.map(|known| (strsim::jaro_winkler(unknown, known), known));
+    let best = ranked.max_by(|(one, _), (other, _)| one.total_cmp(other));
+    best.filter(|(likeness, _)| *likeness > LIKENESS_MIN)
+        .map(|(_, known)| known)
 }
 
 fn read(path: &Path) -> Result<Table, ConfigError> {

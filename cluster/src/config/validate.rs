@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::{ByteCount, Config};
+use crate::config::{ByteCount, Config, connectors};
 
 /// Why the configuration is not usable.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +85,7 @@ impl Config {
                 problems.push(format!("{key} is below {mib_min}MiB"));
             }
         }
+        problems.extend(connectors::problems(&self.connectors));
         if problems.is_empty() {
             Ok(())
         } else {

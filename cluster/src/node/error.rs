@@ -62,6 +62,14 @@ pub enum NodeError {
         /// The last entry of the log.
         applied: Lsn,
     },
+    /// A connector of the configuration cannot be used.
+    #[error("connector {name}: {reason}")]
+    Connector {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// A task of the node panicked.
     #[error("a task of the node failed: {0}")]
     Task(String),

@@ -9,8 +9,7 @@ use journey_consensus::{
 };
 use journey_model::Catalog;
 use journey_partition::{
-    Applier, Clock as _, DeliverySettings, PartitionHandle, PartitionOptions, Replica,
-    ReplicaOptions, SharedReplica,
+    Applier, Clock as _, PartitionHandle, PartitionOptions, Replica, ReplicaOptions, SharedReplica,
 };
 use journey_server::compile_catalog;
 use journey_storage::{DataFolder, DataFolderOptions, limits::STATE_VALUE_SIZE_BYTES_MAX};
@@ -22,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::{SystemClock, monotonic_now};
 use crate::config::Config;
+use crate::node::connectors;
 use crate::node::error::NodeError;
 use crate::node::journal::GroupJournal;
 use crate::node::machine::PartitionMachine;
@@ -135,6 +135,7 @@ pub(crate) async fn start_partitions(
         groups: Vec::new(),
     };
     let opener_seed = rand::rng().random();
+    let delivery = connectors::delivery_settings(&config.connectors)?;
     for number in 0..foundation.identity.n_partitions {
         let partition = PartitionId::new(number);
         let replica = open_replica(config, foundation, partition)?;
@@ -157,7 +158,7 @@ pub(crate) async fn start_partitions(
             requests_max: REQUESTS_MAX,
             opener_seed,
             clock_step_max: Some(CLOCK_STEP_MAX),
-            delivery: DeliverySettings::default(),
+            delivery: delivery.clone(),
             decide: journey_customer::decide,
         })
         .await?;

@@ -120,7 +120,7 @@ impl Node {
     }
 
     /// A name for a new worker stream, unique in this node.
-    pub(crate) fn next_worker_id(&self) -> WorkerId {
+    pub fn next_worker_id(&self) -> WorkerId {
         WorkerId(self.n_workers.fetch_add(1, Ordering::Relaxed))
     }
 

@@ -328,6 +328,12 @@ impl WorkerCredit {
         self.0.load(Ordering::Acquire)
     }
 
+    /// Takes all of it back and says how much it was; claims on their way have taken theirs already.
+    #[must_use]
+    pub fn withdraw(&self) -> u32 {
+        self.0.swap(0, Ordering::AcqRel)
+    }
+
     /// Takes credit for one effect, if there is any.
     pub(crate) fn try_take(&self) -> bool {
         let take = |credit: u32| credit.checked_sub(1);
