@@ -22,4 +22,5 @@ mod kill;
 mod load;
 mod scenarios;
 mod simulate;
+mod webhooks;
 mod world;

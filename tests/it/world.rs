@@ -23,12 +23,16 @@ pub(crate) struct World {
 impl World {
     /// A node with two partitions (quick to start) and no journeys.
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let node = NodeProcess::start(
-            &programs(),
-            &folder.path().join("data"),
-            &["--partitions", "2"],
-        )?;
+        Self::start_in(tempfile::tempdir()?, &[]).await
+    }
+
+    /// The same in a folder that holds files already, with further arguments.
+    pub(crate) async fn start_in(
+        folder: tempfile::TempDir,
+        arguments: &[&str],
+    ) -> anyhow::Result<Self> {
+        let arguments = [&["--partitions", "2"], arguments].concat();
+        let node = NodeProcess::start(&programs(), &folder.path().join("data"), &arguments)?;
         let client = Client::connect(node.address()).await?;
         let ctl = Ctl::new(&programs(), node.address());
         Ok(Self {

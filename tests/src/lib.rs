@@ -4,6 +4,7 @@
 //!
 //! ```text
 //!   NodeProcess ── start / kill -9 / restart on the same folder and port
+//!   ReceiverProcess ── an HTTP server that keeps what it got and answers as told
 //!   journeyctl(…) ── exit code, standard output, standard error
 //! ```
 //!
@@ -12,9 +13,11 @@
 mod command;
 mod data;
 mod node_process;
+mod receiver;
 mod wait;
 
 pub use command::{Ctl, CtlOutput};
 pub use data::{bpic2012, cdnow, slow_tests_wanted};
 pub use node_process::{NodeProcess, Programs};
+pub use receiver::{ReceivedRequest, ReceiverProcess, run_receiver};
 pub use wait::wait_until;

@@ -15,8 +15,9 @@ fn main() -> ExitCode {
         Some("journeyd") => cluster::run(arguments),
         Some("journeyctl") => journey_cli::run(arguments),
         Some("loadtest") => loadtest::run(&[OsString::from("loadtest")], arguments),
+        Some("receiver") => tests::run_receiver(arguments),
         _ => {
-            eprintln!("programs: the first argument is journeyd, journeyctl or loadtest");
+            eprintln!("programs: the first argument is journeyd, journeyctl, loadtest or receiver");
             ExitCode::from(2)
         }
     }
