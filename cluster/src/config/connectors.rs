@@ -10,7 +10,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use journey_delivery::{Rate, WebhookOptions};
-use journey_types::{Channel, WorkspaceId};
+use journey_types::{Channel, ConnectorId, WorkspaceId};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::config::Millis;
@@ -181,7 +181,7 @@ pub(super) fn problems(connectors: &ConnectorConfigs) -> Vec<String> {
 impl ConnectorConfig {
     fn problems(&self, name: &str) -> Vec<String> {
         let mut problems = self.range_problems();
-        if let Err(error) = Channel::new(name) {
+        if let Err(error) = ConnectorId::new(name) {
             problems.push(format!("name: {error}"));
         }
         if let Err(error) = WorkspaceId::new(&self.workspace) {

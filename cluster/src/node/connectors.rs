@@ -20,7 +20,7 @@ use std::time::Duration;
 use journey_delivery::Webhook;
 use journey_partition::{DeliverySettings, RetryBudget};
 use journey_server::Node;
-use journey_types::{Channel, InvalidId, TimeSpan};
+use journey_types::{Channel, ConnectorId, Destination, InvalidId, TimeSpan};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -86,9 +86,13 @@ impl Connectors {
     }
 }
 
-/// The channels of a connector.
-fn destinations(config: &ConnectorConfig) -> Result<Vec<Channel>, InvalidId> {
-    config.channels.iter().map(Channel::new).collect()
+/// Where the effects of a connector are bound for: the calls that name it, and its channels.
+fn destinations(name: &str, config: &ConnectorConfig) -> Result<Vec<Destination>, InvalidId> {
+    let mut destinations = vec![Destination::Connector(ConnectorId::new(name)?)];
+    for channel in &config.channels {
+        destinations.push(Destination::Channel(Channel::new(channel)?));
+    }
+    Ok(destinations)
 }
 
 /// The retry budgets of the connectors, for the partitions.
@@ -100,7 +104,7 @@ pub(crate) fn delivery_settings(configs: &ConnectorConfigs) -> Result<DeliverySe
             pause_first: span(config.retry.pause_first.get()),
             pause_max: span(config.retry.pause_max.get()),
         };
-        let destinations = destinations(config).map_err(|error| NodeError::Connector {
+        let destinations = destinations(name, config).map_err(|error| NodeError::Connector {
             name: name.clone(),
             reason: error.to_string(),
         })?;

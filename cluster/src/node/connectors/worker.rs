@@ -1,15 +1,14 @@
 //! The loop of one connector: credit out, hand-overs in, attempts under way.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use journey_delivery::{
     AttemptClass, BreakerOptions, BreakerState, Flow, FlowOptions, Health, Webhook,
 };
-use journey_partition::{HandOver, Subscription, WorkerCredit, WorkerId};
+use journey_partition::{Destinations, HandOver, Subscription, WorkerCredit, WorkerId};
 use journey_server::Node;
-use journey_types::{Channel, InvalidId, WorkspaceId};
+use journey_types::{InvalidId, WorkspaceId};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -51,7 +50,7 @@ impl ConnectorWorker {
         status: SharedStatus,
     ) -> Result<(Self, mpsc::Receiver<HandOver>), InvalidId> {
         let workspace = WorkspaceId::new(&config.workspace)?;
-        let named: BTreeSet<Channel> = destinations(config)?.into_iter().collect();
+        let destinations = Destinations::only(destinations(name, config)?);
         let flow = Flow::new(FlowOptions {
             concurrency: config.concurrency,
             rate: config.rate.map(crate::config::ConnectorRate::get),
@@ -70,7 +69,7 @@ impl ConnectorWorker {
             let subscription = Subscription {
                 worker: id,
                 workspace: workspace.clone(),
-                channels: Some(named.clone()),
+                destinations: destinations.clone(),
                 credit: credit.clone(),
                 claim_span: span(config.timeout.get() + SETTLE_SPAN_MS),
             };
