@@ -34,8 +34,8 @@ const DOCUMENTS: &[(&str, &[&str])] = &[
         &["stpes", "steps"],
     ),
     (
-        "journey: j\nentry: [ { event: a } ]\nsteps:\n  s: { call: { worker: q } }\n",
-        &["not available yet", "call"],
+        "journey: j\nentry: [ { event: a } ]\nsteps:\n  s: { experiment: { arms: {} } }\n",
+        &["not available yet", "experiment"],
     ),
     (
         "journey: j\nentry: [ { event: a } ]\npolicy: { purpose: ads }\nsteps:\n  s: { delay: 1d }\n",

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use journey_client::wire::outcome::Result as Outcome;
 use journey_client::wire::outcome_result::Status as OutcomeStatus;
 use journey_client::{WorkerMessage, WorkerSession, wire};
+use journey_types::Value;
 
-use crate::world::{World, accept, event};
+use crate::world::{World, accept, event, event_with};
 
 const HELLO: &str = "\
 journey: hello
@@ -146,6 +147,55 @@ async fn the_worker_command_prints_and_acknowledges() -> anyhow::Result<()> {
     );
     let counts = crate::world::counts(&world.client, "hello").await?;
     assert_eq!(counts.completed, 3);
+    world.expect_no_warnings();
+    Ok(())
+}
+
+const SCORED: &str = "\
+journey: scored
+entry: [ { event: applied } ]
+steps:
+  score: { call: { worker: risk, input: { amount: entry.properties.amount } }, on_error: ask, next: keep }
+  keep: { update: { traits.score: vars.score.points }, next: ask }
+  ask: { task: { queue: care, sla: 4h, escalate: leads, input: { points: \"has(vars.score) ? vars.score.points : 0\" } } }
+";
+
+#[tokio::test]
+async fn calls_and_tasks_are_answered_over_queues() -> anyhow::Result<()> {
+    let world = World::with_journeys(SCORED).await?;
+    let applied = event_with("ann", "1", "applied", &[("amount", Value::Int(900))]);
+    accept(&world.client, applied).await?;
+    let answer = "{\"points\": 7}";
+    let arguments = [
+        "worker", "--queue", "risk", "--limit", "1", "--answer", answer,
+    ];
+    let output = world.ctl.run(&arguments)?;
+    assert_eq!(output.code, 0, "{output:?}");
+    let call: serde_json::Value = serde_json::from_str(output.stdout.trim())?;
+    assert_eq!(
+        (&call["kind"], &call["queue"]),
+        (&"call".into(), &"risk".into())
+    );
+    assert_eq!(call["input"]["amount"], 900.0);
+    let care = wire::Subscribe {
+        queues: vec!["care".to_owned()],
+        ..Default::default()
+    };
+    let mut care = world.client.work(care).await?;
+    let task = next_effect(&mut care).await?;
+    assert_eq!((task.kind.as_str(), task.queue.as_str()), ("task", "care"));
+    assert!(task.due_at.is_some() && task.input.is_some(), "{task:?}");
+    assert_eq!(
+        settle(&mut care, &task, Outcome::Sent).await?,
+        OutcomeStatus::Rejected,
+        "a task is completed, not sent"
+    );
+    assert_eq!(
+        settle(&mut care, &task, Outcome::Completed).await?,
+        OutcomeStatus::Recorded
+    );
+    let counts = crate::world::counts(&world.client, "scored").await?;
+    assert_eq!(counts.completed, 1);
     world.expect_no_warnings();
     Ok(())
 }

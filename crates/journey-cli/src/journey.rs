@@ -273,6 +273,7 @@ fn print_counts(counts: &wire::JourneyCounts, output: Output) -> anyhow::Result<
         vec!["completed".to_owned(), counts.completed.to_string()],
         vec!["held out".to_owned(), counts.held_out.to_string()],
         vec!["timers fired".to_owned(), counts.timers_fired.to_string()],
+        vec!["tasks overdue".to_owned(), counts.tasks_overdue.to_string()],
     ];
     let families = [
         ("exited", &counts.exited),

@@ -172,6 +172,7 @@ fn timer_kind() -> impl Strategy<Value = TimerKind> {
         any::<u16>().prop_map(TimerKind::Branch),
         Just(TimerKind::StepTimeout),
         Just(TimerKind::Recheck),
+        Just(TimerKind::Sla),
     ]
 }
 

@@ -48,6 +48,8 @@ pub struct JourneyCounts {
     pub timers_fired: u64,
     /// How long completed instances took, by stamps.
     pub completed_durations: Durations,
+    /// Tasks that were not done by their `sla`.
+    pub tasks_overdue: u64,
 }
 
 /// Counts of one step.
@@ -99,6 +101,7 @@ impl JourneyCounts {
             goals,
             timers_fired,
             completed_durations,
+            tasks_overdue,
         } = other;
         self.entered += entered;
         self.n_parked += n_parked;
@@ -106,6 +109,7 @@ impl JourneyCounts {
         self.completed += completed;
         self.held_out += held_out;
         self.timers_fired += timers_fired;
+        self.tasks_overdue += tasks_overdue;
         add_all(&mut self.exited, exited);
         add_all(&mut self.messages, messages);
         add_all(&mut self.refused, refused);
@@ -164,6 +168,7 @@ pub fn counted_version(event: &JournalEvent) -> Option<(&JourneyId, DefinitionVe
         | EventBody::GoalReached { instance, .. }
         | EventBody::InstanceParked { instance, .. }
         | EventBody::InstanceEnded { instance, .. }
+        | EventBody::TaskOverdue { instance, .. }
         | EventBody::MessageRefused { instance, .. } => Some((&instance.journey, instance.version)),
         EventBody::CustomerBorn { .. }
         | EventBody::TraitChanged { .. }
@@ -174,7 +179,6 @@ pub fn counted_version(event: &JournalEvent) -> Option<(&JourneyId, DefinitionVe
         | EventBody::BranchForeseen { .. }
         | EventBody::VarChanged { .. }
         | EventBody::WorkEmitted(_)
-        | EventBody::TaskOverdue { .. }
         | EventBody::EffectClaimed { .. }
         | EventBody::EffectWithdrawn { .. }
         | EventBody::EffectSettled { .. }
@@ -233,6 +237,7 @@ pub fn count_fact(counts: &mut JourneyCounts, event: &JournalEvent) {
         }
         EventBody::MessageGranted(granted) => add_one(&mut counts.messages, &granted.content),
         EventBody::MessageRefused { reason, .. } => add_one(&mut counts.refused, reason),
+        EventBody::TaskOverdue { .. } => counts.tasks_overdue += 1,
         EventBody::CustomerBorn { .. }
         | EventBody::TraitChanged { .. }
         | EventBody::LifecycleChanged { .. }
@@ -242,7 +247,6 @@ pub fn count_fact(counts: &mut JourneyCounts, event: &JournalEvent) {
         | EventBody::BranchForeseen { .. }
         | EventBody::VarChanged { .. }
         | EventBody::WorkEmitted(_)
-        | EventBody::TaskOverdue { .. }
         | EventBody::EffectClaimed { .. }
         | EventBody::EffectWithdrawn { .. }
         | EventBody::EffectSettled { .. }
@@ -288,6 +292,7 @@ message! {
         12 => goals,
         13 => timers_fired,
         14 => completed_durations,
+        15 => tasks_overdue,
     }
 }
 

@@ -240,6 +240,7 @@ kinds! {
             1 => Delay,
             3 => StepTimeout,
             4 => Recheck,
+            5 => Sla,
         }
         newtypes {
             2 => Branch,

@@ -397,4 +397,6 @@ pub enum TimerKind {
     StepTimeout,
     /// The next instant at which a windowed condition can change.
     Recheck,
+    /// The `sla` of a task.
+    Sla,
 }

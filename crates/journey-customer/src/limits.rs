@@ -26,6 +26,8 @@ pub const IDENTIFIERS_MAX: usize = 100;
 pub const TURN_ROUNDS_MAX: u32 = 16;
 /// Bytes of one rendered message: far above any real template, far below the customer's own bound.
 pub const RENDERED_SIZE_BYTES_MAX: usize = 128 * 1024;
+/// Bytes of what a call or task is given: as much as the properties of an event.
+pub const INPUT_SIZE_BYTES_MAX: usize = 32 * 1024;
 /// Bytes of a key: JOURNEYS section 2.
 pub const KEY_SIZE_BYTES_MAX: usize = 256;
 /// Bytes of a worker's reason that are kept: a line for people, not a stack trace.

@@ -196,6 +196,7 @@ fn timer_text(kind: TimerKind) -> String {
         TimerKind::Branch(branch_idx) => format!("branch {branch_idx}"),
         TimerKind::StepTimeout => "timeout".to_owned(),
         TimerKind::Recheck => "recheck".to_owned(),
+        TimerKind::Sla => "sla".to_owned(),
     }
 }
 

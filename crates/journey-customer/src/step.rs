@@ -37,6 +37,8 @@ pub(crate) fn run<'a>(turn: &mut Turn<'a>, position: &Position<'a>) {
             message::ask(turn, position, message);
             Ok(())
         }
+        StepKind::Call(call) => work::call(turn, position, call),
+        StepKind::Task(task) => work::task(turn, position, task),
         StepKind::Delay(delay) => delay::run(turn, position, delay),
         StepKind::WaitUntil(branches) => wait_until::run(turn, position, branches),
         StepKind::Split(arms) => split::run(turn, position, arms),
@@ -57,6 +59,8 @@ pub(crate) fn can_wake(position: &Position<'_>) -> bool {
             WaitTrigger::After { .. } | WaitTrigger::At { .. } => false,
         }),
         StepKind::Message(_)
+        | StepKind::Call(_)
+        | StepKind::Task(_)
         | StepKind::Delay(_)
         | StepKind::Split(_)
         | StepKind::Update(_)

@@ -11,5 +11,6 @@ mod limits;
 mod scenarios;
 mod steps;
 mod waits;
+mod work;
 
 use script::run;

@@ -38,6 +38,7 @@ use crate::decide::{DecideContext, Decision};
 use crate::event::{Departure, Ending, EventBody, InstanceRef, JournalEvent};
 use crate::size;
 use crate::state::{CustomerState, Instance};
+use crate::step::work;
 
 use budget::Budget;
 use changes::Changes;
@@ -87,6 +88,12 @@ pub(crate) struct Position<'a> {
 }
 
 impl Position<'_> {
+    /// When the step's `timeout` comes, if it has one.
+    pub(crate) fn times_out_at(&self) -> Option<Timestamp> {
+        let timeout = self.step.timeout?;
+        Some(self.instance.step_entered_at.plus(timeout.after))
+    }
+
     /// Names the instance in facts.
     pub(crate) fn instance_ref(&self) -> InstanceRef {
         instance_ref(&self.instance)
@@ -206,6 +213,11 @@ impl<'a> Turn<'a> {
 
     /// Moves an instance on: to the start of the next step, or to its end.
     pub(crate) fn go(&mut self, position: &Position<'a>, how: Departure, target: Target) {
+        let reason = match &how {
+            Departure::TimedOut => "timed out",
+            _ => "its step was left",
+        };
+        work::recall(self, position.instance.number, reason);
         let to = match target {
             Target::Step(step_idx) => Some(step_id(position.plan, step_idx)),
             Target::End => None,
@@ -237,6 +249,7 @@ impl<'a> Turn<'a> {
     /// Parks an instance: visible, and its exits and goals work on.
     pub(crate) fn park(&mut self, instance: &Instance, reason: String) {
         self.stop(instance.number);
+        work::recall(self, instance.number, "its instance was parked");
         self.record(EventBody::InstanceParked {
             instance: instance_ref(instance),
             reason,
@@ -251,6 +264,7 @@ impl<'a> Turn<'a> {
 
     fn end_leaving(&mut self, instance: &Instance, left: Option<StepId>, ending: Ending) {
         self.stop(instance.number);
+        work::recall(self, instance.number, "its instance ended");
         self.record(EventBody::InstanceEnded {
             instance: instance_ref(instance),
             entered_at: instance.entered_at,

@@ -5,7 +5,7 @@ mod published;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use journey_types::{Channel, ContentId, JourneyId};
+use journey_types::{Channel, ConnectorId, ContentId, JourneyId};
 
 use crate::catalog::{Catalog, PublishedDocument, aggregates_of};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -77,14 +77,34 @@ impl CheckReport {
     }
 }
 
-/// Checks files together. `published` is what they may refer to beside each other.
+/// What documents run in, as far as it is known where they are checked.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// The connectors of the node: what `call: { webhook: … }` may name. `None`: not known, as on an author's own
+    /// machine; then names are not held against anything.
+    pub connectors: Option<BTreeSet<ConnectorId>>,
+}
+
+/// Checks files together, knowing nothing of where they will run. `published` is what they may refer to beside each
+/// other.
 #[must_use]
 pub fn check(sources: &[Source], published: &Catalog) -> CheckReport {
+    check_within(sources, published, &Surroundings::default())
+}
+
+/// [`check`] by someone who knows where the documents will run.
+#[must_use]
+pub fn check_within(
+    sources: &[Source],
+    published: &Catalog,
+    surroundings: &Surroundings,
+) -> CheckReport {
     let mut files: Vec<File<'_>> = sources.iter().map(File::open).collect();
     let mut known = Known {
         journeys: Some(published.journeys.keys().cloned().collect()),
         contents: Some(published_channels(published)),
         schemas: published.schemas.clone(),
+        connectors: surroundings.connectors.clone(),
         unreadable_contents: BTreeSet::new(),
     };
     refuse_same_ids(&mut files);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use journey_types::{Channel, ContentId, JourneyId};
+use journey_types::{Channel, ConnectorId, ContentId, JourneyId};
 
 use crate::schema::Schemas;
 
@@ -13,6 +13,8 @@ pub(crate) struct Known {
     pub(crate) journeys: Option<BTreeSet<JourneyId>>,
     pub(crate) contents: Option<BTreeMap<ContentId, BTreeSet<Channel>>>,
     pub(crate) schemas: Schemas,
+    /// Connectors of the node, which only the node knows.
+    pub(crate) connectors: Option<BTreeSet<ConnectorId>>,
     /// Contents of this publish that have problems of their own: naming them is no further problem.
     pub(crate) unreadable_contents: BTreeSet<ContentId>,
 }

@@ -47,7 +47,7 @@ pub use calendar::{
     DEFAULT_ZONE, DailyTime, WeekdaySet, Window, ZoneChoice, is_zone, resolve_zone, until_local,
 };
 pub use catalog::{AggregateSpec, Catalog, CatalogError, JourneyVersions, PublishedDocument};
-pub use check::{CheckReport, CheckedDocument, check};
+pub use check::{CheckReport, CheckedDocument, Surroundings, check, check_within};
 pub use content::{Content, ContentProblem, ContentSite, Rendered, Variant};
 pub use diagnostic::{Diagnostic, Severity};
 pub use document::DocumentKind;
@@ -58,9 +58,10 @@ pub use expression::{
 pub use line_problem::LineProblem;
 pub use map_document::{MapDocument, MapReader};
 pub use plan::{
-    Again, Assignment, Delay, EmitStep, EntryRule, EventMatch, ExitRule, ExitTrigger, Goal,
-    MatchKey, MessageAwait, MessageStep, OnConflict, Place, Plan, Reentry, SharedPlan, SplitArm,
-    Step, StepIdx, StepKind, StepTimeout, Target, ValueSource, WaitBranch, WaitSince, WaitTrigger,
+    Again, Assignment, CallStep, Delay, EmitStep, EntryRule, EventMatch, ExitRule, ExitTrigger,
+    Goal, MatchKey, MessageAwait, MessageStep, OnConflict, Place, Plan, Reentry, SharedPlan,
+    SplitArm, Step, StepIdx, StepKind, StepTimeout, Target, TaskSla, TaskStep, ValueSource,
+    WaitBranch, WaitSince, WaitTrigger,
 };
 pub use schema::{EventSchema, PropertyType, Schema, SchemaRefusal, Schemas};
 pub use scope::{CustomerScope, HistoryReader, InstanceScope, JourneysReader, Scope};

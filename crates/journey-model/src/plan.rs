@@ -7,7 +7,8 @@ mod expressions;
 use std::sync::Arc;
 
 use journey_types::{
-    Channel, ContentId, DefinitionVersion, EventName, JourneyId, StepId, TimeSpan, Value,
+    Channel, ContentId, DefinitionVersion, Destination, EventName, JourneyId, QueueId, StepId,
+    TimeSpan, Value,
 };
 
 use crate::calendar::{DailyTime, WeekdaySet, Window, ZoneChoice};
@@ -209,6 +210,10 @@ pub struct StepTimeout {
 pub enum StepKind {
     /// Asks for a message to the customer.
     Message(MessageStep),
+    /// Lets a program do something, and rests until it answers.
+    Call(CallStep),
+    /// Gives a person something to do, and rests until it is done.
+    Task(TaskStep),
     /// Rests for a time.
     Delay(Delay),
     /// Rests until the first branch holds.
@@ -233,6 +238,35 @@ pub struct MessageStep {
     pub awaits: MessageAwait,
     /// Where a refusal leads; `None`: to the step's `next`.
     pub refused: Option<Target>,
+}
+
+/// A `call` step.
+#[derive(Debug, Clone)]
+pub struct CallStep {
+    /// Whom it calls: a queue of workers, or a connector of the node.
+    pub to: Destination,
+    /// What it is given, in listed order.
+    pub input: Vec<(String, ValueSource)>,
+}
+
+/// A `task` step.
+#[derive(Debug, Clone)]
+pub struct TaskStep {
+    /// Who does it.
+    pub queue: QueueId,
+    /// Until when it should be done.
+    pub sla: Option<TaskSla>,
+    /// What it is given, in listed order.
+    pub input: Vec<(String, ValueSource)>,
+}
+
+/// The `sla` of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskSla {
+    /// Counted from entering the step.
+    pub after: TimeSpan,
+    /// Who does it from then on; `None`: it stays where it is, and the delay is counted.
+    pub escalate: Option<QueueId>,
 }
 
 /// What a message step waits for before it goes on.

@@ -3,11 +3,14 @@
 //! Each kind is a file here, with how it is read and its canonical form; a new kind is a new file, a line in
 //! [`read_kind`] and one in [`canonical`].
 
+mod call;
 mod delay;
 mod emit;
+mod input;
 mod message;
 mod names;
 mod split;
+mod task;
 mod update;
 mod wait_until;
 
@@ -24,11 +27,18 @@ use crate::yaml::{Entry, Node};
 pub(crate) use names::StepNames;
 
 /// The kinds that are delivered.
-const KINDS: [&str; 6] = ["message", "delay", "wait_until", "split", "update", "emit"];
-/// The kinds of the language that are not.
-const KINDS_LATER: [&str; 9] = [
+const KINDS: [&str; 8] = [
+    "message",
     "call",
     "task",
+    "delay",
+    "wait_until",
+    "split",
+    "update",
+    "emit",
+];
+/// The kinds of the language that are not.
+const KINDS_LATER: [&str; 7] = [
     "experiment",
     "decide",
     "ask",
@@ -172,6 +182,8 @@ fn read_kind(
     let node = &entry.value;
     match entry.key.text.as_str() {
         "message" => message::read(reader, node, context).map(StepKind::Message),
+        "call" => call::read(reader, node).map(StepKind::Call),
+        "task" => task::read(reader, node).map(StepKind::Task),
         "delay" => delay::read(reader, node).map(StepKind::Delay),
         "wait_until" => wait_until::read(reader, node, context).map(StepKind::WaitUntil),
         "split" => split::read(reader, node, context).map(StepKind::Split),
@@ -184,7 +196,11 @@ fn read_kind(
 /// Whether an instance can rest at a step of that kind, so that a `timeout` makes sense.
 const fn may_rest(kind: &StepKind) -> bool {
     match kind {
-        StepKind::Message(_) | StepKind::Delay(_) | StepKind::WaitUntil(_) => true,
+        StepKind::Message(_)
+        | StepKind::Call(_)
+        | StepKind::Task(_)
+        | StepKind::Delay(_)
+        | StepKind::WaitUntil(_) => true,
         StepKind::Split(_) | StepKind::Update(_) | StepKind::Emit(_) => false,
     }
 }
@@ -197,7 +213,11 @@ pub(crate) fn exits_of(step: &Step) -> Vec<(Target, bool)> {
             branches.iter().map(|branch| (branch.next, false)).collect()
         }
         StepKind::Split(arms) => arms.iter().map(|arm| (arm.next, false)).collect(),
-        StepKind::Delay(_) | StepKind::Update(_) | StepKind::Emit(_) => Vec::new(),
+        StepKind::Call(_)
+        | StepKind::Task(_)
+        | StepKind::Delay(_)
+        | StepKind::Update(_)
+        | StepKind::Emit(_) => Vec::new(),
     };
     let next_is_used = match &step.kind {
         // A wait is left by its branches, a split by its arms; `next` by what skips or falls through.
@@ -205,7 +225,12 @@ pub(crate) fn exits_of(step: &Step) -> Vec<(Target, bool)> {
         StepKind::Split(arms) => {
             step.only_if.is_some() || arms.iter().all(|arm| arm.condition.is_some())
         }
-        StepKind::Message(_) | StepKind::Delay(_) | StepKind::Update(_) | StepKind::Emit(_) => true,
+        StepKind::Message(_)
+        | StepKind::Call(_)
+        | StepKind::Task(_)
+        | StepKind::Delay(_)
+        | StepKind::Update(_)
+        | StepKind::Emit(_) => true,
     };
     if next_is_used {
         targets.push((step.next, false));
@@ -230,6 +255,8 @@ pub(crate) enum Rest {
 pub(crate) fn rest_of(step: &Step) -> Rest {
     let rest = match &step.kind {
         StepKind::Message(message) => message::rest_of(message),
+        // Until somebody answers; an answer in the same turn there is not.
+        StepKind::Call(_) | StepKind::Task(_) => Rest::Always,
         StepKind::Delay(delay) => delay::rest_of(delay),
         StepKind::WaitUntil(branches) => wait_until::rest_of(branches),
         StepKind::Split(_) | StepKind::Update(_) | StepKind::Emit(_) => Rest::Never,
@@ -244,6 +271,8 @@ pub(crate) fn rest_of(step: &Step) -> Rest {
 pub(crate) fn canonical(step: &Step, names: &StepNames) -> Value {
     let (kind, value) = match &step.kind {
         StepKind::Message(message) => ("message", message::canonical(message)),
+        StepKind::Call(call) => ("call", call::canonical(call)),
+        StepKind::Task(task) => ("task", task::canonical(task)),
         StepKind::Delay(delay) => ("delay", delay::canonical(delay)),
         StepKind::WaitUntil(branches) => ("wait_until", wait_until::canonical(branches, names)),
         StepKind::Split(arms) => ("split", split::canonical(arms, names)),

@@ -48,6 +48,7 @@ pub(crate) fn add_counts(all: &[JourneyCounts]) -> wire::JourneyCounts {
         emitted: by_name(&sum.emitted),
         goals: sum.goals,
         timers_fired: sum.timers_fired,
+        tasks_overdue: sum.tasks_overdue,
         exited: sum.exited,
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use journey_consensus::{MetadataError, NewDocument, StoredDocument};
-use journey_model::{Catalog, CheckReport, Diagnostic, DocumentKind, Severity, Source};
+use journey_model::{
+    Catalog, CheckReport, Diagnostic, DocumentKind, Severity, Source, check_within,
+};
 use journey_proto::v1 as wire;
 use journey_proto::v1::journey_service_server::JourneyService;
 use journey_types::{JourneyId, Timestamp};
@@ -38,7 +40,7 @@ impl JourneyService for JourneyApi {
         request: Request<wire::CheckJourneysRequest>,
     ) -> Result<Response<wire::CheckJourneysResponse>, Status> {
         let sources = sources_of(request.into_inner().files)?;
-        let report = journey_model::check(&sources, &self.node.catalog());
+        let report = check_within(&sources, &self.node.catalog(), self.node.surroundings());
         Ok(Response::new(wire::CheckJourneysResponse {
             diagnostics: report.diagnostics.iter().map(diagnostic_to_wire).collect(),
             documents: report
@@ -56,7 +58,7 @@ impl JourneyService for JourneyApi {
         let sources = sources_of(request.into_inner().files)?;
         let _one_at_a_time = self.node.publishing.lock().await;
         let catalog = self.node.catalog();
-        let report = journey_model::check(&sources, &catalog);
+        let report = check_within(&sources, &catalog, self.node.surroundings());
         refuse_errors(&report)?;
         let response = publish(&self.node, &catalog, report).await?;
         Ok(Response::new(response))

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use journey_consensus::MetadataHandle;
 use journey_customer::Command;
-use journey_model::Catalog;
+use journey_model::{Catalog, Surroundings};
 use journey_partition::{
     Answer, Clock, PartitionHandle, Refusal, SubmissionOrder, SubmitError, WorkerId,
 };
@@ -35,6 +35,8 @@ pub struct NodeParts {
     pub cluster_key: ClusterKey,
     /// The cluster and its life, for effect ids.
     pub origin: EffectOrigin,
+    /// What journeys may name of this node.
+    pub surroundings: Surroundings,
     /// Where the services' tasks run.
     pub tasks: TaskTracker,
 }
@@ -83,6 +85,11 @@ impl Node {
             n_workers: AtomicU64::new(0),
             publishing: tokio::sync::Mutex::new(()),
         }
+    }
+
+    /// What journeys may name of this node.
+    pub(crate) const fn surroundings(&self) -> &Surroundings {
+        &self.parts.surroundings
     }
 
     /// Now, by the node's clock.

@@ -22,7 +22,11 @@ pub(crate) fn waits_for(instance: &Instance, catalog: &Catalog) -> String {
         }
     }
     if let Some(effect) = instance.rest.awaited_effect {
-        reasons.push(format!("outcome of effect {effect}"));
+        reasons.push(match step.map(|step| &step.kind) {
+            Some(StepKind::Call(call)) => format!("answer of {} to call {effect}", call.to),
+            Some(StepKind::Task(task)) => format!("task {effect} of queue {}", task.queue),
+            _ => format!("outcome of effect {effect}"),
+        });
     }
     reasons.extend(
         instance

@@ -324,10 +324,18 @@ pub(crate) fn counts() -> BoxedStrategy<JourneyCounts> {
             btree_map(text(), n(), 0..3),
         ),
         btree_map(id::<EventName>(), n(), 0..3),
-        durations(),
+        (durations(), n()),
     )
         .prop_map(
-            |(numbers, exited, steps, messages, others, emitted, completed_durations)| {
+            |(
+                numbers,
+                exited,
+                steps,
+                messages,
+                others,
+                emitted,
+                (completed_durations, tasks_overdue),
+            )| {
                 let (entered, n_parked, n_parked_ended, completed, held_out, timers_fired) =
                     numbers;
                 let (refused, entries_refused, goals) = others;
@@ -346,6 +354,7 @@ pub(crate) fn counts() -> BoxedStrategy<JourneyCounts> {
                     goals,
                     timers_fired,
                     completed_durations,
+                    tasks_overdue,
                 }
             },
         )

@@ -25,6 +25,7 @@ pub(super) fn rest() -> Rest {
             armed(20, TimerKind::Branch(1)),
             armed(30, TimerKind::StepTimeout),
             armed(40, TimerKind::Recheck),
+            armed(50, TimerKind::Sla),
         ],
         when_values: BTreeMap::from([(0, true), (2, false)]),
         awaited_effect: Some(Sequence::new(6)),
@@ -233,6 +234,7 @@ fn moving_facts() -> Vec<(&'static str, EventBody)> {
         ("timer_fired_branch", fired(TimerKind::Branch(1))),
         ("timer_fired_step_timeout", fired(TimerKind::StepTimeout)),
         ("timer_fired_recheck", fired(TimerKind::Recheck)),
+        ("timer_fired_sla", fired(TimerKind::Sla)),
         (
             "branch_foreseen",
             EventBody::BranchForeseen {

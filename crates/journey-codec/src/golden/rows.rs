@@ -202,6 +202,7 @@ fn counts() -> JourneyCounts {
         emitted: BTreeMap::from([(id("lapsed_30"), 3)]),
         goals: BTreeMap::from([("bought".to_owned(), 2)]),
         timers_fired: 6,
+        tasks_overdue: 7,
         ..JourneyCounts::default()
     };
     counts.completed_durations.record(TimeSpan::from_hours(1));

@@ -6,6 +6,7 @@ use journey_types::{InstanceNumber, Timestamp};
 use super::Decision;
 use crate::command::Reply;
 use crate::event::{Departure, EventBody, TimerKind};
+use crate::step::work;
 use crate::turn::{Position, Turn};
 
 /// Fires what was due before the stamp. What is due at one instant fires together, so that the arbiter sees it at
@@ -71,6 +72,7 @@ fn fire(
             let next = branch_target(&position, branch_idx);
             turn.go(&position, Departure::Branch(branch_idx), next);
         }
+        TimerKind::Sla => work::note_overdue(turn, &position, due_at),
         TimerKind::Recheck => {}
     }
     true

@@ -1,7 +1,8 @@
 //! Runs scripts over journeys in virtual time.
 //!
 //! A script is lines of: `09:00 event NAME key=value …` (also `history NAME …`), `again` (the last event once more),
-//! `advance 2h`, `day 2026-03-28`, `claim [CHANNEL]`, `ack`, `deliver`, `fail`, `nack 5m`. A time of day moves the
+//! `advance 2h`, `day 2026-03-28`, `claim [DESTINATION]` (`claim-next`: the one after the first), `ack`,
+//! `deliver`, `done VALUE`, `fail`, `nack 5m`. A time of day moves the
 //! clock there; timers that fall due on the way fire 1 ms after their instant. After every command the laws are held
 //! against what was decided.
 
@@ -146,7 +147,11 @@ impl World {
             }
             "advance" => self.go_to(self.now.plus(TimeSpan::parse(rest).unwrap())),
             "day" => self.go_to(Timestamp::parse(&format!("{rest}T00:00:00Z")).unwrap()),
-            "claim" => self.claim(Some(rest).filter(|channel| !channel.is_empty())),
+            "claim" => self.claim(Some(rest).filter(|to| !to.is_empty()), 0),
+            "claim-next" => self.claim(Some(rest).filter(|to| !to.is_empty()), 1),
+            "done" => self.settle(Outcome::Completed {
+                result: read_value(rest),
+            }),
             "ack" => self.settle(Outcome::Sent),
             "deliver" => self.settle(Outcome::Delivered),
             "fail" => {
@@ -215,11 +220,11 @@ impl World {
         self.now = self.now.max(target);
     }
 
-    fn claim(&mut self, channel: Option<&str>) {
+    fn claim(&mut self, destination: Option<&str>, n_before: usize) {
         let offered = self.state.offerable_effects();
-        let offered =
-            offered.filter(|(_, row)| channel.is_none_or(|c| row.destination.to_string() == c));
-        let effect = offered.map(|(_, row)| row.effect).next();
+        let offered = offered
+            .filter(|(_, row)| destination.is_none_or(|to| row.destination.to_string() == to));
+        let effect = offered.map(|(_, row)| row.effect).nth(n_before);
         let effect = effect.unwrap_or(Sequence::new(999));
         let until = self.now.plus(TimeSpan::from_secs(60));
         self.command(&Command::Claim { effect, until });

@@ -92,6 +92,8 @@ impl<'a> Turn<'a> {
             }
             StepKind::WaitUntil(_)
             | StepKind::Message(_)
+            | StepKind::Call(_)
+            | StepKind::Task(_)
             | StepKind::Delay(_)
             | StepKind::Split(_)
             | StepKind::Update(_)

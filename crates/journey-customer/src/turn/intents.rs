@@ -6,7 +6,7 @@ use std::sync::Arc;
 use journey_model::{Content, MessageAwait};
 use journey_types::{Channel, ContentVersion};
 
-use super::{Subject, Turn};
+use super::{Position, Subject, Turn};
 use crate::arbiter::{self, Intent, IntentOrigin, Round, Ruling};
 use crate::event::{Departure, EventBody, MessageGranted};
 use crate::limits::RENDERED_SIZE_BYTES_MAX;
@@ -91,6 +91,17 @@ impl<'a> Turn<'a> {
 
     fn grant(&mut self, intent: &Intent<'a>, granted: Granted) {
         let fallback = granted.has_fallback.then(|| Arc::clone(&intent.scope));
+        let position = match intent.origin {
+            IntentOrigin::Step => self.position(intent.instance.number),
+            IntentOrigin::Fallback { of } => message::awaiting(self, of),
+        };
+        // A step that goes on with the grant has no time by which the message must be out.
+        let send_by = match intent.message.awaits {
+            MessageAwait::Granted => None,
+            MessageAwait::Sent | MessageAwait::Delivered => {
+                position.as_ref().and_then(Position::times_out_at)
+            }
+        };
         let effect = self.record(EventBody::MessageGranted(Box::new(MessageGranted {
             instance: intent.instance.number,
             journey: intent.instance.journey.clone(),
@@ -102,14 +113,10 @@ impl<'a> Turn<'a> {
             rendered: granted.rendered,
             why: granted.why,
             purpose: intent.plan.purpose.clone(),
-            send_by: None,
+            send_by,
             failed_channels: intent.failed_channels.clone(),
             fallback,
         })));
-        let position = match intent.origin {
-            IntentOrigin::Step => self.position(intent.instance.number),
-            IntentOrigin::Fallback { of } => message::awaiting(self, of),
-        };
         let Some(position) = position else {
             return;
         };

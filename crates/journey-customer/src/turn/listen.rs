@@ -136,9 +136,12 @@ impl<'a> Turn<'a> {
                 }
                 taken.is_some()
             }
-            StepKind::Delay(_) | StepKind::Split(_) | StepKind::Update(_) | StepKind::Emit(_) => {
-                false
-            }
+            StepKind::Call(_)
+            | StepKind::Task(_)
+            | StepKind::Delay(_)
+            | StepKind::Split(_)
+            | StepKind::Update(_)
+            | StepKind::Emit(_) => false,
         }
     }
 

@@ -16,12 +16,10 @@ impl<'a> Turn<'a> {
         mut timers: Vec<ArmedTimer>,
         awaited_effect: Option<Sequence>,
     ) {
-        if let Some(timeout) = position.step.timeout {
-            timers.push(ArmedTimer {
-                due_at: position.instance.step_entered_at.plus(timeout.after),
-                kind: TimerKind::StepTimeout,
-            });
-        }
+        timers.extend(position.times_out_at().map(|due_at| ArmedTimer {
+            due_at,
+            kind: TimerKind::StepTimeout,
+        }));
         let rest = self.with_conditions(position, timers, awaited_effect);
         self.record(EventBody::Rested {
             instance: position.instance.number,

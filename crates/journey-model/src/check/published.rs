@@ -48,6 +48,8 @@ fn lost_channels<'p>(plan: &'p Plan, content: &Content) -> BTreeSet<&'p Channel>
     let messages = plan.steps.iter().filter_map(|step| match &step.kind {
         StepKind::Message(message) if message.content == content.id => Some(message),
         StepKind::Message(_)
+        | StepKind::Call(_)
+        | StepKind::Task(_)
         | StepKind::Delay(_)
         | StepKind::WaitUntil(_)
         | StepKind::Split(_)

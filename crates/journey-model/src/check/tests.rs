@@ -1,6 +1,6 @@
 //! What authors are told: a table of bad files with every message, and good files with their hashes.
 
-use super::{CheckReport, CheckedDocument, check};
+use super::{CheckReport, CheckedDocument, Surroundings, check, check_within};
 use crate::catalog::{Catalog, PublishedDocument};
 use crate::document::DocumentKind;
 use crate::source::Source;
@@ -167,4 +167,24 @@ fn counts_that_are_new_are_said_and_known_ones_are_not() {
     let catalog = publish(&report, |_| true);
     let again = check(&[Source::new("a.yaml", good::METER)], &catalog);
     assert_eq!(again.new_aggregates, [""; 0]);
+}
+
+#[test]
+fn connectors_are_held_against_the_node_where_it_is_known() {
+    let journey = "journey: a\nentry: [{ event: e }]\nsteps: { s: { call: { webhook: crn } } }\n";
+    let says = |connectors: Option<&[&str]>| {
+        let connectors = connectors.map(|ids| ids.iter().map(|id| id.parse().unwrap()).collect());
+        let surroundings = Surroundings { connectors };
+        let sources = [Source::new("j.yaml", journey)];
+        check_within(&sources, &Catalog::default(), &surroundings).render()
+    };
+    assert_eq!(says(None), "", "an author's machine knows of no node");
+    assert_eq!(says(Some(&["crn"])), "");
+    let meant = says(Some(&["crm", "erp"]));
+    assert!(
+        meant.contains("there is no connector `crn`") && meant.contains("did you mean `crm`?"),
+        "{meant}"
+    );
+    let none = says(Some(&[]));
+    assert!(none.contains("[connectors]"), "{none}");
 }

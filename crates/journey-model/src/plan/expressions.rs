@@ -1,7 +1,8 @@
 //! Every expression of a plan, wherever it stands.
 
 use super::{
-    Delay, EventMatch, ExitTrigger, MatchKey, Plan, Step, StepKind, ValueSource, WaitTrigger,
+    CallStep, Delay, EmitStep, EventMatch, ExitTrigger, MatchKey, Plan, Step, StepKind, TaskStep,
+    ValueSource, WaitTrigger,
 };
 use crate::expression::Expression;
 
@@ -64,8 +65,12 @@ fn of_step<'p>(step: &'p Step, found: &mut Vec<&'p Expression>) {
                 of_value_source(&assignment.value, found);
             }
         }
-        StepKind::Emit(emit) => {
-            for (_, source) in &emit.properties {
+        StepKind::Emit(EmitStep {
+            properties: given, ..
+        })
+        | StepKind::Call(CallStep { input: given, .. })
+        | StepKind::Task(TaskStep { input: given, .. }) => {
+            for (_, source) in given {
                 of_value_source(source, found);
             }
         }
