@@ -66,7 +66,9 @@ fn render(status: &tonic::Status) -> String {
         text = format!("{text} [{}]", info.reason);
     }
     if let Some(bad_request) = details.bad_request() {
-        for violation in &bad_request.field_violations {
+        // The node's message mostly names them already.
+        let violations = bad_request.field_violations.iter();
+        for violation in violations.filter(|v| !status.message().contains(&v.description)) {
             text.push_str(&format!(
                 "\n  {}: {}",
                 violation.field, violation.description
