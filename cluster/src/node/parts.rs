@@ -9,7 +9,8 @@ use journey_consensus::{
 };
 use journey_model::Catalog;
 use journey_partition::{
-    Applier, Clock as _, PartitionHandle, PartitionOptions, Replica, ReplicaOptions, SharedReplica,
+    Applier, Clock as _, MemoryBounds, PartitionHandle, PartitionOptions, Replica, ReplicaOptions,
+    SharedReplica,
 };
 use journey_server::compile_catalog;
 use journey_storage::{DataFolder, DataFolderOptions, limits::STATE_VALUE_SIZE_BYTES_MAX};
@@ -33,6 +34,11 @@ const FIRST_REPLICA: ReplicaId = ReplicaId::new(1);
 const CONSENSUS_THREADS: usize = 2;
 /// Customers hosted by one partition's actor; their state is shared with the replica's cache.
 const HOSTED_CUSTOMERS_MAX: usize = 8_192;
+/// Of the memory for customers, one part in so many is for those with work in hand or just done with it.
+const HOSTED_PART_OF_CUSTOMERS: usize = 4;
+/// Customers read from disk in a second, all partitions together: a read takes about 20 µs, so this is one core's
+/// worth. After a restart clients, timers and offers want everybody at once.
+const COLD_LOADS_PER_SECOND_MAX: u32 = 48_000;
 /// Requests that may wait at one partition: each holds up to 1,000 commands, and its memory is bounded by the size of
 /// a request.
 const REQUESTS_MAX: usize = 256;
@@ -136,9 +142,10 @@ pub(crate) async fn start_partitions(
     };
     let opener_seed = rand::rng().random();
     let delivery = connectors::delivery_settings(&config.connectors)?;
+    let memory = MemoryShare::of(config, foundation.identity.n_partitions);
     for number in 0..foundation.identity.n_partitions {
         let partition = PartitionId::new(number);
-        let replica = open_replica(config, foundation, partition)?;
+        let replica = open_replica(&memory, foundation, partition)?;
         let (applier, applied) = Applier::new(Arc::clone(&replica));
         let machine = Box::new(PartitionMachine::new(applier));
         let group = GroupId::of_partition(partition);
@@ -155,6 +162,10 @@ pub(crate) async fn start_partitions(
             clock: Arc::new(SystemClock),
             runtime: tokio::runtime::Handle::current(),
             hosted_customers_max: HOSTED_CUSTOMERS_MAX,
+            memory: MemoryBounds {
+                hosted_size_bytes_max: memory.hosted_size_bytes,
+                cold_loads_per_second_max: Some(memory.cold_loads_per_second),
+            },
             requests_max: REQUESTS_MAX,
             opener_seed,
             clock_step_max: Some(CLOCK_STEP_MAX),
@@ -211,22 +222,41 @@ pub(crate) fn check_rows_against_log(replicas: &[SharedReplica]) -> Result<(), N
     Ok(())
 }
 
+/// What one partition may take of the node's memory for customers.
+struct MemoryShare {
+    /// Customers of the leader's side; most of them are the replica's own copies.
+    hosted_size_bytes: usize,
+    replica_size_bytes: usize,
+    cold_loads_per_second: u32,
+}
+
+impl MemoryShare {
+    fn of(config: &Config, n_partitions: u32) -> Self {
+        let share = config.storage.customer_cache.get() / u64::from(n_partitions);
+        let share = usize::try_from(share).unwrap_or(usize::MAX);
+        let hosted_size_bytes = share / HOSTED_PART_OF_CUSTOMERS;
+        Self {
+            hosted_size_bytes,
+            replica_size_bytes: share - hosted_size_bytes,
+            cold_loads_per_second: (COLD_LOADS_PER_SECOND_MAX / n_partitions).max(1),
+        }
+    }
+}
+
 fn open_replica(
-    config: &Config,
+    memory: &MemoryShare,
     foundation: &Foundation,
     partition: PartitionId,
 ) -> Result<SharedReplica, NodeError> {
     let engine = foundation.folder.state();
     let tree = engine.tree(&format!("p{partition}"))?;
-    let n_partitions = u64::from(foundation.identity.n_partitions);
-    let clean_size_bytes_max = config.storage.customer_cache.get() / n_partitions;
     let replica = Replica::open(ReplicaOptions {
         partition,
         cluster_key: foundation.identity.key,
         engine,
         tree,
         row_size_bytes_max: STATE_VALUE_SIZE_BYTES_MAX,
-        clean_size_bytes_max: usize::try_from(clean_size_bytes_max).unwrap_or(usize::MAX),
+        customers_size_bytes_max: memory.replica_size_bytes,
     })?;
     Ok(Arc::new(Mutex::new(replica)))
 }

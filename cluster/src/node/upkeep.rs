@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journey_consensus::GroupHandle;
-use journey_partition::{CheckpointProgress, Checkpointer, SharedReplica};
+use journey_partition::{CheckpointProgress, Checkpointer, MemoryPressure, SharedReplica};
 use tokio::task::JoinHandle;
 
+use crate::clock::monotonic_now;
 use crate::config::Config;
 use crate::node::error::NodeError;
 use crate::node::parts::{Failed, Foundation, Started};
@@ -14,8 +15,13 @@ use crate::node::parts::{Failed, Foundation, Started};
 /// Pause between two rounds over all partitions: a customer that changes all the time is written once a round, not
 /// once an event, and a restart replays about this much of the log.
 const ROUND_PAUSE: Duration = Duration::from_secs(5);
-/// Pause between two steps of a pass: leaves the disk to the log.
-const STEP_PAUSE: Duration = Duration::from_millis(1);
+/// How often a pause looks whether memory presses.
+const PRESSURE_LOOK: Duration = Duration::from_millis(100);
+/// A calm round rests so many times as long as it writes: leaves disk and processor to the traffic, and lets what
+/// changes often change once more before it is written.
+const REST_PER_WORK: u32 = 2;
+/// The shortest rest.
+const REST_MIN: Duration = Duration::from_millis(1);
 
 /// Starts the rounds.
 pub(crate) fn spawn(
@@ -30,7 +36,7 @@ pub(crate) fn spawn(
     let log_bytes_max = config.storage.log_bytes_max.get();
     tokio::spawn(async move {
         loop {
-            tokio::time::sleep(ROUND_PAUSE).await;
+            pause(&replicas).await;
             if let Err(error) = round(&replicas, &groups, log_bytes_max).await {
                 tracing::error!(%error, "checkpoint or purge failed");
                 failed.send_replace(Some(Arc::new(error)));
@@ -45,20 +51,46 @@ async fn round(
     groups: &[GroupHandle],
     log_bytes_max: u64,
 ) -> Result<(), NodeError> {
-    for replica in replicas {
-        loop {
-            let replica = Arc::clone(replica);
-            let step = tokio::task::spawn_blocking(move || Checkpointer.step(&replica)).await;
+    // In turn, so that no partition's memory fills while another one's round goes on.
+    let mut unfinished: Vec<&SharedReplica> = replicas.iter().collect();
+    while !unfinished.is_empty() {
+        let mut still_unfinished = Vec::with_capacity(unfinished.len());
+        for replica in unfinished {
+            let shared = Arc::clone(replica);
+            let from = monotonic_now();
+            let step = tokio::task::spawn_blocking(move || Checkpointer.step(&shared)).await;
+            let worked = monotonic_now() - from;
             match step.map_err(|error| NodeError::Task(error.to_string()))?? {
-                CheckpointProgress::Idle | CheckpointProgress::FloorMoved { .. } => break,
-                CheckpointProgress::Written { .. } => tokio::time::sleep(STEP_PAUSE).await,
+                CheckpointProgress::Idle | CheckpointProgress::FloorMoved { .. } => {}
+                CheckpointProgress::Written { .. } => still_unfinished.push(replica),
+            }
+            if !presses(replicas) {
+                tokio::time::sleep((worked * REST_PER_WORK).max(REST_MIN)).await;
             }
         }
+        unfinished = still_unfinished;
     }
     for group in groups {
         group.purge_if_above(log_bytes_max).await?;
     }
     Ok(())
+}
+
+/// Waits for the next round, which comes at once where memory presses.
+async fn pause(replicas: &[SharedReplica]) {
+    let until = monotonic_now() + ROUND_PAUSE;
+    while monotonic_now() < until && !presses(replicas) {
+        tokio::time::sleep(PRESSURE_LOOK).await;
+    }
+}
+
+/// Whether some partition's customers are to be written without rest. One that is busy is asked the next time.
+fn presses(replicas: &[SharedReplica]) -> bool {
+    let presses = |replica: &SharedReplica| {
+        let replica = replica.try_lock();
+        replica.is_some_and(|replica| replica.memory_pressure() > MemoryPressure::Low)
+    };
+    replicas.iter().any(presses)
 }
 
 /// Writes everything, so that the next start has nothing to replay.

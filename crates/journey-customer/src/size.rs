@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use journey_types::{CustomerEvent, Value};
+use journey_types::{CustomerEvent, Fingerprint, JourneyId, Timestamp, Value};
 
 use crate::command::Outcome;
 use crate::event::{EventBody, Rest};
@@ -14,6 +14,15 @@ use crate::state::{
 const RECORD_SIZE_BYTES: usize = 48;
 /// What an entry of a window takes: an instant and an amount.
 const WINDOW_EVENT_SIZE_BYTES: usize = 24;
+
+/// What a chunk of event ids takes in memory beside the ids: its filter and its place.
+const CHUNK_SIZE_BYTES: usize = 320;
+/// What an instance takes in memory beside its texts and values, with the event by which it entered.
+const INSTANCE_SIZE_BYTES: usize = size_of::<Instance>() + size_of::<CustomerEvent>() + 64;
+/// What maps and pointers take around texts and values at most: where there is more, it is long texts.
+const MAPS_SIZE_BYTES_MAX: usize = 4_096;
+/// The texts of a customer's address and what sharing the state takes.
+const SHARED_TEXTS_SIZE_BYTES: usize = 128;
 
 /// The state without remembered event ids, which lie in rows of their own.
 pub(crate) fn of_state(state: &CustomerState) -> usize {
@@ -33,6 +42,18 @@ pub(crate) fn of_state(state: &CustomerState) -> usize {
         + watched.sum::<usize>()
         + timeline.sum::<usize>()
         + paused.sum::<usize>()
+}
+
+/// The state as it lies in memory: what is packed when encoded lies in maps and shared texts of its own here, which
+/// doubles what is small.
+pub(crate) fn of_state_in_memory(state: &CustomerState) -> usize {
+    let ids = state.dedupe.n_ids_max() * size_of::<(Fingerprint, Timestamp)>();
+    let chunks = state.dedupe.chunks.len() * CHUNK_SIZE_BYTES;
+    let instances = state.instances.len() * INSTANCE_SIZE_BYTES;
+    let journeys = state.journeys.len() * size_of::<(JourneyId, JourneyMemory)>();
+    let fixed = size_of::<CustomerState>() + SHARED_TEXTS_SIZE_BYTES;
+    let texts = of_state(state);
+    fixed + ids + chunks + instances + journeys + texts + texts.min(MAPS_SIZE_BYTES_MAX)
 }
 
 /// One fact.

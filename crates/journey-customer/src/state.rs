@@ -90,6 +90,12 @@ impl CustomerState {
         size::of_state(self) + self.dedupe.n_ids_max() * size_of::<(Fingerprint, Timestamp)>()
     }
 
+    /// About how many bytes it takes in memory. Walks over the whole state.
+    #[must_use]
+    pub fn memory_size_bytes(&self) -> usize {
+        size::of_state_in_memory(self)
+    }
+
     /// After which instant this customer has something to do by itself: its earliest timer, or a paused turn that
     /// goes on. Whoever hosts it finds it by this.
     #[must_use]

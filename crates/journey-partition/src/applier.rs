@@ -9,7 +9,9 @@ use tokio::sync::watch;
 
 use crate::decided::DecidedEntry;
 use crate::error::PartitionError;
-use crate::replica::{ApplyVerdict, Checkpointer, SharedReplica};
+use crate::replica::{
+    ApplyVerdict, CheckpointProgress, Checkpointer, MemoryPressure, SharedReplica,
+};
 
 /// An entry as it comes out of consensus.
 #[derive(Debug, Clone)]
@@ -61,6 +63,7 @@ impl Applier {
         entries: &[Committed],
         consensus: &Bytes,
     ) -> Result<Vec<ApplyVerdict>, PartitionError> {
+        self.make_room()?;
         // Decoded before anything is applied: a floor must never stand inside a call, where `consensus` does not fit.
         let ready: Result<Vec<_>, PartitionError> = entries.iter().map(make_ready).collect();
         let mut replica = self.replica.lock();
@@ -78,6 +81,17 @@ impl Applier {
         drop(replica);
         self.applied.send_replace(applied);
         Ok(verdicts)
+    }
+
+    /// Where customers that cannot be dropped fill the memory they may take, writes some of them before more are
+    /// changed: proposals in flight are few, so whoever decides waits for this as well.
+    fn make_room(&self) -> Result<(), PartitionError> {
+        while self.replica.lock().memory_pressure() == MemoryPressure::Full {
+            if Checkpointer.step(&self.replica)? == CheckpointProgress::Idle {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The last entry applied.

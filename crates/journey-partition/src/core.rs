@@ -10,6 +10,7 @@
 //! One call goes through the parts in a fixed order: the input is taken in (`session`, `mailing`, `settling`), then
 //! turns are decided while proposals may be in flight (`schedule`, `turn`), then what is left is arranged (`finish`).
 
+mod activation;
 mod api;
 mod batch;
 mod clock;
@@ -41,6 +42,7 @@ use journey_customer::{
 use journey_model::Catalog;
 use journey_types::{ClusterKey, CustomerKey, Lsn, TimeSpan, Timestamp};
 
+pub use activation::MemoryBounds;
 pub use api::{
     Answer, ConfirmationId, Destinations, HandOver, Input, Output, ProposalId, Refusal,
     Subscription, TicketId, WorkerCredit, WorkerId,
@@ -52,6 +54,7 @@ pub use hosted::Lifecycle;
 pub use order::SubmissionOrder;
 pub use quarantine::QuarantinedCommand;
 
+use activation::ActivationPace;
 use batch::InFlight;
 use clock::StampClock;
 use customers::Customers;
@@ -76,6 +79,8 @@ pub struct CoreOptions {
     pub cluster_key: ClusterKey,
     /// Customers kept in memory, at least 1; beyond it those unused for longest are passivated.
     pub hosted_customers_max: usize,
+    /// What they may take in memory, and how fast they may come there.
+    pub memory: MemoryBounds,
     /// A number that no other opener of this partition's sessions uses, drawn at random by the driver.
     pub opener_seed: u64,
     /// Steps of the clock above this hold the timers until accepted; `None` where other nodes bound the clock or time
@@ -96,6 +101,7 @@ pub struct PartitionCore {
     leadership: Leadership,
     clock: StampClock,
     customers: Customers,
+    activations: ActivationPace,
     timers: TimerHeap,
     offers: Offers,
     workers: Workers,
@@ -137,7 +143,11 @@ impl PartitionCore {
     pub fn new(options: CoreOptions, reader: Box<dyn CommittedReader>) -> Self {
         Self {
             clock: StampClock::new(options.clock_step_max),
-            customers: Customers::new(options.hosted_customers_max),
+            customers: Customers::new(
+                options.hosted_customers_max,
+                options.memory.hosted_size_bytes_max,
+            ),
+            activations: ActivationPace::new(options.memory.cold_loads_per_second_max),
             options,
             reader,
             leadership: Leadership::Follower,

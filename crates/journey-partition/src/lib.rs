@@ -33,7 +33,7 @@ pub use crate::applier::{Applier, Committed, EntryForm};
 pub use crate::clock::Clock;
 pub use crate::core::{
     Answer, ClockHeld, ConfirmationId, CoreOptions, Decide, Destinations, HandOver, Input,
-    Lifecycle, Output, PartitionCore, PartitionCounters, PartitionStatus, ProposalId,
+    Lifecycle, MemoryBounds, Output, PartitionCore, PartitionCounters, PartitionStatus, ProposalId,
     QuarantinedCommand, Refusal, Role, SpanHistogram, SubmissionOrder, Subscription, TicketId,
     WorkerCredit, WorkerId,
 };
@@ -41,9 +41,9 @@ pub use decided::DecidedEntry;
 pub use error::PartitionError;
 pub use journal::{ConfirmationDone, Journal, ProposalDone, ProposeResult};
 pub use journey_customer::{DeliverySettings, RetryBudget};
-pub use reader::{CommittedControl, CommittedReader};
+pub use reader::{CommittedControl, CommittedReader, Loaded};
 pub use replica::{
-    ApplyVerdict, CheckpointProgress, Checkpointer, Replica, ReplicaOptions, ReplicaStats,
-    SharedReplica,
+    ApplyVerdict, CheckpointProgress, Checkpointer, MemoryPressure, Replica, ReplicaOptions,
+    ReplicaStats, SharedReplica,
 };
 pub use solo::{FactObserver, SoloOptions, SoloPartition};

@@ -15,8 +15,12 @@ pub const INLINE_AGAIN_PERCENT: usize = 75;
 /// meet the rest again.
 pub const STALE_ROWS_MAX: usize = 256;
 
-/// What a customer takes in memory beyond its encoded bytes: maps, shared pointers and index entries of an idle one.
-pub const RESIDENT_OVERHEAD_BYTES: usize = 1_024;
+/// What a customer takes in memory beyond its state: its places in the maps of the replica.
+pub const RESIDENT_OVERHEAD_BYTES: usize = 512;
+
+/// Of the memory that customers may take, one part in so many is kept for those whose rows are up to date, however many
+/// others press: what a turn reads must still be there when its facts are applied, a few batches later.
+pub const CLEAN_PART_OF_MEMORY: usize = 8;
 
 /// Of the states that a replica takes over from its own leader, one in so many is held against its facts (in debug
 /// builds every one): a decision that is not what its facts make stops the partition instead of spreading unseen.

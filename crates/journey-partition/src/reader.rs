@@ -23,6 +23,15 @@ pub struct CommittedControl {
     pub catalog_digest: [u8; 32],
 }
 
+/// A customer as it was found.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The customer, `None` when nobody has heard of it.
+    pub state: Option<Arc<CustomerState>>,
+    /// Whether it had to be read from rows.
+    pub was_read: bool,
+}
+
 /// Reads committed state. Every answer is as of some applied entry, never of one in flight.
 pub trait CommittedReader: Send {
     /// The partition's own state.
@@ -33,6 +42,16 @@ pub trait CommittedReader: Send {
     /// # Errors
     /// The storage engine's failure.
     fn customer(&self, key: &CustomerKey) -> Result<Option<Arc<CustomerState>>, PartitionError>;
+
+    /// A customer, and whether it had to be read from rows.
+    ///
+    /// # Errors
+    /// The storage engine's failure.
+    fn load(&self, key: &CustomerKey) -> Result<Loaded, PartitionError> {
+        let state = self.customer(key)?;
+        let was_read = true;
+        Ok(Loaded { state, was_read })
+    }
 
     /// Up to `n_max` customers by the instant their earliest timer is due, after the given pair.
     ///
@@ -70,6 +89,10 @@ impl CommittedReader for SharedReplica {
 
     fn customer(&self, key: &CustomerKey) -> Result<Option<Arc<CustomerState>>, PartitionError> {
         self.lock().customer(key)
+    }
+
+    fn load(&self, key: &CustomerKey) -> Result<Loaded, PartitionError> {
+        self.lock().load(key)
     }
 
     fn timers_after(

@@ -40,9 +40,11 @@ use self::checkpoint::Pass;
 pub use self::checkpoint::{CheckpointProgress, Checkpointer};
 use self::counts::Counts;
 use self::place::Place;
+pub use self::residents::MemoryPressure;
 use self::residents::Residents;
 use self::rows::{Floor, Rows};
 use crate::error::PartitionError;
+use crate::reader::Loaded;
 
 /// A replica as its applier, its checkpointer and its readers share it.
 pub type SharedReplica = Arc<Mutex<Replica>>;
@@ -60,8 +62,9 @@ pub struct ReplicaOptions {
     pub tree: Arc<dyn Tree>,
     /// The longest value that the database takes, at least 1 KiB.
     pub row_size_bytes_max: usize,
-    /// What customers may take in memory beside those whose rows are behind; 0 keeps none.
-    pub clean_size_bytes_max: usize,
+    /// What customers may take in memory. Those whose rows are behind come first and cannot be dropped: as they grow
+    /// towards it, [`Replica::memory_pressure`] tells.
+    pub customers_size_bytes_max: usize,
 }
 
 /// One copy of a partition's state.
@@ -126,7 +129,7 @@ impl Replica {
         Ok(Self {
             partition: options.partition,
             cluster_key: options.cluster_key,
-            residents: Residents::new(options.clean_size_bytes_max),
+            residents: Residents::new(options.customers_size_bytes_max),
             counts: rows.read_counts()?,
             control,
             applied: floor.lsn,
@@ -195,20 +198,36 @@ impl Replica {
         &mut self,
         customer: &CustomerKey,
     ) -> Result<Option<Arc<CustomerState>>, PartitionError> {
+        self.load(customer).map(|loaded| loaded.state)
+    }
+
+    /// A customer as of the last entry applied, and whether it had to be read from rows.
+    ///
+    /// # Errors
+    /// As [`Self::customer`].
+    pub fn load(&mut self, customer: &CustomerKey) -> Result<Loaded, PartitionError> {
         self.check_running()?;
         let place = Place::of(&self.cluster_key, customer);
-        let state = match self.residents.state(&place) {
-            Some(state) => state,
+        let (state, was_read) = match self.residents.state(&place) {
+            Some(state) => (Some(state), false),
             None => {
-                let Some(resident) = self.rows.read_customer(&place)? else {
-                    return Ok(None);
-                };
-                let state = Arc::clone(&resident.state);
-                self.residents.keep(place, resident);
-                state
+                let resident = self.rows.read_customer(&place)?;
+                let state = resident.map(|resident| {
+                    let state = Arc::clone(&resident.state);
+                    self.residents.keep(place, resident);
+                    state
+                });
+                (state, true)
             }
         };
-        Ok(reads::was_born(&state).then_some(state))
+        let state = state.filter(|state| reads::was_born(state));
+        Ok(Loaded { state, was_read })
+    }
+
+    /// How customers whose rows are behind press on the memory they may take.
+    #[must_use]
+    pub const fn memory_pressure(&self) -> MemoryPressure {
+        self.residents.pressure()
     }
 
     /// Counts by journey version and step, as of the last entry applied.

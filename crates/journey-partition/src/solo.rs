@@ -25,8 +25,8 @@ use parking_lot::Mutex;
 
 use crate::core::limits::CLAIM_SPAN_DEFAULT;
 use crate::core::{
-    Answer, CoreOptions, Decide, Destinations, HandOver, Input, Output, PartitionCore,
-    Subscription, TicketId, WorkerCredit, WorkerId,
+    Answer, CoreOptions, Decide, Destinations, HandOver, Input, MemoryBounds, Output,
+    PartitionCore, Subscription, TicketId, WorkerCredit, WorkerId,
 };
 use crate::decided::DecidedEntry;
 use crate::error::PartitionError;
@@ -118,13 +118,14 @@ impl SoloPartition {
             engine,
             tree,
             row_size_bytes_max: STATE_VALUE_SIZE_BYTES_MAX,
-            clean_size_bytes_max: CLEAN_SIZE_BYTES_MAX,
+            customers_size_bytes_max: CLEAN_SIZE_BYTES_MAX,
         })?;
         let replica = Arc::new(Mutex::new(replica));
         let core_options = CoreOptions {
             decide: options.decide,
             cluster_key: options.cluster_key,
             hosted_customers_max: options.hosted_customers_max,
+            memory: MemoryBounds::default(),
             opener_seed: 0,
             clock_step_max: None,
             delivery: DeliverySettings::default(),

@@ -11,9 +11,9 @@ use journey_customer::{Command, DeliverySettings};
 use journey_model::Catalog;
 use journey_partition::{
     Answer, ApplyVerdict, CheckpointProgress, Checkpointer, ConfirmationId, CoreOptions,
-    DecidedEntry, Destinations, HandOver, Input, Output, PartitionCore, ProposalId, ProposeResult,
-    Replica, ReplicaOptions, SharedReplica, SubmissionOrder, Subscription, TicketId, WorkerCredit,
-    WorkerId, core::limits::CLOCK_STEP_MAX,
+    DecidedEntry, Destinations, HandOver, Input, MemoryBounds, Output, PartitionCore, ProposalId,
+    ProposeResult, Replica, ReplicaOptions, SharedReplica, SubmissionOrder, Subscription, TicketId,
+    WorkerCredit, WorkerId, core::limits::CLOCK_STEP_MAX,
 };
 use journey_storage::{CrashPoint, Engine as _, Fault, MemoryEngine};
 use journey_types::{ClusterKey, CustomerKey, Lsn, PartitionId, TimeSpan, Timestamp, WorkspaceId};
@@ -423,6 +423,7 @@ fn new_core(options: &SimOptions, opener_seed: u64, replica: &SharedReplica) -> 
         },
         cluster_key: CLUSTER_KEY,
         hosted_customers_max: HOSTED_MAX,
+        memory: MemoryBounds::default(),
         opener_seed,
         clock_step_max: Some(CLOCK_STEP_MAX),
         delivery: DeliverySettings::default(),
@@ -438,7 +439,7 @@ fn open_replica(engine: &MemoryEngine) -> SharedReplica {
         engine: Arc::new(engine.clone()),
         tree,
         row_size_bytes_max: ROW_SIZE_BYTES_MAX,
-        clean_size_bytes_max: 16 * 1024,
+        customers_size_bytes_max: 16 * 1024,
     };
     let replica = Replica::open(options).expect("rows of this release");
     Arc::new(Mutex::new(replica))

@@ -68,6 +68,7 @@ impl Shared {
             decide: self.options.decide,
             cluster_key: self.options.cluster_key,
             hosted_customers_max: self.options.hosted_customers_max,
+            memory: self.options.memory,
             opener_seed: self.options.opener_seed,
             clock_step_max: self.options.clock_step_max,
             delivery: self.options.delivery.clone(),

@@ -12,7 +12,7 @@ use super::handle::{PartitionHandle, Shared};
 use super::limits::{ACTOR_FAILURES_MAX, ACTOR_FAILURES_SPAN};
 use super::partition_actor::PartitionActor;
 use crate::clock::Clock;
-use crate::core::Decide;
+use crate::core::{Decide, MemoryBounds};
 use crate::error::PartitionError;
 use crate::journal::Journal;
 use crate::replica::SharedReplica;
@@ -36,6 +36,8 @@ pub struct PartitionOptions {
     pub runtime: tokio::runtime::Handle,
     /// Customers kept hosted, at least 1.
     pub hosted_customers_max: usize,
+    /// What they may take in memory, and how fast they may come there.
+    pub memory: MemoryBounds,
     /// Requests that may wait at once; beyond it `PARTITION_BUSY`.
     pub requests_max: usize,
     /// A random number, new for every start of the process.

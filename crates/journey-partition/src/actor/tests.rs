@@ -135,7 +135,7 @@ async fn start(requests_max: usize) -> (PartitionHandle, Arc<MemoryJournal>) {
         tree: engine.tree("p").unwrap(),
         engine,
         row_size_bytes_max: STATE_VALUE_SIZE_BYTES_MAX,
-        clean_size_bytes_max: 1024 * 1024,
+        customers_size_bytes_max: 1024 * 1024,
     });
     let replica = Arc::new(Mutex::new(replica.unwrap()));
     let (applier, applied) = Applier::new(Arc::clone(&replica));
@@ -154,6 +154,7 @@ async fn start(requests_max: usize) -> (PartitionHandle, Arc<MemoryJournal>) {
         clock: Arc::new(SteadyClock(tokio::time::Instant::now())),
         runtime: tokio::runtime::Handle::current(),
         hosted_customers_max: 100,
+        memory: crate::core::MemoryBounds::default(),
         requests_max,
         opener_seed: 1,
         clock_step_max: None,

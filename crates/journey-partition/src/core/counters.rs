@@ -33,6 +33,8 @@ pub struct PartitionCounters {
     pub n_superseded: u64,
     /// Own proposals refused or lost.
     pub n_lost: u64,
+    /// Customers read from rows to be decided on.
+    pub n_cold_activations: u64,
     /// Sessions opened.
     pub n_sessions: u64,
     /// Turns in which timers were fired, once applied.

@@ -6,9 +6,7 @@ use journey_customer::CustomerState;
 use journey_types::{CustomerKey, Timestamp};
 
 use crate::core::hosted::{Hosted, Lifecycle};
-use crate::core::limits::{
-    COMMITS_BETWEEN_MEASURES, HOSTED_OVERHEAD_BYTES, HOSTED_SIZE_BYTES_MAX, PASSIVATION_LOOKS_MAX,
-};
+use crate::core::limits::{COMMITS_BETWEEN_MEASURES, HOSTED_OVERHEAD_BYTES, PASSIVATION_LOOKS_MAX};
 
 /// A place in the table of hosted customers; stable while the customer is hosted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,7 +31,7 @@ pub(crate) struct Customers {
 }
 
 impl Customers {
-    pub(crate) fn new(hosted_max: usize) -> Self {
+    pub(crate) fn new(hosted_max: usize, size_bytes_max: usize) -> Self {
         Self {
             places: Vec::new(),
             free: Vec::new(),
@@ -43,7 +41,7 @@ impl Customers {
             uses: 0,
             hosted_max,
             size_bytes: 0,
-            size_bytes_max: HOSTED_SIZE_BYTES_MAX,
+            size_bytes_max,
         }
     }
 
@@ -61,7 +59,7 @@ impl Customers {
             // Soon again while it is young, since the young grow fastest.
             hosted.measured_every = (hosted.measured_every * 2 + 1).min(COMMITS_BETWEEN_MEASURES);
             hosted.commits_until_measured = hosted.measured_every - 1;
-            let size_bytes = HOSTED_OVERHEAD_BYTES + state.size_bytes();
+            let size_bytes = HOSTED_OVERHEAD_BYTES + state.memory_size_bytes();
             let before = std::mem::replace(&mut hosted.size_bytes, size_bytes);
             self.size_bytes = self.size_bytes - before + size_bytes;
         }

@@ -127,6 +127,9 @@ impl PartitionCore {
         let Some(after) = self.offers.next_page() else {
             return Ok(());
         };
+        if !self.activations.takes_more() {
+            return Ok(());
+        }
         let page = self.reader.open_effects(after, OFFERS_LOADED_AT_ONCE)?;
         for customer in &page {
             let idx = self.customers.find(customer);
@@ -139,7 +142,13 @@ impl PartitionCore {
             };
             let state = match head {
                 Some(state) => Some(state),
-                None => self.reader.customer(customer)?,
+                None => {
+                    let loaded = self.reader.load(customer)?;
+                    if loaded.was_read {
+                        self.activations.loaded();
+                    }
+                    loaded.state
+                }
             };
             if let Some(state) = state {
                 self.offers

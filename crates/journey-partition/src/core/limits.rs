@@ -13,13 +13,15 @@ pub const ENTRY_OVERHEAD_BYTES: usize = 64;
 pub const PROPOSALS_IN_FLIGHT_MAX: usize = 2;
 /// Turns of one call of the core, so that turns without facts (duplicates, stale timers) cannot hold its thread.
 pub const TURNS_PER_CALL_MAX: usize = 1_024;
-/// Bytes of customers kept in memory by one partition, about: 16 partitions of a node then hold at most 1 GiB, whatever
-/// the number of customers that an operator allows.
+/// Bytes of customers kept hosted by one partition, about, where its owner gives no bound of its own.
 pub const HOSTED_SIZE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// A customer is measured anew after so many of its commits: measuring walks over the whole state.
 pub const COMMITS_BETWEEN_MEASURES: u8 = 16;
 /// What a hosted customer takes beside its state: mailbox, indexes, shared pointers.
-pub const HOSTED_OVERHEAD_BYTES: usize = 1_024;
+pub const HOSTED_OVERHEAD_BYTES: usize = 512;
+/// Customers read from rows in one call, where reads are paced: about ten milliseconds of reading, after which callers
+/// whose customers are in memory have their turn again.
+pub const COLD_LOADS_PER_CALL_MAX: usize = 512;
 /// Customers that one call looks at for passivation: more than one call brings in, and bounded where all are busy.
 pub const PASSIVATION_LOOKS_MAX: usize = 2_048;
 /// Customers whose timers fire in one batch: DESIGN section 5.

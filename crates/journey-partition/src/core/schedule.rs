@@ -25,6 +25,7 @@ impl PartitionCore {
     /// Decides and proposes as much as may be in flight.
     pub(crate) fn run(&mut self, now: Timestamp) {
         self.has_more = false;
+        self.activations.begin_call(now);
         self.advance_session(now);
         let mut turns_left = TURNS_PER_CALL_MAX;
         while self.may_decide() {
@@ -48,10 +49,14 @@ impl PartitionCore {
         }
         let n_passivated = self.customers.passivate(self.clock.peek(now));
         self.counters.n_passivations += n_passivated as u64;
-        let Some(at) = self.next_wake(now) else {
-            return;
+        let paced = self.activations.goes_on_at(now);
+        let at = match (self.next_wake(now), paced) {
+            (None, None) => return,
+            (Some(at), None) => at.max(now),
+            // What is due by now waits for a read.
+            (Some(at), Some(paced)) if at > now => at.min(paced),
+            (_, Some(paced)) => paced,
         };
-        let at = at.max(now);
         if self.wake_at.is_none_or(|asked_for| at < asked_for) {
             self.wake_at = Some(at);
             self.outputs.push(Output::WakeAt(at));
@@ -165,6 +170,11 @@ impl PartitionCore {
             return Ok(None);
         }
         while let Some(customer) = self.timers.next_due(stamp) {
+            let hosted = self.customers.find(&customer);
+            let is_at_hand = hosted.is_some_and(|idx| self.customers.get(idx).head.is_some());
+            if !is_at_hand && !self.activations.takes_more() {
+                return Ok(None);
+            }
             self.timers.take(&customer);
             let idx = self.customers.host(&customer);
             match self.customers.get(idx).lifecycle {
@@ -190,6 +200,10 @@ impl PartitionCore {
         stamp: Timestamp,
     ) -> Result<Option<(HostedIdx, Mail)>, PartitionError> {
         while let Some(idx) = self.customers.next_ready() {
+            if !self.may_activate(idx) {
+                self.customers.queue(idx);
+                return Ok(None);
+            }
             if let Err(error) = self.activate(idx) {
                 self.customers.queue(idx);
                 return Err(error);

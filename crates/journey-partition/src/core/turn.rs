@@ -83,6 +83,11 @@ impl PartitionCore {
         }
     }
 
+    /// Whether the customer is in memory or may be read from rows now.
+    pub(crate) fn may_activate(&mut self, idx: HostedIdx) -> bool {
+        self.customers.get(idx).head.is_some() || self.activations.takes_more()
+    }
+
     /// The customer's state to decide on, loaded when it is not in memory.
     pub(crate) fn activate(
         &mut self,
@@ -92,9 +97,13 @@ impl PartitionCore {
         if let Some(head) = &hosted.head {
             return Ok(Arc::clone(head));
         }
-        let loaded = self.reader.customer(&hosted.key)?;
+        let loaded = self.reader.load(&hosted.key)?;
+        if loaded.was_read {
+            self.activations.loaded();
+            self.counters.n_cold_activations += 1;
+        }
         let unborn = || Arc::new(CustomerState::new(hosted.key.clone()));
-        let state = loaded.unwrap_or_else(unborn);
+        let state = loaded.state.unwrap_or_else(unborn);
         self.customers.measure(idx, &state);
         self.customers.get_mut(idx).set_head(Arc::clone(&state));
         self.counters.n_activations += 1;

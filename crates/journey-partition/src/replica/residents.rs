@@ -21,7 +21,7 @@ use journey_types::{CustomerKey, Lsn, Timestamp};
 
 use self::clean::CleanCustomers;
 use super::place::Place;
-use crate::limits::RESIDENT_OVERHEAD_BYTES;
+use crate::limits::{CLEAN_PART_OF_MEMORY, RESIDENT_OVERHEAD_BYTES};
 
 /// A customer as its rows have it.
 #[derive(Debug, Clone)]
@@ -31,21 +31,28 @@ pub(super) struct Resident {
     pub(super) mark: Lsn,
     /// Its encoded size when it was last read or written.
     pub(super) size_bytes: usize,
+    /// What it takes in memory, about, as last measured.
+    memory_size_bytes: usize,
 }
 
 impl Resident {
-    /// A customer without rows.
-    pub(super) fn unheard_of(customer: CustomerKey) -> Self {
+    /// A customer as its rows have it.
+    pub(super) fn new(state: Arc<CustomerState>, mark: Lsn, size_bytes: usize) -> Self {
         Self {
-            state: Arc::new(CustomerState::new(customer)),
-            mark: Lsn::new(0),
-            size_bytes: 0,
+            memory_size_bytes: state.memory_size_bytes() + RESIDENT_OVERHEAD_BYTES,
+            state,
+            mark,
+            size_bytes,
         }
     }
 
+    /// A customer without rows.
+    pub(super) fn unheard_of(customer: CustomerKey) -> Self {
+        Self::new(Arc::new(CustomerState::new(customer)), Lsn::new(0), 0)
+    }
+
     const fn resident_size_bytes(&self) -> usize {
-        // Decoded, what was packed lies in maps and strings of its own: about twice the bytes.
-        2 * self.size_bytes + RESIDENT_OVERHEAD_BYTES
+        self.memory_size_bytes
     }
 }
 
@@ -87,17 +94,30 @@ pub(super) struct Residents {
     open: BTreeSet<CustomerKey>,
     dirty_size_bytes: usize,
     clean: CleanCustomers,
+    size_bytes_max: usize,
+}
+
+/// How much of the memory that customers may take is taken by those that cannot be dropped before they are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MemoryPressure {
+    /// Up to half: what changes often is written once, so writing takes its time.
+    Low,
+    /// Over half: to be written without pause.
+    High,
+    /// Nearly all: nothing more is to be applied before some are written.
+    Full,
 }
 
 impl Residents {
-    pub(super) fn new(clean_size_bytes_max: usize) -> Self {
+    pub(super) fn new(size_bytes_max: usize) -> Self {
         Self {
             dirty: BTreeMap::new(),
             order: BTreeSet::new(),
             due: BTreeSet::new(),
             open: BTreeSet::new(),
             dirty_size_bytes: 0,
-            clean: CleanCustomers::new(clean_size_bytes_max),
+            clean: CleanCustomers::new(size_bytes_max),
+            size_bytes_max,
         }
     }
 
@@ -161,11 +181,15 @@ impl Residents {
         dirty
     }
 
-    /// Brings the indexes up to the changed state.
+    /// Brings the indexes and the sums up to the changed state.
     pub(super) fn index(&mut self, place: &Place) {
         let Some(dirty) = self.dirty.get_mut(place) else {
             return;
         };
+        let resident = &mut dirty.resident;
+        let size_bytes = resident.state.memory_size_bytes() + RESIDENT_OVERHEAD_BYTES;
+        let before = std::mem::replace(&mut resident.memory_size_bytes, size_bytes);
+        self.dirty_size_bytes = self.dirty_size_bytes - before + size_bytes;
         let due_at = dirty.resident.state.next_wake_at();
         if due_at != dirty.due_at {
             if let Some(old) = dirty.due_at {
@@ -184,6 +208,26 @@ impl Residents {
                 self.open.remove(&place.customer);
             }
             dirty.has_open_effects = has_open_effects;
+        }
+        self.share_out();
+    }
+
+    /// Gives the clean ones what the dirty ones leave, and always a part: what was read to be changed must still be
+    /// there when the change comes back as an entry.
+    fn share_out(&mut self) {
+        let left = self.size_bytes_max.saturating_sub(self.dirty_size_bytes);
+        let kept = self.size_bytes_max / CLEAN_PART_OF_MEMORY;
+        self.clean.limit(left.max(kept));
+    }
+
+    pub(super) const fn pressure(&self) -> MemoryPressure {
+        let full = self.size_bytes_max - self.size_bytes_max / CLEAN_PART_OF_MEMORY;
+        if self.dirty_size_bytes > full {
+            MemoryPressure::Full
+        } else if self.dirty_size_bytes > self.size_bytes_max / 2 {
+            MemoryPressure::High
+        } else {
+            MemoryPressure::Low
         }
     }
 
@@ -236,6 +280,7 @@ impl Residents {
             self.due.remove(&(due_at, place.customer.clone()));
         }
         self.open.remove(&place.customer);
+        self.share_out();
         self.clean.insert(place.clone(), dirty.resident);
     }
 

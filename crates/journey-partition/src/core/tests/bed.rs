@@ -19,8 +19,8 @@ use parking_lot::Mutex;
 
 use crate::DecidedEntry;
 use crate::core::{
-    Answer, ConfirmationId, CoreOptions, Destinations, HandOver, Input, Output, PartitionCore,
-    ProposalId, Refusal, Subscription, TicketId, WorkerCredit, WorkerId,
+    Answer, ConfirmationId, CoreOptions, Destinations, HandOver, Input, MemoryBounds, Output,
+    PartitionCore, ProposalId, Refusal, Subscription, TicketId, WorkerCredit, WorkerId,
 };
 use crate::error::PartitionError;
 use crate::journal::ProposeResult;
@@ -177,6 +177,7 @@ impl Bed {
             decide: scripted,
             cluster_key: ClusterKey::new([7; 16]),
             hosted_customers_max: 1_000,
+            memory: MemoryBounds::default(),
             opener_seed: 1,
             clock_step_max: None,
             delivery: DeliverySettings::default(),

@@ -135,3 +135,28 @@ fn a_paused_turn_of_a_former_leader_goes_on_by_itself() {
     bed.pass(journey_types::TimeSpan::from_ms(5));
     assert_eq!(bed.n_facts(|body| *body == EventBody::TurnResumed), 1);
 }
+
+#[test]
+fn cold_customers_come_into_memory_at_a_bounded_rate_and_hot_ones_do_not_wait_for_them() {
+    let mut bed = Bed::with(|options| options.memory.cold_loads_per_second_max = Some(10)).lead();
+    let n_cold = |bed: &Bed| bed.core.counters().n_cold_activations;
+    let herd = |bed: &Bed, id: &str| {
+        let commands = (0..30).map(|n| ingest(&format!("customer{n:02}"), "seen", id, bed.now));
+        commands.collect::<Vec<_>>()
+    };
+    let commands = herd(&bed, "1");
+    let first = bed.submit(commands);
+    bed.commit_all();
+    assert_eq!(n_cold(&bed), 10, "a second's worth");
+    assert!(!bed.answers.contains_key(&first));
+    bed.pass(TimeSpan::from_secs(1));
+    assert!((19..=20).contains(&n_cold(&bed)), "{}", n_cold(&bed));
+    bed.pass(TimeSpan::from_secs(2));
+    assert_eq!(n_cold(&bed), 30);
+    assert_eq!(bed.answers[&first].len(), 30);
+
+    let commands = herd(&bed, "2");
+    let second = bed.submit(commands);
+    bed.commit_all();
+    assert_eq!(bed.answers[&second].len(), 30, "they are in memory");
+}

@@ -53,6 +53,16 @@ impl CleanCustomers {
         self.size_bytes += resident.resident_size_bytes();
         self.by_use.insert(self.n_uses, place.clone());
         self.customers.insert(place, (self.n_uses, resident));
+        self.drop_oldest();
+    }
+
+    /// Sets the budget.
+    pub(super) fn limit(&mut self, size_bytes_max: usize) {
+        self.size_bytes_max = size_bytes_max;
+        self.drop_oldest();
+    }
+
+    fn drop_oldest(&mut self) {
         while self.size_bytes > self.size_bytes_max {
             let Some((_, oldest)) = self.by_use.pop_first() else {
                 break;

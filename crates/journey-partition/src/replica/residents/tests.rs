@@ -13,11 +13,8 @@ fn place(name: &str) -> Place {
 }
 
 fn resident(place: &Place, mark: u64, size_bytes: usize) -> Resident {
-    Resident {
-        mark: Lsn::new(mark),
-        size_bytes,
-        ..Resident::unheard_of(place.customer.clone())
-    }
+    let state = Arc::new(CustomerState::new(place.customer.clone()));
+    Resident::new(state, Lsn::new(mark), size_bytes)
 }
 
 fn lsn(number: u64) -> Lsn {
@@ -27,7 +24,8 @@ fn lsn(number: u64) -> Lsn {
 #[test]
 fn least_recently_used_customer_is_dropped_first() {
     let places = ["a", "b", "c"].map(place);
-    let mut residents = Residents::new(2 * RESIDENT_OVERHEAD_BYTES + 400);
+    let two = 2 * resident(&places[0], 1, 100).resident_size_bytes();
+    let mut residents = Residents::new(two);
     residents.keep(places[0].clone(), resident(&places[0], 1, 100));
     residents.keep(places[1].clone(), resident(&places[1], 1, 100));
     assert!(residents.state(&places[0]).is_some());
@@ -35,7 +33,40 @@ fn least_recently_used_customer_is_dropped_first() {
     assert_eq!(residents.n_clean(), 2);
     assert!(residents.state(&places[1]).is_none());
     assert!(residents.state(&places[0]).is_some());
-    assert!(residents.clean_size_bytes() <= 2 * RESIDENT_OVERHEAD_BYTES + 400);
+    assert!(residents.clean_size_bytes() <= two);
+}
+
+#[test]
+fn dirty_customers_push_clean_ones_out_but_for_a_part_and_tell_when_they_fill_memory() {
+    let names: Vec<String> = (0..32).map(|number| format!("{number:02}")).collect();
+    let places: Vec<Place> = names.iter().map(|name| place(name)).collect();
+    let each = resident(&places[0], 1, 100).resident_size_bytes();
+    let mut residents = Residents::new(16 * each);
+    for place in &places[16..] {
+        residents.keep(place.clone(), resident(place, 1, 100));
+    }
+    assert_eq!(residents.n_clean(), 16);
+    let mut pressures = Vec::new();
+    for (number, place) in (1..).zip(&places[..16]) {
+        residents.change(place, lsn(number), Some(resident(place, 0, 100)));
+        residents.index(place);
+        assert_eq!(
+            residents.n_dirty() + residents.n_clean(),
+            16.max(residents.n_dirty() + 2)
+        );
+        pressures.push(residents.pressure());
+    }
+    assert_eq!(residents.n_clean(), 2, "an eighth is theirs");
+    assert_eq!(pressures[..8], [MemoryPressure::Low; 8]);
+    assert_eq!(pressures[8..14], [MemoryPressure::High; 6]);
+    assert_eq!(pressures[14..], [MemoryPressure::Full; 2]);
+
+    let taken = residents.take_dirty(lsn(99), 99, usize::MAX);
+    for taken in &taken {
+        residents.settle(taken, 100);
+    }
+    assert_eq!(residents.pressure(), MemoryPressure::Low);
+    assert_eq!((residents.n_dirty(), residents.n_clean()), (0, 16));
 }
 
 #[test]

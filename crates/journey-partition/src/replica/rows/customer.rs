@@ -82,11 +82,7 @@ impl Rows {
             let reason = format!("the head of {} names {}", place.customer, state.key);
             return Err(self.unreadable("head")(reason));
         }
-        Ok(Resident {
-            state: Arc::new(state),
-            mark: row.index.mark,
-            size_bytes,
-        })
+        Ok(Resident::new(Arc::new(state), row.index.mark, size_bytes))
     }
 
     /// What the head row of a customer says of its index rows.

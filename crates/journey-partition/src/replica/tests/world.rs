@@ -34,7 +34,7 @@ pub(super) fn open(engine: Arc<dyn Engine>, row_size_bytes_max: usize) -> Shared
         engine,
         row_size_bytes_max,
         // So small a budget that customers are read from rows again and again.
-        clean_size_bytes_max: 8_192,
+        customers_size_bytes_max: 8_192,
     };
     Arc::new(Mutex::new(Replica::open(options).unwrap()))
 }

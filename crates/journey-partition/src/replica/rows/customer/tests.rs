@@ -34,7 +34,7 @@ fn rows(engine: &MemoryEngine, row_size_bytes_max: usize) -> Rows {
         engine: Arc::new(engine.clone()),
         tree: engine.tree("p1").unwrap(),
         row_size_bytes_max,
-        clean_size_bytes_max: 0,
+        customers_size_bytes_max: 0,
     })
 }
 
