@@ -63,6 +63,8 @@ impl Dedupe {
         if self.open.len() >= DEDUPE_OPEN_IDS_MAX {
             self.close_open_chunk();
         }
+        // Every turn works on a copy, so room for more would only be copied.
+        self.open.reserve_exact(1);
         self.open.push((fingerprint, now));
     }
 
@@ -70,7 +72,7 @@ impl Dedupe {
         let ids = std::mem::take(&mut self.open);
         match self.chunks.back_mut() {
             Some(newest) if newest.ids.len() + ids.len() <= DEDUPE_CHUNK_IDS_MAX => {
-                Arc::make_mut(newest).extend(ids);
+                Arc::make_mut(newest).extend(&ids);
             }
             Some(_) | None => {
                 let number = self.next_chunk;
@@ -91,40 +93,34 @@ pub struct DedupeChunk {
     pub ids: Vec<(Fingerprint, Timestamp)>,
     /// One bit per id, derived: with it a customer at the cap of 512 chunks answers in microseconds, since all but
     /// one in sixteen chunks are passed over unread.
-    filter: [u64; FILTER_N_WORDS],
+    filter: Box<[u64]>,
 }
 
-const FILTER_N_WORDS: usize = 32;
-const FILTER_N_BITS: usize = FILTER_N_WORDS * 64;
-
-const _: () = assert!(
-    FILTER_N_BITS >= 16 * DEDUPE_CHUNK_IDS_MAX,
-    "a full chunk sets at most one bit in sixteen"
-);
+/// Bits of a filter for each id: so many that at most one in sixteen is set.
+const FILTER_BITS_PER_ID: usize = 16;
+/// The shortest filter, and what longer ones double from.
+const FILTER_WORDS_MIN: usize = 4;
 
 impl DedupeChunk {
     /// A chunk of these ids, in the order of acceptance.
     #[must_use]
     pub fn new(number: u64, ids: Vec<(Fingerprint, Timestamp)>) -> Self {
-        let mut chunk = Self {
+        let filter = filter_of(&ids);
+        Self {
             number,
-            ids: Vec::with_capacity(ids.len()),
-            filter: [0; FILTER_N_WORDS],
-        };
-        chunk.extend(ids);
-        chunk
-    }
-
-    fn extend(&mut self, ids: Vec<(Fingerprint, Timestamp)>) {
-        for (fingerprint, accepted_at) in ids {
-            let (word_idx, bit) = filter_place(&fingerprint);
-            self.filter[word_idx] |= bit;
-            self.ids.push((fingerprint, accepted_at));
+            ids,
+            filter,
         }
     }
 
+    fn extend(&mut self, ids: &[(Fingerprint, Timestamp)]) {
+        self.ids.reserve_exact(ids.len());
+        self.ids.extend_from_slice(ids);
+        self.filter = filter_of(&self.ids);
+    }
+
     fn may_hold(&self, fingerprint: &Fingerprint) -> bool {
-        let (word_idx, bit) = filter_place(fingerprint);
+        let (word_idx, bit) = filter_place(fingerprint, self.filter.len());
         self.filter[word_idx] & bit != 0
     }
 
@@ -133,9 +129,21 @@ impl DedupeChunk {
     }
 }
 
-fn filter_place(fingerprint: &Fingerprint) -> (usize, u64) {
+/// The filter of these ids: as long as their number asks for, so that few ids take few bytes.
+fn filter_of(ids: &[(Fingerprint, Timestamp)]) -> Box<[u64]> {
+    let n_words = (ids.len() * FILTER_BITS_PER_ID).div_ceil(64);
+    let n_words = n_words.next_power_of_two().max(FILTER_WORDS_MIN);
+    let mut filter = vec![0; n_words].into_boxed_slice();
+    for (fingerprint, _) in ids {
+        let (word_idx, bit) = filter_place(fingerprint, n_words);
+        filter[word_idx] |= bit;
+    }
+    filter
+}
+
+fn filter_place(fingerprint: &Fingerprint, n_words: usize) -> (usize, u64) {
     let [first, second, ..] = *fingerprint.bytes();
-    let bit_idx = usize::from(u16::from_be_bytes([first, second])) % FILTER_N_BITS;
+    let bit_idx = usize::from(u16::from_be_bytes([first, second])) % (n_words * 64);
     (bit_idx / 64, 1 << (bit_idx % 64))
 }
 

@@ -15,7 +15,9 @@ mod dedupe;
 mod delivery;
 mod event;
 pub mod limits;
+mod packed_map;
 mod state;
+mod timeline;
 
 mod arbiter;
 mod decide;
@@ -37,10 +39,12 @@ pub use event::{
     ArmedTimer, Departure, Ending, EventBody, Feed, InstanceEntered, InstanceRef, JournalEvent,
     MessageGranted, RaisedEvent, Rest, TimerKind, WorkEmitted,
 };
+pub use packed_map::PackedMap;
 pub use state::{
     Aggregate, CustomerState, EffectBody, EffectStatus, FallbackScope, Instance, JourneyMemory,
-    MessageBody, OutboxRow, PausedTurn, TimelineEntry, WatchedGoal, WorkBody, WorkKind,
+    MessageBody, OutboxRow, PausedTurn, WatchedGoal, WorkBody, WorkKind,
 };
+pub use timeline::{Timeline, TimelineEntry};
 
 #[cfg(test)]
 mod tests;

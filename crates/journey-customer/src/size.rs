@@ -30,8 +30,7 @@ pub(crate) fn of_state(state: &CustomerState) -> usize {
     let outbox = state.outbox.values().map(|row| of_row(row));
     let watched = state.watched_goals.iter();
     let watched = watched.map(|goal| RECORD_SIZE_BYTES + goal.goal.len() + of_event(&goal.entry));
-    let timeline = state.timeline.iter();
-    let timeline = timeline.map(|entry| RECORD_SIZE_BYTES + entry.text.len());
+    let timeline = state.timeline.len() * RECORD_SIZE_BYTES + state.timeline.size_bytes();
     let paused = state.paused_turn.iter().flat_map(|paused| &paused.events);
     let paused = paused.map(|raised| RECORD_SIZE_BYTES + of_event(&raised.event));
     of_values(&state.traits)
@@ -40,7 +39,7 @@ pub(crate) fn of_state(state: &CustomerState) -> usize {
         + instances.sum::<usize>()
         + outbox.sum::<usize>()
         + watched.sum::<usize>()
-        + timeline.sum::<usize>()
+        + timeline
         + paused.sum::<usize>()
 }
 

@@ -13,7 +13,9 @@ use journey_types::{
 
 use crate::dedupe::Dedupe;
 use crate::event::{RaisedEvent, Rest};
+use crate::packed_map::PackedMap;
 use crate::size;
+use crate::timeline::Timeline;
 
 /// One customer.
 ///
@@ -39,19 +41,19 @@ pub struct CustomerState {
     /// Event ids of the last 7 days.
     pub dedupe: Dedupe,
     /// Running instances (active or parked).
-    pub instances: BTreeMap<InstanceNumber, Arc<Instance>>,
+    pub instances: PackedMap<InstanceNumber, Arc<Instance>>,
     /// The number the next instance gets.
     pub next_instance: InstanceNumber,
     /// What is remembered per journey.
-    pub journeys: BTreeMap<JourneyId, JourneyMemory>,
+    pub journeys: PackedMap<JourneyId, JourneyMemory>,
     /// Goals that still count though their instance ended.
     pub watched_goals: Vec<WatchedGoal>,
     /// Effects without a terminal outcome, by the fact that emitted them.
     pub outbox: BTreeMap<Sequence, Arc<OutboxRow>>,
     /// What a turn left over when it reached its budget.
     pub paused_turn: Option<PausedTurn>,
-    /// The latest things that happened, oldest first, at most [`crate::limits::TIMELINE_ENTRIES_MAX`].
-    pub timeline: VecDeque<TimelineEntry>,
+    /// The latest things that happened.
+    pub timeline: Timeline,
 }
 
 impl CustomerState {
@@ -67,13 +69,13 @@ impl CustomerState {
             lifecycle: None,
             history: BTreeMap::new(),
             dedupe: Dedupe::default(),
-            instances: BTreeMap::new(),
+            instances: PackedMap::new(),
             next_instance: InstanceNumber::new(1),
-            journeys: BTreeMap::new(),
+            journeys: PackedMap::new(),
             watched_goals: Vec::new(),
             outbox: BTreeMap::new(),
             paused_turn: None,
-            timeline: VecDeque::new(),
+            timeline: Timeline::default(),
         }
     }
 
@@ -366,18 +368,4 @@ pub enum EffectStatus {
         /// The worker's words.
         reason: String,
     },
-}
-
-/// A line of the customer's timeline.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TimelineEntry {
-    /// When.
-    pub stamp: Timestamp,
-    /// The fact behind it.
-    pub sequence: Sequence,
-    /// The instance it is about, if any.
-    pub instance: Option<InstanceNumber>,
-    /// What happened and why, in the printer's compact form, at most
-    /// [`crate::limits::TIMELINE_TEXT_SIZE_BYTES_MAX`].
-    pub text: Arc<str>,
 }

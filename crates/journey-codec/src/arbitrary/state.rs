@@ -260,13 +260,13 @@ pub(crate) fn customer() -> BoxedStrategy<CustomerState> {
                     lifecycle,
                     history,
                     dedupe,
-                    instances,
+                    instances: instances.into_iter().collect(),
                     next_instance,
-                    journeys,
+                    journeys: journeys.into_iter().collect(),
                     watched_goals,
                     outbox,
                     paused_turn,
-                    timeline,
+                    timeline: timeline.into_iter().collect(),
                 }
             },
         )

@@ -2,15 +2,16 @@
 
 mod aggregate;
 mod ids;
+mod packed;
 mod stamps;
 mod types;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use journey_customer::{
-    Aggregate, CustomerState, JourneyMemory, OutboxRow, TimelineEntry, WatchedGoal,
+    Aggregate, CustomerState, JourneyMemory, OutboxRow, PackedMap, WatchedGoal,
 };
 use journey_types::{AggregateId, JourneyId, Sequence, Value};
 
@@ -73,7 +74,7 @@ part! {
 part! {
     /// What is remembered of journeys.
     Journeys {
-        1 => journeys: BTreeMap<JourneyId, JourneyMemory> = |state| &state.journeys,
+        1 => journeys: PackedMap<JourneyId, JourneyMemory> = |state| &state.journeys,
         2 => watched_goals: Vec<WatchedGoal> = |state| &state.watched_goals,
     }
 }
@@ -88,7 +89,7 @@ part! {
 part! {
     /// The latest things that happened.
     Timeline {
-        1 => entries: VecDeque<TimelineEntry> = |state| &state.timeline,
+        1 => entries: journey_customer::Timeline = |state| &state.timeline,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use journey_customer::{DedupeChunk, TimelineEntry};
+use journey_customer::{DedupeChunk, Timeline};
 use journey_proto::durable;
 use journey_types::{Fingerprint, Value};
 use proptest::prelude::*;
@@ -156,12 +156,8 @@ fn customer() -> CustomerState {
     state.birth = BirthIndex::new(1);
     state.last_sequence = Sequence::new(3);
     state.traits = Arc::new(BTreeMap::from([("city".to_owned(), Value::text("Bonn"))]));
-    state.timeline.push_back(TimelineEntry {
-        stamp: Timestamp::from_unix_ms(5),
-        sequence: Sequence::new(3),
-        instance: None,
-        text: "born".into(),
-    });
+    let stamp = Timestamp::from_unix_ms(5);
+    state.timeline.push(stamp, (Sequence::new(3), None), "born");
     state
 }
 
@@ -195,7 +191,7 @@ fn only_changed_parts_are_written_again() {
     assert_eq!(unchanged.list.row_lsn, Lsn::new(8));
 
     state.lifecycle = Some("won".to_owned());
-    state.timeline.clear();
+    state.timeline = Timeline::default();
     let second = encode_customer(&state, Lsn::new(9), Some(&unchanged.list));
     assert_eq!(written(&second), ["profile"]);
     assert_eq!(

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use journey_customer::{
     Aggregate, CustomerState, Dedupe, DedupeChunk, EffectBody, EffectStatus, Instance,
-    JourneyMemory, MessageBody, OutboxRow, PausedTurn, RaisedEvent, TimelineEntry, WatchedGoal,
-    WorkBody, WorkKind,
+    JourneyMemory, MessageBody, OutboxRow, PausedTurn, RaisedEvent, WatchedGoal, WorkBody,
+    WorkKind,
 };
 use journey_types::{
     AggregateId, BatchNumber, BirthIndex, CatalogRevision, ContentVersion, DefinitionVersion,
@@ -161,12 +161,8 @@ fn customer() -> CustomerState {
         }],
         instances: vec![(2, InstanceNumber::new(4))],
     });
-    state.timeline.push_back(TimelineEntry {
-        stamp: at(60),
-        sequence: Sequence::new(6),
-        instance: Some(InstanceNumber::new(4)),
-        text: "sent cart/reminder".into(),
-    });
+    let of = (Sequence::new(6), Some(InstanceNumber::new(4)));
+    state.timeline.push(at(60), of, "sent cart/reminder");
     state
 }
 

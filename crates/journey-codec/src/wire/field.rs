@@ -131,7 +131,7 @@ impl<K: Plain + Ord, V: Field> Field for BTreeMap<K, V> {
     }
 
     fn read(slot: &mut Option<Self>, wire: Wire<'_>) -> Result<(), Fault> {
-        let (key, value) = read_pair(wire.fields()?, ENTRY).map_err(Fault::Inside)?;
+        let (key, value) = read_entry(wire)?;
         slot.get_or_insert_default().insert(key, value);
         Ok(())
     }
@@ -139,6 +139,11 @@ impl<K: Plain + Ord, V: Field> Field for BTreeMap<K, V> {
     fn absent() -> Option<Self> {
         Some(Self::new())
     }
+}
+
+/// One entry of a map.
+pub(crate) fn read_entry<K: Field, V: Field>(wire: Wire<'_>) -> Result<(K, V), Fault> {
+    read_pair(wire.fields()?, ENTRY).map_err(Fault::Inside)
 }
 
 fn read_pair<A: Field, B: Field>(

@@ -13,7 +13,7 @@ pub(super) fn queue(
     event: &Arc<CustomerEvent>,
     n_dropped: u32,
 ) {
-    let memory = state.journeys.entry(journey.clone()).or_default();
+    let memory = state.journeys.get_or_default(journey.clone());
     let queue = memory
         .queue
         .entry(key.unwrap_or_default().to_owned())

@@ -28,7 +28,7 @@ pub(super) fn enter(state: &mut CustomerState, entered: &InstanceEntered) {
     );
     state.next_instance = entered.instance.next();
     let stamp = state.stamp;
-    let memory = state.journeys.entry(entered.journey.clone()).or_default();
+    let memory = state.journeys.get_or_default(entered.journey.clone());
     memory.newest = Some((entered.instance, "active"));
     memory.outcome.clear();
     memory
@@ -117,7 +117,7 @@ pub(super) fn park(state: &mut CustomerState, number: InstanceNumber, reason: &s
     instance.rest = Rest::default();
     instance.parked = Some(reason.to_owned());
     let journey = instance.journey.clone();
-    let memory = state.journeys.entry(journey).or_default();
+    let memory = state.journeys.get_or_default(journey);
     if is_newest(memory, number) {
         memory.newest = Some((number, "parked"));
     }
@@ -145,7 +145,7 @@ pub(super) fn end(state: &mut CustomerState, number: InstanceNumber, ending: &En
             });
         }
     }
-    let memory = state.journeys.entry(instance.journey.clone()).or_default();
+    let memory = state.journeys.get_or_default(instance.journey.clone());
     if is_newest(memory, number) {
         let (name, outcome) = match ending {
             Ending::Completed => ("completed", "completed".to_owned()),

@@ -70,7 +70,10 @@ fn the_timeline_keeps_the_newest_entries_cut_to_a_line() {
         apply(&mut state, &fact(sequence, trait_changed(&"ü".repeat(500))));
     }
     assert_eq!(state.timeline.len(), TIMELINE_ENTRIES_MAX);
-    assert_eq!(state.timeline.back().unwrap().sequence, Sequence::new(99));
+    assert_eq!(
+        state.timeline.iter().last().unwrap().sequence,
+        Sequence::new(99)
+    );
     let longest = state.timeline.iter().map(|entry| entry.text.len()).max();
     assert!(longest.unwrap() <= TIMELINE_TEXT_SIZE_BYTES_MAX);
 }

@@ -1,32 +1,23 @@
 //! The customer's timeline: the last things that happened, each with its reason, in the printer's words.
 
-use std::sync::Arc;
-
 use journey_types::InstanceNumber;
 
 use crate::event::{EventBody, JournalEvent};
-use crate::limits::{TIMELINE_ENTRIES_MAX, TIMELINE_TEXT_SIZE_BYTES_MAX};
+use crate::limits::TIMELINE_TEXT_SIZE_BYTES_MAX;
 use crate::printer;
-use crate::state::{CustomerState, TimelineEntry};
+use crate::state::CustomerState;
 
 /// Adds a fact that people want to see; the machinery between such facts is left to the journal.
 pub(super) fn remember(state: &mut CustomerState, fact: &JournalEvent) {
     let Some(instance) = subject(&fact.body) else {
         return;
     };
-    if state.timeline.len() >= TIMELINE_ENTRIES_MAX {
-        state.timeline.pop_front();
-    }
     let mut text = printer::describe(&fact.body);
     if text.len() > TIMELINE_TEXT_SIZE_BYTES_MAX {
         text.truncate(text.floor_char_boundary(TIMELINE_TEXT_SIZE_BYTES_MAX));
     }
-    state.timeline.push_back(TimelineEntry {
-        stamp: fact.stamp,
-        sequence: fact.sequence,
-        instance,
-        text: Arc::from(text),
-    });
+    let of = (fact.sequence, instance);
+    state.timeline.push(fact.stamp, of, &text);
 }
 
 /// The instance a fact is about, if any; `None` for facts that stay out of the timeline.

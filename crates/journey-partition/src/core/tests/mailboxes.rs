@@ -1,6 +1,7 @@
 //! Mailboxes, fairness between customers, passivation.
 
 use journey_customer::{EventBody, Reply};
+use journey_types::TimeSpan;
 use journey_types::limits::CUSTOMER_MAILBOX_MAX;
 
 use super::bed::{Bed, ingest, key};
