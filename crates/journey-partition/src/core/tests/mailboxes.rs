@@ -133,7 +133,7 @@ fn a_paused_turn_of_a_former_leader_goes_on_by_itself() {
     bed.apply(entry.entry());
     bed.report(proposal, crate::journal::ProposeResult::Lost);
     bed.commit_all();
-    bed.pass(journey_types::TimeSpan::from_ms(5));
+    bed.pass(TimeSpan::from_ms(5));
     assert_eq!(bed.n_facts(|body| *body == EventBody::TurnResumed), 1);
 }
 
