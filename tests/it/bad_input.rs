@@ -54,8 +54,8 @@ const DOCUMENTS: &[(&str, &[&str])] = &[
         &["custmer", "customer"],
     ),
     (
-        "content: c\nvariants: [ { channel: email, locale: en, subject: s, body: b } ]\n",
-        &["not available yet", "locale"],
+        "content: c\nvariants: [ { channel: email, tone: calm, subject: s, body: b } ]\n",
+        &["not available yet", "tone"],
     ),
 ];
 

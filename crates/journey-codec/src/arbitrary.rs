@@ -275,7 +275,7 @@ pub(crate) fn fallback(key: CustomerKey) -> BoxedStrategy<Arc<FallbackScope>> {
 fn message_granted(key: CustomerKey) -> BoxedStrategy<EventBody> {
     (
         (instance_ref(), id::<StepId>(), id::<Channel>()),
-        (id::<ContentId>(), content_version()),
+        (id::<ContentId>(), content_version(), of(text())),
         btree_map(text(), text(), 0..3),
         (text(), text()),
         of(timestamp()),
@@ -285,7 +285,7 @@ fn message_granted(key: CustomerKey) -> BoxedStrategy<EventBody> {
         .prop_map(
             |(asked, said, rendered, (why, purpose), send_by, failed_channels, fallback)| {
                 let (of, step, channel) = asked;
-                let (content, content_version) = said;
+                let (content, content_version, locale) = said;
                 EventBody::MessageGranted(Box::new(MessageGranted {
                     instance: of.number,
                     journey: of.journey,
@@ -294,6 +294,7 @@ fn message_granted(key: CustomerKey) -> BoxedStrategy<EventBody> {
                     channel,
                     content,
                     content_version,
+                    locale,
                     rendered,
                     why,
                     purpose,

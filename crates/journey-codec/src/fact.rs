@@ -164,6 +164,7 @@ message! {
         11 => send_by,
         12 => failed_channels,
         13 => fallback,
+        15 => locale,
     }
 }
 

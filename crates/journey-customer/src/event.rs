@@ -292,6 +292,8 @@ pub struct MessageGranted {
     pub content: ContentId,
     /// In which version.
     pub content_version: ContentVersion,
+    /// The locale of its variant; `None` for one that is for everybody.
+    pub locale: Option<String>,
     /// As it was rendered, by field.
     pub rendered: BTreeMap<String, String>,
     /// Why the customer gets it, for people.

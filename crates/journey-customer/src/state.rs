@@ -296,6 +296,8 @@ pub struct MessageBody {
     pub content: ContentId,
     /// In which version.
     pub content_version: ContentVersion,
+    /// The locale of its variant; `None` for one that is for everybody.
+    pub locale: Option<String>,
     /// As rendered.
     pub rendered: BTreeMap<String, String>,
     /// Why the customer gets it.

@@ -1,4 +1,4 @@
-//! What is said on each channel: one variant per channel, rendered in the turn that grants it.
+//! What is said on each channel: one variant per channel and locale, rendered in the turn that grants it.
 //!
 //! Templates are MiniJinja with strict undefined: what is not there fails the message unless `default(…)` says what to
 //! write instead. They see `customer`, `entry`, `instance`, `vars`, `local` and `now`. Values are escaped for HTML in
@@ -12,6 +12,7 @@
 mod check;
 mod filters;
 mod limits;
+mod locale;
 mod tags;
 mod values;
 
@@ -20,7 +21,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use journey_types::{Channel, ContentId, ContentVersion};
+use journey_types::{Channel, ContentId, ContentVersion, Value};
 use minijinja::Environment;
 
 use self::check::Finding;
@@ -33,6 +34,8 @@ use crate::expression::EvaluationError;
 use crate::scope::Scope;
 
 pub use self::check::{ContentProblem, ContentSite};
+pub(crate) use self::locale::canonical_locale;
+pub use self::locale::{LocaleChoice, LocaleFit};
 
 /// One version of a content document, compiled. Cheap to clone.
 #[derive(Clone)]
@@ -41,14 +44,16 @@ pub struct Content {
     pub id: ContentId,
     /// Its version.
     pub version: ContentVersion,
-    /// One variant per channel.
-    pub variants: BTreeMap<Channel, Variant>,
+    /// The variants of each channel in listed order, at least one each.
+    pub variants: BTreeMap<Channel, Vec<Variant>>,
     templates: Arc<Templates>,
 }
 
-/// The templates of one channel by field: `subject`, `title`, `body` …
+/// The templates of one channel and locale by field: `subject`, `title`, `body` …
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variant {
+    /// Whom it is for, such as `en-GB`; `None`: everybody without a variant of their own.
+    pub locale: Option<String>,
     /// MiniJinja sources by field, strict undefined.
     pub fields: BTreeMap<String, String>,
 }
@@ -58,7 +63,8 @@ pub type Rendered = BTreeMap<String, String>;
 
 struct Templates {
     environment: Environment<'static>,
-    reads: BTreeMap<Channel, Reads>,
+    /// By channel and position of the variant.
+    reads: BTreeMap<(Channel, usize), Reads>,
 }
 
 impl Content {
@@ -69,23 +75,27 @@ impl Content {
     pub fn compile(
         id: ContentId,
         version: ContentVersion,
-        variants: BTreeMap<Channel, Variant>,
+        variants: BTreeMap<Channel, Vec<Variant>>,
         site: &ContentSite<'_>,
     ) -> Result<Self, Vec<ContentProblem>> {
         let mut environment = environment();
         let mut reads_by_channel = BTreeMap::new();
         let mut problems = Vec::new();
-        for (channel, variant) in &variants {
+        let listed = variants.iter().flat_map(|(channel, variants)| {
+            let variants = variants.iter().enumerate();
+            variants.map(move |(position, variant)| ((channel, position), variant))
+        });
+        for (at, variant) in listed {
             let mut reads = Reads::default();
             if variant.fields.len() > FIELDS_PER_VARIANT_MAX {
-                problems.push(too_many_fields(channel, variant));
+                problems.push(too_many_fields(at, variant));
                 continue;
             }
             for (field, source) in &variant.fields {
-                let name = template_name(channel, field);
+                let name = template_name(at, field);
                 let findings = check::check(&name, source, site, &mut reads);
                 let is_sound = findings.is_empty();
-                let place = |finding| placed(channel, field, source, finding);
+                let place = |finding| placed(at, field, source, finding);
                 problems.extend(findings.into_iter().map(place));
                 if is_sound && let Err(error) = environment.add_template_owned(name, source.clone())
                 {
@@ -97,7 +107,7 @@ impl Content {
                     problems.push(place(finding));
                 }
             }
-            reads_by_channel.insert(channel.clone(), reads);
+            reads_by_channel.insert((at.0.clone(), at.1), reads);
         }
         if !problems.is_empty() {
             return Err(problems);
@@ -114,7 +124,13 @@ impl Content {
         })
     }
 
-    /// Renders the variant of a channel: every field of it.
+    /// The variant of a channel for customers of that locale; `None` when it has none for the channel.
+    #[must_use]
+    pub fn choose(&self, channel: &Channel, locale: Option<&str>) -> Option<LocaleChoice<'_>> {
+        locale::choose(self.variants.get(channel)?, locale)
+    }
+
+    /// Renders the variant of a channel for the customer's locale: every field of it.
     ///
     /// # Errors
     /// A missing variant, an undefined variable, a template fault or a text beyond its bound, in words.
@@ -123,10 +139,14 @@ impl Content {
         channel: &Channel,
         scope: &Scope<'_>,
     ) -> Result<Rendered, EvaluationError> {
-        let (Some(variant), Some(reads)) = (
-            self.variants.get(channel),
-            self.templates.reads.get(channel),
-        ) else {
+        let locale = scope.customer.traits.get("locale").and_then(Value::as_text);
+        let choice = self.choose(channel, locale);
+        let reads = |choice: &LocaleChoice<'_>| {
+            let at = (channel.clone(), choice.position);
+            self.templates.reads.get(&at)
+        };
+        let Some((choice, reads)) = choice.and_then(|choice| Some((choice, reads(&choice)?)))
+        else {
             return Err(EvaluationError {
                 reason: format!("content `{}` has no variant for `{channel}`", self.id),
             });
@@ -134,8 +154,9 @@ impl Content {
         let context = context(reads, scope)?;
         let mut bytes_left = MESSAGE_SIZE_BYTES_MAX;
         let mut rendered = Rendered::new();
-        for field in variant.fields.keys() {
-            let text = self.render_field(channel, field, &context, bytes_left)?;
+        let at = (channel, choice.position);
+        for field in choice.variant.fields.keys() {
+            let text = self.render_field(at, field, &context, bytes_left)?;
             bytes_left -= text.len();
             rendered.insert(field.clone(), text);
         }
@@ -144,7 +165,7 @@ impl Content {
 
     fn render_field(
         &self,
-        channel: &Channel,
+        at: (&Channel, usize),
         field: &str,
         context: &minijinja::value::Value,
         bytes_left: usize,
@@ -157,12 +178,13 @@ impl Content {
         let template = self
             .templates
             .environment
-            .get_template(&template_name(channel, field));
+            .get_template(&template_name(at, field));
         let outcome = template.and_then(|template| {
             template
                 .render_captured_to(context.clone(), &mut text)
                 .map(drop)
         });
+        let channel = at.0;
         let at = |reason: String| EvaluationError {
             reason: format!("content `{}`, {channel} `{field}`{reason}", self.id),
         };
@@ -189,10 +211,10 @@ impl fmt::Debug for Content {
 }
 
 /// The name decides about escaping.
-fn template_name(channel: &Channel, field: &str) -> String {
+fn template_name((channel, position): (&Channel, usize), field: &str) -> String {
     let is_html = field == "html" || (field == "body" && channel.as_str() == "email");
     let suffix = if is_html { HTML_SUFFIX } else { "" };
-    format!("{channel}/{field}{suffix}")
+    format!("{channel}/{position}/{field}{suffix}")
 }
 
 /// `, line 3: `customer.traits.first_name` is undefined`.
@@ -212,10 +234,16 @@ fn reason(error: &minijinja::Error) -> String {
     format!("{line}: {words}")
 }
 
-fn placed(channel: &Channel, field: &str, source: &str, finding: Finding) -> ContentProblem {
+fn placed(
+    (channel, position): (&Channel, usize),
+    field: &str,
+    source: &str,
+    finding: Finding,
+) -> ContentProblem {
     let before = source.get(..finding.range.start).unwrap_or_default();
     ContentProblem {
         channel: channel.clone(),
+        position,
         field: field.to_owned(),
         line: before.matches('\n').count() + 1,
         range: finding.range,
@@ -224,7 +252,7 @@ fn placed(channel: &Channel, field: &str, source: &str, finding: Finding) -> Con
     }
 }
 
-fn too_many_fields(channel: &Channel, variant: &Variant) -> ContentProblem {
+fn too_many_fields(at: (&Channel, usize), variant: &Variant) -> ContentProblem {
     let n_fields = variant.fields.len();
     let finding = Finding {
         range: 0..0,
@@ -233,7 +261,7 @@ fn too_many_fields(channel: &Channel, variant: &Variant) -> ContentProblem {
         ),
         suggestion: None,
     };
-    placed(channel, "", "", finding)
+    placed(at, "", "", finding)
 }
 
 /// Takes text up to a bound and refuses the rest.

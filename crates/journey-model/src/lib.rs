@@ -48,7 +48,9 @@ pub use calendar::{
 };
 pub use catalog::{AggregateSpec, Catalog, CatalogError, JourneyVersions, PublishedDocument};
 pub use check::{CheckReport, CheckedDocument, Surroundings, check, check_within};
-pub use content::{Content, ContentProblem, ContentSite, Rendered, Variant};
+pub use content::{
+    Content, ContentProblem, ContentSite, LocaleChoice, LocaleFit, Rendered, Variant,
+};
 pub use diagnostic::{Diagnostic, Severity};
 pub use document::DocumentKind;
 pub use event_line::{LineDefaults, read_event_line};

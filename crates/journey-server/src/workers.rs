@@ -421,6 +421,7 @@ fn effect_to_wire(origin: EffectOrigin, hand_over: HandOver) -> wire::Effect {
         EffectBody::Message(message) => wire::Effect {
             content: message.content.to_string(),
             content_version: message.content_version.get(),
+            locale: message.locale.unwrap_or_default(),
             rendered: message.rendered,
             why: message.why,
             ..effect

@@ -137,17 +137,18 @@ fn watched_goal(key: CustomerKey) -> BoxedStrategy<WatchedGoal> {
 
 fn effect_body(key: CustomerKey) -> BoxedStrategy<EffectBody> {
     let message = (
-        (id::<ContentId>(), content_version()),
+        (id::<ContentId>(), content_version(), of(text())),
         (btree_map(text(), text(), 0..3), text()),
         vec(id::<Channel>(), 0..3),
         of(fallback(key)),
     )
         .prop_map(|(said, words, failed_channels, fallback)| {
-            let (content, content_version) = said;
+            let (content, content_version, locale) = said;
             let (rendered, why) = words;
             EffectBody::Message(MessageBody {
                 content,
                 content_version,
+                locale,
                 rendered,
                 why,
                 failed_channels,

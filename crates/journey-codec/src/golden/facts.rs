@@ -101,6 +101,7 @@ fn granted() -> EventBody {
         channel: id("email"),
         content: id("cart/reminder"),
         content_version: ContentVersion::new(3),
+        locale: Some("en-GB".to_owned()),
         rendered: BTreeMap::from([("subject".to_owned(), "Your cart".to_owned())]),
         why: "added a-7".to_owned(),
         purpose: "service".to_owned(),

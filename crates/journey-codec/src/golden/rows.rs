@@ -54,6 +54,7 @@ fn message() -> EffectBody {
     EffectBody::Message(MessageBody {
         content: id("cart/reminder"),
         content_version: ContentVersion::new(3),
+        locale: Some("en-GB".to_owned()),
         rendered: BTreeMap::from([("subject".to_owned(), "Your cart".to_owned())]),
         why: "added a-7".to_owned(),
         failed_channels: vec![id("push")],

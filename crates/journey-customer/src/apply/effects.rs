@@ -25,6 +25,7 @@ pub(super) fn grant(state: &mut CustomerState, granted: &MessageGranted) {
         body: EffectBody::Message(MessageBody {
             content: granted.content.clone(),
             content_version: granted.content_version,
+            locale: granted.locale.clone(),
             rendered: granted.rendered.clone(),
             why: granted.why.clone(),
             failed_channels: granted.failed_channels.clone(),

@@ -268,3 +268,46 @@ steps:
     assert_eq!(world.decide(&sent), Ok(Reply::Recorded));
     assert!(world.state.outbox.is_empty());
 }
+
+#[test]
+fn the_variant_of_the_customers_locale_is_sent_and_the_reason_recorded() {
+    let yaml = r#"
+journey: one
+entry: [{ event: start }]
+reentry: { concurrent: 9 }
+steps:
+  say: { message: { content: note, channels: [email, push] } }
+---
+content: note
+variants:
+  - { channel: email, locale: en, body: "Hello" }
+  - { channel: email, locale: en-GB, body: "Good day" }
+  - { channel: email, body: "Hallo" }
+"#;
+    let yaml = yaml.replace("[email, push]", "[email]");
+    let mut world = super::script::World::new(&yaml);
+    world.script("event start");
+    for locale in ["en-GB", "en_us", "fr"] {
+        world.script(&format!("event identify locale={locale} \n event start"));
+    }
+    let rendered = world.state.outbox.values().map(|row| {
+        let message = row.message().unwrap();
+        (message.locale.as_deref(), message.rendered["body"].as_str())
+    });
+    let rendered: Vec<(Option<&str>, &str)> = rendered.collect();
+    let expected = [
+        (None, "Hallo"),
+        (Some("en-GB"), "Good day"),
+        (Some("en"), "Hello"),
+        (None, "Hallo"),
+    ];
+    assert_eq!(rendered, expected);
+    let journal = world.journal();
+    let granted = journal.lines().filter(|line| line.contains("granted"));
+    assert_snapshot!(granted.collect::<Vec<_>>().join("\n"), @"
+    01-05 09:00 #1 message note granted on email: purpose service; channel email is first available; locale is the variant for all other locales
+    01-05 09:00 #2 message note granted on email: purpose service; channel email is first available; locale en-GB is the customer's locale
+    01-05 09:00 #3 message note granted on email: purpose service; channel email is first available; locale en is the language of the customer's locale
+    01-05 09:00 #4 message note granted on email: purpose service; channel email is first available; locale is the variant for all other locales
+    ");
+}

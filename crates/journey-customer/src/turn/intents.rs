@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use journey_model::{Content, MessageAwait};
-use journey_types::{Channel, ContentVersion};
+use journey_model::{Content, LocaleFit, MessageAwait};
+use journey_types::{Channel, ContentVersion, Value};
 
 use super::{Position, Subject, Turn};
 use crate::arbiter::{self, Intent, IntentOrigin, Round, Ruling};
@@ -58,11 +58,16 @@ impl<'a> Turn<'a> {
     fn carry_out_ruling(&mut self, intent: &Intent<'a>, ruling: Ruling) {
         match ruling {
             Ruling::Grant { channel, why, rest } => match self.render(intent, &channel) {
-                Ok((version, rendered)) => {
+                Ok((variant, rendered)) => {
+                    let why = match variant.why {
+                        Some(locale) => format!("{why}; {locale}"),
+                        None => why,
+                    };
                     let granted = Granted {
                         channel,
                         why,
-                        version,
+                        version: variant.version,
+                        locale: variant.locale,
                         rendered,
                         has_fallback: !rest.is_empty(),
                     };
@@ -110,6 +115,7 @@ impl<'a> Turn<'a> {
             channel: granted.channel,
             content: intent.message.content.clone(),
             content_version: granted.version,
+            locale: granted.locale,
             rendered: granted.rendered,
             why: granted.why,
             purpose: intent.plan.purpose.clone(),
@@ -132,7 +138,7 @@ impl<'a> Turn<'a> {
         &self,
         intent: &Intent<'a>,
         channel: &Channel,
-    ) -> Result<(ContentVersion, BTreeMap<String, String>), String> {
+    ) -> Result<(ChosenVariant, BTreeMap<String, String>), String> {
         let contents = &self.context.catalog.contents;
         let content: Option<&Arc<Content>> = contents.get(&intent.message.content);
         let content = content.ok_or("the content is not there")?;
@@ -146,8 +152,27 @@ impl<'a> Turn<'a> {
                 "it takes {size_bytes} bytes, at most {RENDERED_SIZE_BYTES_MAX} are allowed"
             ));
         }
-        Ok((content.version, rendered))
+        let locale = self.state.traits.get("locale").and_then(Value::as_text);
+        let choice = content.choose(channel, locale);
+        let choice = choice.filter(|choice| choice.fit != LocaleFit::Only);
+        let chosen = ChosenVariant {
+            version: content.version,
+            locale: choice.and_then(|choice| choice.variant.locale.clone()),
+            why: choice.map(|choice| match &choice.variant.locale {
+                Some(locale) => format!("locale {locale} is {}", choice.fit),
+                None => format!("locale is {}", choice.fit),
+            }),
+        };
+        Ok((chosen, rendered))
     }
+}
+
+/// Which variant of the content is sent.
+struct ChosenVariant {
+    version: ContentVersion,
+    locale: Option<String>,
+    /// Why it is that one, where there is a choice.
+    why: Option<String>,
 }
 
 /// A grant with what was rendered for it.
@@ -155,6 +180,7 @@ struct Granted {
     channel: Channel,
     why: String,
     version: ContentVersion,
+    locale: Option<String>,
     rendered: BTreeMap<String, String>,
     has_fallback: bool,
 }

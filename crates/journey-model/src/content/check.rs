@@ -16,6 +16,8 @@ use crate::expression::{nearest, one_of};
 pub struct ContentProblem {
     /// The variant's channel.
     pub channel: Channel,
+    /// The variant's place among those of its channel, 0 for the first listed.
+    pub position: usize,
     /// The field of the variant.
     pub field: String,
     /// Bytes of the template to underline; on character boundaries.

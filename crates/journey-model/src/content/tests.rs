@@ -22,12 +22,13 @@ fn compile(
         .iter()
         .map(|(name, source)| ((*name).to_owned(), (*source).to_owned()));
     let variant = Variant {
+        locale: None,
         fields: fields.collect(),
     };
     Content::compile(
         ContentId::new("hello").expect("a valid id"),
         ContentVersion::new(1),
-        BTreeMap::from([(channel(on), variant)]),
+        BTreeMap::from([(channel(on), vec![variant])]),
         site,
     )
 }

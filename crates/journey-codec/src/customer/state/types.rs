@@ -83,6 +83,7 @@ message! {
         4 => why,
         5 => failed_channels,
         6 => fallback,
+        8 => locale,
     }
 }
 

@@ -535,6 +535,7 @@ fn granted(channel: &str) -> MessageGranted {
         channel: Channel::new(channel).unwrap(),
         content: ContentId::new("hello").unwrap(),
         content_version: ContentVersion::new(1),
+        locale: None,
         rendered: BTreeMap::from([("body".to_owned(), "Hello".to_owned())]),
         why: "a test".to_owned(),
         purpose: "service".to_owned(),

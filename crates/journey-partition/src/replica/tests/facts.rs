@@ -211,6 +211,7 @@ fn granted(state: &CustomerState, draw: &mut Draw) -> Option<EventBody> {
         channel: Channel::new("email").unwrap(),
         content: ContentId::new("reminder").unwrap(),
         content_version: ContentVersion::new(1),
+        locale: None,
         rendered: BTreeMap::from([("body".to_owned(), text)]),
         why: "because".to_owned(),
         purpose: "marketing".to_owned(),
