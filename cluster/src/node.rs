@@ -18,7 +18,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journey_consensus::Consensus;
-use journey_model::Surroundings;
 use journey_partition::{Clock as _, PartitionHandle, SharedReplica};
 use journey_server::{Node, NodeParts, bind, serve};
 use tokio::sync::{oneshot, watch};
@@ -88,7 +87,7 @@ impl RunningNode {
             catalog: Arc::clone(&foundation.catalog),
             cluster_key: foundation.identity.key,
             origin: foundation.identity.origin,
-            surroundings: Surroundings::default(),
+            surroundings: connectors::surroundings(&config.connectors)?,
             tasks: tasks.clone(),
         }));
         let connectors = Connectors::start(&config.connectors, &node)?;

@@ -13,11 +13,12 @@ mod parcel;
 mod status;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use journey_delivery::Webhook;
+use journey_model::Surroundings;
 use journey_partition::{DeliverySettings, RetryBudget};
 use journey_server::Node;
 use journey_types::{Channel, ConnectorId, Destination, InvalidId, TimeSpan};
@@ -93,6 +94,21 @@ fn destinations(name: &str, config: &ConnectorConfig) -> Result<Vec<Destination>
         destinations.push(Destination::Channel(Channel::new(channel)?));
     }
     Ok(destinations)
+}
+
+/// What journeys may name: a `call` to a connector that this node does not have is refused when it is published.
+pub(crate) fn surroundings(configs: &ConnectorConfigs) -> Result<Surroundings, NodeError> {
+    let mut connectors = BTreeSet::new();
+    for name in configs.keys() {
+        let connector = ConnectorId::new(name).map_err(|error| NodeError::Connector {
+            name: name.clone(),
+            reason: error.to_string(),
+        })?;
+        connectors.insert(connector);
+    }
+    Ok(Surroundings {
+        connectors: Some(connectors),
+    })
 }
 
 /// The retry budgets of the connectors, for the partitions.
