@@ -7,7 +7,8 @@
 //!   <data>/state/   one tree per partition: written behind, flushed with the floor
 //! ```
 //!
-//! A restart needs both databases as they are; never restore one without the other.
+//! A restart needs both databases as they are; never restore one without the other. `FORMAT` gets its name when both
+//! databases are there, so a folder that names a format and lacks one of them has lost it.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -27,6 +28,8 @@ use crate::sled::{SledEngine, SledOptions};
 pub const FORMAT_VERSION: u32 = 1;
 
 const FORMAT_PREFIX: &str = "journeyd data format ";
+const FORMAT: &str = "FORMAT";
+const FORMAT_BEGUN: &str = "FORMAT.half";
 const LOG: &str = "log";
 const STATE: &str = "state";
 
@@ -60,7 +63,10 @@ impl DataFolder {
         let path = options.path;
         create_folder(&path)?;
         let lock = lock_folder(&path)?;
-        check_format(&path)?;
+        let is_new = !check_format(&path)?;
+        if is_new {
+            begin_format(&path)?;
+        }
         let log = SledEngine::open(SledOptions {
             path: path.join(LOG),
             segment_size_bytes: LOG_SEGMENT_SIZE_BYTES,
@@ -73,7 +79,9 @@ impl DataFolder {
             value_size_bytes_max: STATE_VALUE_SIZE_BYTES_MAX,
             cache_capacity_bytes: options.state_cache_bytes,
         })?;
-        sync_folder(&path)?;
+        if is_new {
+            finish_format(&path)?;
+        }
         Ok(Self {
             path,
             log: Arc::new(log),
@@ -110,9 +118,10 @@ impl DataFolder {
     }
 }
 
-/// Reads the folder's format, or writes it into a folder without databases.
-fn check_format(folder: &Path) -> Result<(), StorageError> {
-    let path = folder.join("FORMAT");
+/// Reads the folder's format and whether its databases are there; false for a folder that is new, or was left while it
+/// was made.
+fn check_format(folder: &Path) -> Result<bool, StorageError> {
+    let path = folder.join(FORMAT);
     let not_ours = |reason: String| StorageError::NotADataFolder {
         path: folder.to_owned(),
         reason,
@@ -120,10 +129,12 @@ fn check_format(folder: &Path) -> Result<(), StorageError> {
     let text = match fs::read(&path) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if let Some(name) = [LOG, STATE].iter().find(|name| folder.join(name).exists()) {
-                return Err(not_ours(format!("it holds {name} and no FORMAT file")));
-            }
-            return write_format(folder, &path);
+            let was_begun = folder.join(FORMAT_BEGUN).exists();
+            let database = [LOG, STATE].iter().find(|name| folder.join(name).exists());
+            return match database.filter(|_| !was_begun) {
+                Some(name) => Err(not_ours(format!("it holds {name} and no FORMAT file"))),
+                None => Ok(false),
+            };
         }
         Err(error) => return Err(io_error("reading", &path)(error)),
     };
@@ -138,17 +149,30 @@ fn check_format(folder: &Path) -> Result<(), StorageError> {
             supported: FORMAT_VERSION,
         });
     }
-    Ok(())
+    let is_missing = |name: &&&str| !folder.join(name).join("db").is_file();
+    match [LOG, STATE].iter().find(is_missing) {
+        None => Ok(true),
+        Some(name) => Err(not_ours(format!(
+            "its FORMAT file says that data was written, and {name}/db is missing"
+        ))),
+    }
 }
 
-/// Writes the file under another name first, so that no crash leaves half of it.
-fn write_format(folder: &Path, path: &Path) -> Result<(), StorageError> {
-    let half = folder.join("FORMAT.half");
-    let mut file = File::create(&half).map_err(io_error("creating", &half))?;
+/// Says, before the databases are made, that this folder is being made into a data folder.
+fn begin_format(folder: &Path) -> Result<(), StorageError> {
+    let begun = folder.join(FORMAT_BEGUN);
+    let mut file = File::create(&begun).map_err(io_error("creating", &begun))?;
     writeln!(file, "{FORMAT_PREFIX}{FORMAT_VERSION}")
         .and_then(|()| file.sync_all())
-        .map_err(io_error("writing", &half))?;
-    fs::rename(&half, path).map_err(io_error("renaming to", path))?;
+        .map_err(io_error("writing", &begun))?;
+    sync_folder(folder)
+}
+
+/// Says that the databases are there.
+fn finish_format(folder: &Path) -> Result<(), StorageError> {
+    let path = folder.join(FORMAT);
+    let renamed = fs::rename(folder.join(FORMAT_BEGUN), &path);
+    renamed.map_err(io_error("renaming to", &path))?;
     sync_folder(folder)
 }
 

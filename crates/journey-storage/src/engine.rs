@@ -51,6 +51,11 @@ pub trait Engine: Send + Sync + std::fmt::Debug + 'static {
     /// The engine's own failure.
     fn tree(&self, name: &str) -> Result<Arc<dyn Tree>, StorageError>;
 
+    /// Where the database lies, for errors: its folder, or `memory`.
+    fn location(&self) -> String {
+        "memory".to_owned()
+    }
+
     /// Names of the trees that exist, sorted.
     fn tree_names(&self) -> Vec<String>;
 

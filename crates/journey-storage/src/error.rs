@@ -77,6 +77,19 @@ pub enum StorageError {
         /// The limit.
         size_bytes_max: usize,
     },
+    /// A database's file does not hold what was written to it and synced.
+    #[error(
+        "{} is damaged at byte {offset}: {reason}; acknowledged data is lost to this node, so restore its data from another replica or a backup, log/ and state/ together",
+        path.display()
+    )]
+    DamagedFile {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        offset: u64,
+        /// What does not fit.
+        reason: String,
+    },
     /// sled moved values to side files, which it never syncs.
     #[error(
         "{} holds {n_files} side files that are never synced, so a power cut could lose acknowledged data; restore this node's data from another replica or a backup, and report it",
@@ -89,10 +102,16 @@ pub enum StorageError {
         n_files: usize,
     },
     /// The folder is in use by another process.
-    #[error("{} is in use by another process; stop that process or use another data folder", path.display())]
+    #[error(
+        "{} is in use by another process{}; stop that process or use another data folder",
+        path.display(),
+        process_id.map(|id| format!(" (process id {id})")).unwrap_or_default()
+    )]
     InUse {
         /// The folder.
         path: PathBuf,
+        /// Which process, where it has left its id.
+        process_id: Option<u32>,
     },
     /// The data folder was written by a later release.
     #[error(
@@ -124,6 +143,18 @@ pub enum StorageError {
         segment_size_bytes: usize,
         /// The longest value.
         value_size_bytes_max: usize,
+    },
+    /// A row was written by a later release.
+    #[error(
+        "a row of tree {tree} has format {found}, and this release reads format {supported}; start the release that wrote it, or a later one"
+    )]
+    NewerRow {
+        /// The tree.
+        tree: String,
+        /// The format that the row names.
+        found: u8,
+        /// The format that this release reads.
+        supported: u8,
     },
     /// A stored value does not read back.
     #[error("stored value in tree {tree} is damaged: {reason}")]

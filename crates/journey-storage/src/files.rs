@@ -1,7 +1,7 @@
 //! The few file system calls that the engines and the data folder share.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -68,13 +68,20 @@ pub(crate) fn poll_lock<T>(
     }
     Err(StorageError::InUse {
         path: folder.to_owned(),
+        process_id: holder_of(folder),
     })
 }
 
-/// Locks `<folder>/LOCK` against every other process, until the file is dropped.
+/// The process that holds the lock, as it has noted itself in the file; one that has just taken it may not have yet.
+fn holder_of(folder: &Path) -> Option<u32> {
+    let text = fs::read_to_string(folder.join("LOCK")).ok()?;
+    text.trim_end().parse().ok()
+}
+
+/// Locks `<folder>/LOCK` against every other process, until the file is dropped, and notes this process in it.
 pub(crate) fn lock_folder(folder: &Path) -> Result<File, StorageError> {
     let path = folder.join("LOCK");
-    let lock = OpenOptions::new()
+    let mut lock = OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
@@ -85,5 +92,9 @@ pub(crate) fn lock_folder(folder: &Path) -> Result<File, StorageError> {
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(source)) => Err(io_error("locking", &path)(source)),
     })?;
+    // Only for messages, so it need not survive anything.
+    lock.set_len(0)
+        .and_then(|()| writeln!(lock, "{}", std::process::id()))
+        .map_err(io_error("writing", &path))?;
     Ok(lock)
 }

@@ -44,5 +44,5 @@ pub use error::StorageError;
 pub use keys::{KeyReader, KeyWriter, MalformedKey};
 pub use memory::{CrashPoint, Fault, MemoryEngine};
 pub use scan::Scan;
-pub use sled::{SledEngine, SledOptions};
+pub use sled::{SledEngine, SledOptions, panic_is_contained};
 pub use tables::Table;

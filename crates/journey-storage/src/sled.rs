@@ -1,20 +1,25 @@
 //! The engine on disk: sled 0.34.7 with its known traps closed.
 //!
 //! sled's flush is not an fsync on Linux, and it relies on such flushes where it uses space again; a crash while it opens
-//! leaves a file that blocks every later open; it moves large pages to side files that it never syncs; and its backward
-//! scan panics on some keys. All of that is handled here and nowhere else.
+//! leaves a file that blocks every later open; it moves large pages to side files that it never syncs; its backward
+//! scan panics on some keys; and it takes damage anywhere in its log for the end of it. All of that is handled here and
+//! nowhere else.
 
 mod barrier;
+mod contained;
 mod database;
 mod key;
 mod open;
+mod scrub;
 mod tree;
+mod witness;
 
 use std::fs;
 use std::ops::Bound;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use self::contained::panic_is_contained;
 use self::database::Database;
 use self::tree::SledTree;
 use crate::engine::{Engine, Put, Tree};
@@ -64,11 +69,13 @@ impl SledEngine {
 impl Engine for SledEngine {
     fn tree(&self, name: &str) -> Result<Arc<dyn Tree>, StorageError> {
         let database = Arc::clone(&self.database);
-        let tree = database
-            .db
-            .open_tree(name)
-            .map_err(|error| database.failed(&format!("opening tree {name} of"), error))?;
+        let attempt = format!("opening tree {name} of");
+        let tree = database.call(&attempt, |db| db.open_tree(name))?;
         Ok(Arc::new(SledTree::new(tree, name, database)))
+    }
+
+    fn location(&self) -> String {
+        self.database.path.display().to_string()
     }
 
     fn tree_names(&self) -> Vec<String> {
@@ -97,8 +104,7 @@ impl Engine for SledEngine {
             let removals: Vec<Put> = rows.into_iter().map(|(key, _)| Put::remove(key)).collect();
             tree.put_ordered(&removals)?;
         }
-        let removed = database.db.drop_tree(name);
-        removed.map_err(|error| database.failed(&format!("removing tree {name} of"), error))
+        database.call(&format!("removing tree {name} of"), |db| db.drop_tree(name))
     }
 
     fn flush_durable(&self) -> Result<(), StorageError> {
@@ -106,8 +112,7 @@ impl Engine for SledEngine {
     }
 
     fn size_bytes(&self) -> Result<u64, StorageError> {
-        let size_bytes = self.database.db.size_on_disk();
-        size_bytes.map_err(|error| self.database.failed("measuring", error))
+        self.database.call("measuring", ::sled::Db::size_on_disk)
     }
 
     fn verify(&self) -> Result<(), StorageError> {

@@ -48,7 +48,16 @@ fn second_opening_is_told_that_the_folder_is_in_use() {
     let folder = tempfile::tempdir().unwrap();
     let data = open(folder.path()).unwrap();
     let error = open(folder.path()).unwrap_err();
-    assert!(matches!(&error, StorageError::InUse { path } if path == folder.path()));
+    let own_id = std::process::id();
+    assert!(
+        matches!(&error, StorageError::InUse { path, process_id } if path == folder.path() && *process_id == Some(own_id)),
+        "{error}"
+    );
+    let message = error.to_string();
+    assert!(
+        message.contains(&format!("(process id {own_id})")),
+        "{message}"
+    );
     drop(data);
     open(folder.path()).unwrap();
 }
@@ -96,4 +105,28 @@ fn path_that_is_a_file_is_an_error_that_names_it() {
     fs::write(&path, "x").unwrap();
     let message = open(&path).unwrap_err().to_string();
     assert!(message.contains(&*path.to_string_lossy()), "{message}");
+}
+
+#[test]
+fn folder_that_lost_a_database_is_refused_rather_than_founded_anew() {
+    for name in [LOG, STATE] {
+        let folder = tempfile::tempdir().unwrap();
+        drop(open(folder.path()).unwrap());
+        fs::remove_dir_all(folder.path().join(name)).unwrap();
+        let message = open(folder.path()).unwrap_err().to_string();
+        let expected = format!("says that data was written, and {name}/db is missing");
+        assert!(message.contains(&expected), "{message}");
+        assert!(!folder.path().join(name).exists());
+    }
+}
+
+#[test]
+fn crash_while_the_databases_are_made_does_not_block_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()).unwrap());
+    let (format, begun) = (folder.path().join(FORMAT), folder.path().join(FORMAT_BEGUN));
+    fs::rename(&format, &begun).unwrap();
+    fs::remove_dir_all(folder.path().join(STATE)).unwrap();
+    open(folder.path()).unwrap();
+    assert!(format.exists() && !begun.exists());
 }

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use parking_lot::Mutex;
 
 use super::barrier::Barrier;
+use super::contained::contained;
+use super::witness::Witness;
 use crate::engine::Put;
 use crate::error::StorageError;
 use crate::files::io_error;
@@ -20,8 +22,9 @@ pub(super) struct Database {
     pub(super) value_size_bytes_max: usize,
     barrier: Mutex<Barrier>,
     /// sled's log position up to which everything has been fsynced.
-    synced_lsn: AtomicI64,
+    pub(super) synced_lsn: AtomicI64,
     flush_failed: AtomicBool,
+    witness: Mutex<Witness>,
     _lock: File,
 }
 
@@ -30,6 +33,7 @@ pub(super) struct Opened {
     pub(super) db: ::sled::Db,
     pub(super) file: File,
     pub(super) lock: File,
+    pub(super) witness: Witness,
     pub(super) path: PathBuf,
     pub(super) segment_size_bytes: usize,
     pub(super) value_size_bytes_max: usize,
@@ -46,12 +50,26 @@ impl Database {
             path: opened.path,
             value_size_bytes_max: opened.value_size_bytes_max,
             flush_failed: AtomicBool::new(false),
+            witness: Mutex::new(opened.witness),
             _lock: opened.lock,
         }
     }
 
     pub(super) fn failed(&self, attempt: &str, error: impl std::fmt::Display) -> StorageError {
         StorageError::engine(format!("{attempt} {}", self.path.display()), error)
+    }
+
+    /// Calls sled and tells its failure, or its panic, as ours.
+    pub(super) fn call<T>(
+        &self,
+        attempt: &str,
+        call: impl FnOnce(&::sled::Db) -> ::sled::Result<T>,
+    ) -> Result<T, StorageError> {
+        match contained(|| call(&self.db)) {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) => Err(self.failed(attempt, error)),
+            Err(reason) => Err(self.failed(attempt, reason)),
+        }
     }
 
     pub(super) fn check_writable(&self) -> Result<(), StorageError> {
@@ -104,19 +122,18 @@ impl Database {
     }
 
     fn flush_and_sync(&self) -> Result<i64, StorageError> {
-        self.db
-            .flush()
-            .map_err(|error| self.failed("flushing", error))?;
+        self.call("flushing", |db| db.flush())?;
         let flushed_lsn = written_lsn(&self.db);
         self.file
             .sync_data()
             .map_err(io_error("syncing", &self.path.join("db")))?;
+        self.witness.lock().note(flushed_lsn)?;
         Ok(flushed_lsn)
     }
 }
 
 /// The position in sled's log up to which everything has been handed to the system. Hidden in sled's API, whose version
 /// is pinned.
-fn written_lsn(db: &::sled::Db) -> i64 {
+pub(super) fn written_lsn(db: &::sled::Db) -> i64 {
     db.context.pagecache.log.stable_offset()
 }

@@ -1,11 +1,13 @@
 //! Opens a sled database past the traps that lie there, and makes its files survive a power cut.
 
 use std::fs::{self, File, OpenOptions};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use super::SledOptions;
-use super::database::{Database, Opened};
+use super::contained::contained;
+use super::database::{Database, Opened, written_lsn};
+use super::scrub::{Known, scrub};
+use super::witness::Witness;
 use crate::error::StorageError;
 use crate::files::{create_folder, io_error, lock_folder, poll_lock, sync_folder};
 use crate::limits::leaf_fits;
@@ -26,7 +28,17 @@ pub(super) fn open(options: SledOptions) -> Result<Database, StorageError> {
     }
     create_folder(&path)?;
     let lock = lock_folder(&path)?;
-    remove_half_written_indexes(&path)?;
+    let index_lsn = remove_half_written_indexes(&path)?;
+    let witness = Witness::open(&path)?;
+    let data = path.join("db");
+    if let Some(synced_lsn) = witness.synced_lsn() {
+        let known = Known {
+            segment_size_bytes,
+            index_lsn,
+            synced_lsn,
+        };
+        scrub(&data, known)?;
+    }
     let config = ::sled::Config::new()
         .path(&path)
         .segment_size(segment_size_bytes)
@@ -34,10 +46,12 @@ pub(super) fn open(options: SledOptions) -> Result<Database, StorageError> {
         // Its own thread would clean segments between our fsyncs, see `Database::admit`.
         .flush_every_ms(None);
     let db = open_alone(&config, &path)?;
+    check_recovered(&db, &data, &witness)?;
     sync_files(&path)?;
     Ok(Database::new(Opened {
-        file: open_file(&path.join("db"))?,
+        file: open_file(&data)?,
         db,
+        witness,
         lock,
         path,
         segment_size_bytes,
@@ -46,18 +60,36 @@ pub(super) fn open(options: SledOptions) -> Result<Database, StorageError> {
 }
 
 /// sled writes an index of its log at every open. A crash meanwhile leaves `snap.X.generating`, which every later open
-/// takes for the newest index and fails on (sled#1527).
-fn remove_half_written_indexes(path: &Path) -> Result<(), StorageError> {
+/// takes for the newest index and fails on (sled#1527). Gives the log position that the newest whole index covers.
+fn remove_half_written_indexes(path: &Path) -> Result<i64, StorageError> {
+    let mut index_lsn = 0;
     for entry in fs::read_dir(path).map_err(io_error("reading", path))? {
         let entry = entry.map_err(io_error("reading", path))?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if name.starts_with("snap.") && name.ends_with(".generating") {
-            tracing::warn!(file = %entry.path().display(), "removing a half-written index of sled");
+            tracing::info!(file = %entry.path().display(), "removing a half-written index of sled, left by a crash while it opened");
             fs::remove_file(entry.path()).map_err(io_error("removing", &entry.path()))?;
+        } else if let Some(lsn) = name.strip_prefix("snap.") {
+            index_lsn = index_lsn.max(i64::from_str_radix(lsn, 16).unwrap_or(0));
         }
     }
-    Ok(())
+    Ok(index_lsn)
+}
+
+/// What sled has found must reach as far as what was synced.
+fn check_recovered(db: &::sled::Db, data: &Path, witness: &Witness) -> Result<(), StorageError> {
+    let found = written_lsn(db);
+    match witness.synced_lsn() {
+        Some(synced) if synced > found => Err(StorageError::DamagedFile {
+            path: data.to_owned(),
+            offset: 0,
+            reason: format!(
+                "it was synced up to position {synced} of its log and reads only up to {found}"
+            ),
+        }),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// sled has a lock of its own. Once ours is held, only threads of a database that this process has just closed can
@@ -65,10 +97,8 @@ fn remove_half_written_indexes(path: &Path) -> Result<(), StorageError> {
 fn open_alone(config: &::sled::Config, path: &Path) -> Result<::sled::Db, StorageError> {
     let attempt = || format!("opening {}", path.display());
     poll_lock(path, || {
-        // sled panics on some kinds of damage; input from the disk must not take the process down.
-        let opened = catch_unwind(AssertUnwindSafe(|| config.open())).map_err(|_| {
-            StorageError::engine(attempt(), "it panicked, so its files are probably damaged")
-        })?;
+        let opened = contained(|| config.open());
+        let opened = opened.map_err(|reason| StorageError::engine(attempt(), reason))?;
         match opened {
             Ok(db) => Ok(Some(db)),
             Err(error) if error.to_string().contains("could not acquire lock") => Ok(None),

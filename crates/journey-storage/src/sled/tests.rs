@@ -1,5 +1,6 @@
 //! sled against the contract, and each of its known traps.
 
+mod damaged;
 mod killed;
 // It preloads a library that stands in front of the C library's calls.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]

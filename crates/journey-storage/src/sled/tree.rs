@@ -3,6 +3,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::contained::contained;
 use super::database::Database;
 use super::key::{decode, encode, encode_bound};
 use crate::engine::{Put, Row, Tree, check_batch_size, check_sizes, is_empty_range};
@@ -25,10 +26,20 @@ impl SledTree {
         }
     }
 
-    fn failed<'a>(&'a self, verb: &'a str) -> impl FnOnce(::sled::Error) -> StorageError + 'a {
-        move |error| {
+    /// Calls sled and tells its failure, or its panic, as ours.
+    fn call<T>(
+        &self,
+        verb: &str,
+        call: impl FnOnce(&::sled::Tree) -> ::sled::Result<T>,
+    ) -> Result<T, StorageError> {
+        let failed = |reason: &dyn std::fmt::Display| {
             let attempt = format!("{verb} tree {} of", self.name);
-            self.database.failed(&attempt, error)
+            self.database.failed(&attempt, reason)
+        };
+        match contained(|| call(&self.tree)) {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) => Err(failed(&error)),
+            Err(reason) => Err(failed(&reason)),
         }
     }
 
@@ -44,7 +55,7 @@ impl Tree for SledTree {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        let value = self.tree.get(encode(key)).map_err(self.failed("reading"))?;
+        let value = self.call("reading", |tree| tree.get(encode(key)))?;
         Ok(value.map(|value| value.to_vec()))
     }
 
@@ -52,11 +63,10 @@ impl Tree for SledTree {
         self.check_writable(puts)?;
         for put in puts {
             self.database.admit(std::slice::from_ref(put))?;
-            match &put.value {
-                Some(value) => self.tree.insert(encode(&put.key), value.as_slice()),
-                None => self.tree.remove(encode(&put.key)),
-            }
-            .map_err(self.failed("writing to"))?;
+            self.call("writing to", |tree| match &put.value {
+                Some(value) => tree.insert(encode(&put.key), value.as_slice()),
+                None => tree.remove(encode(&put.key)),
+            })?;
         }
         Ok(())
     }
@@ -72,8 +82,7 @@ impl Tree for SledTree {
                 None => batch.remove(encode(&put.key).as_ref()),
             }
         }
-        let applied = self.tree.apply_batch(batch);
-        applied.map_err(self.failed("writing a batch to"))
+        self.call("writing a batch to", |tree| tree.apply_batch(batch))
     }
 
     fn range(
@@ -85,18 +94,19 @@ impl Tree for SledTree {
         if is_empty_range(from, to) {
             return Ok(Vec::new());
         }
-        self.tree
-            .range((encode_bound(from), encode_bound(to)))
-            .take(rows_max)
-            .map(|row| row.map(|(key, value)| (decode(&key), value.to_vec())))
-            .collect::<Result<_, _>>()
-            .map_err(self.failed("scanning"))
+        self.call("scanning", |tree| {
+            tree.range((encode_bound(from), encode_bound(to)))
+                .take(rows_max)
+                .map(|row| row.map(|(key, value)| (decode(&key), value.to_vec())))
+                .collect()
+        })
     }
 
     fn last_at_or_below(&self, to: Bound<&[u8]>) -> Result<Option<Row>, StorageError> {
-        let mut rows = self.tree.range((Bound::Unbounded, encode_bound(to)));
-        let last = rows.next_back().transpose();
-        let last = last.map_err(self.failed("scanning"))?;
+        let last = self.call("scanning", |tree| {
+            let mut rows = tree.range((Bound::Unbounded, encode_bound(to)));
+            rows.next_back().transpose()
+        })?;
         Ok(last.map(|(key, value)| (decode(&key), value.to_vec())))
     }
 }

@@ -9,7 +9,9 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
 
+use super::super::witness::Witness;
 use super::open_with_segments;
 use crate::conformance::crash;
 
@@ -41,7 +43,8 @@ fn writes_rounds_for_the_recorder() {
         if round % ROUNDS_PER_FLUSH == 0 {
             crate::Engine::flush_durable(&engine).unwrap();
             if told.is_some() {
-                writeln!(std::io::stdout(), "{ACKNOWLEDGED}{round}").unwrap();
+                let lsn = engine.database.synced_lsn.load(Ordering::Acquire);
+                writeln!(std::io::stdout(), "{ACKNOWLEDGED}{round} synced to {lsn}").unwrap();
             }
         }
     }
@@ -90,13 +93,15 @@ impl Record<'_> {
         }
     }
 
-    fn acknowledged(&self) -> Option<u64> {
+    /// A round, and the position in sled's log up to which it was synced.
+    fn acknowledged(&self) -> Option<(u64, i64)> {
         let Self::Printed(bytes) = self else {
             return None;
         };
         let text = std::str::from_utf8(bytes).unwrap();
-        let (_, round) = text.trim_end().split_once(ACKNOWLEDGED)?;
-        Some(round.parse().unwrap())
+        let (_, told) = text.trim_end().split_once(ACKNOWLEDGED)?;
+        let (round, lsn) = told.split_once(" synced to ").unwrap();
+        Some((round.parse().unwrap(), lsn.parse().unwrap()))
     }
 }
 
@@ -116,6 +121,7 @@ struct Disk<'a> {
     synced: Vec<u8>,
     unsynced: Vec<&'a Record<'a>>,
     acknowledged: u64,
+    synced_lsn: i64,
 }
 
 impl<'a> Disk<'a> {
@@ -129,7 +135,9 @@ impl<'a> Disk<'a> {
                     .for_each(|record| record.replay(&mut self.synced));
             }
             Record::Printed(_) => {
-                self.acknowledged = record.acknowledged().unwrap_or(self.acknowledged);
+                (self.acknowledged, self.synced_lsn) = record
+                    .acknowledged()
+                    .unwrap_or((self.acknowledged, self.synced_lsn));
             }
         }
     }
@@ -244,6 +252,8 @@ fn power_cut_leaves_every_acknowledged_round() {
         let left = folder.join("left");
         copy_files(&database, &left);
         fs::write(left.join("db"), disk.cut(kept, seed)).unwrap();
+        fs::remove_file(left.join("synced")).unwrap();
+        Witness::open(&left).unwrap().note(disk.synced_lsn).unwrap();
         let what = format!("cut {seed} after record {number}, {kept:?} kept");
         // Shown when a check below panics.
         println!("{what}");
