@@ -26,6 +26,8 @@ pub(crate) struct Progress {
     applied: Arc<AtomicU64>,
     /// Metadata of the last durable checkpoint, which is this replica's snapshot.
     snapshot: Mutex<Option<SnapshotMeta>>,
+    /// How far the state machine lets the log be purged, as of that checkpoint.
+    purge_limit: AtomicU64,
     /// Counts finished checkpoints, so that a purge can wait for its own.
     n_checkpoints: watch::Sender<u64>,
 }
@@ -59,6 +61,11 @@ impl Progress {
         meta.last_log_id.as_ref().map(LogId::index)
     }
 
+    /// How far the state machine lets the log be purged.
+    pub(crate) fn purge_limit(&self) -> u64 {
+        self.purge_limit.load(Ordering::Acquire)
+    }
+
     pub(crate) fn watch_checkpoints(&self) -> watch::Receiver<u64> {
         self.n_checkpoints.subscribe()
     }
@@ -70,6 +77,7 @@ impl Adapter {
         let progress = Progress {
             applied: applier.applied(),
             snapshot: Mutex::new(position.applied.is_some().then(|| meta_of(&position))),
+            purge_limit: AtomicU64::new(u64::MAX),
             n_checkpoints: watch::Sender::new(0),
         };
         Self {
@@ -158,8 +166,10 @@ impl RaftSnapshotBuilder<Types> for CheckpointBuilder {
     type SnapshotData = ();
 
     async fn build_snapshot(&mut self) -> io::Result<RaftSnapshot> {
-        let floor = self.applier.checkpoint().await;
-        let position = floor.and_then(position_of).map_err(io::Error::other)?;
+        let checkpointed = self.applier.checkpoint().await.map_err(io::Error::other)?;
+        let position = position_of(checkpointed.floor).map_err(io::Error::other)?;
+        let limit = checkpointed.purge_limit;
+        self.progress.purge_limit.store(limit, Ordering::Release);
         let meta = meta_of(&position);
         *self.progress.snapshot.lock() = position.applied.is_some().then(|| meta.clone());
         self.progress.n_checkpoints.send_modify(|count| *count += 1);

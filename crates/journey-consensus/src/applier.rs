@@ -16,6 +16,13 @@ use crate::{ConsensusError, GroupId};
 /// What a state machine durably holds: an index and consensus' own blob as of it.
 pub(crate) type Floor = (u64, Option<Bytes>);
 
+/// A finished checkpoint.
+pub(crate) struct Checkpointed {
+    pub(crate) floor: Floor,
+    /// How far the state machine lets the log be purged.
+    pub(crate) purge_limit: u64,
+}
+
 /// Handle of an applier thread; the thread ends when all handles are gone.
 #[derive(Debug, Clone)]
 pub(crate) struct Applier {
@@ -35,7 +42,7 @@ pub(crate) struct Batch {
 enum Job {
     Floor(oneshot::Sender<Floor>),
     Apply(Batch, oneshot::Sender<Result<(), String>>),
-    Checkpoint(oneshot::Sender<Result<Floor, String>>),
+    Checkpoint(oneshot::Sender<Result<Checkpointed, String>>),
 }
 
 impl Batch {
@@ -90,7 +97,7 @@ impl Applier {
     }
 
     /// Makes the state durable and tells as of where.
-    pub(crate) async fn checkpoint(&self) -> Result<Floor, String> {
+    pub(crate) async fn checkpoint(&self) -> Result<Checkpointed, String> {
         self.ask(Job::Checkpoint).await?
     }
 
@@ -124,10 +131,10 @@ fn run(
                 answer(done, applied);
             }
             Job::Checkpoint(done) => {
-                let floor = refuse_if(broken.as_ref());
-                let floor = floor.and_then(|()| checkpoint(state_machine.as_mut()));
-                broken = broken.or_else(|| floor.as_ref().err().cloned());
-                answer(done, floor);
+                let checkpointed = refuse_if(broken.as_ref());
+                let checkpointed = checkpointed.and_then(|()| checkpoint(state_machine.as_mut()));
+                broken = broken.or_else(|| checkpointed.as_ref().err().cloned());
+                answer(done, checkpointed);
             }
         }
     }
@@ -167,7 +174,7 @@ fn apply(
     Ok(())
 }
 
-fn checkpoint(state_machine: &mut dyn StateMachine) -> Result<Floor, String> {
+fn checkpoint(state_machine: &mut dyn StateMachine) -> Result<Checkpointed, String> {
     let index = guarded("writing a checkpoint", || state_machine.checkpoint())?;
     let floor = state_machine.applied();
     if floor.0 != index {
@@ -176,7 +183,10 @@ fn checkpoint(state_machine: &mut dyn StateMachine) -> Result<Floor, String> {
             floor.0
         ));
     }
-    Ok(floor)
+    Ok(Checkpointed {
+        floor,
+        purge_limit: state_machine.purge_limit(),
+    })
 }
 
 /// A panic in the state machine stops this group with a reason, not the process.

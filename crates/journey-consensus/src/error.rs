@@ -32,9 +32,12 @@ pub enum ConsensusError {
     },
     /// A row of the log does not read back.
     #[error(
-        "log of group {group} is damaged at index {index}: {reason}; restore this replica from another one or from a backup"
+        "the log of {} in {log} is damaged at index {index}: {reason}; what was acknowledged there is lost to this replica, restore it from another one or from a backup",
+        group.described()
     )]
     Damaged {
+        /// The log's database.
+        log: String,
         /// The group.
         group: GroupId,
         /// Where.
@@ -42,11 +45,31 @@ pub enum ConsensusError {
         /// What does not fit.
         reason: String,
     },
+    /// A row of the log was written by a later release.
+    #[error(
+        "the log of {} in {log} holds {row} in format {found}, and this release reads format {supported}; start the release that wrote it, or a later one",
+        group.described()
+    )]
+    NewerFormat {
+        /// The log's database.
+        log: String,
+        /// The group.
+        group: GroupId,
+        /// Which row, for example `entry 12`.
+        row: String,
+        /// The format that it names.
+        found: u8,
+        /// The format that this release reads.
+        supported: u8,
+    },
     /// The log was written by another replica.
     #[error(
-        "the log of group {group} belongs to replica {found}, not to replica {wanted}; a replica id is never reused, so use the data folder of replica {wanted}"
+        "the log of {} in {log} belongs to replica {found}, not to replica {wanted}; a replica id is never reused, so use the data folder of replica {wanted}",
+        group.described()
     )]
     ForeignLog {
+        /// The log's database.
+        log: String,
         /// The group.
         group: GroupId,
         /// The replica that wrote it.
@@ -56,9 +79,12 @@ pub enum ConsensusError {
     },
     /// State and log do not meet.
     #[error(
-        "state of group {group} reaches index {floor} but its log starts after index {purged}; restore this replica from another one or from a backup"
+        "the state of {} reaches index {floor} but its log in {log} starts after index {purged}; the state folder was lost or is older than the log, restore both together from a backup, or this replica from another one",
+        group.described()
     )]
     StateBehindLog {
+        /// The log's database.
+        log: String,
         /// The group.
         group: GroupId,
         /// What the state durably holds.
@@ -68,9 +94,12 @@ pub enum ConsensusError {
     },
     /// The state is there and its log is not, or not all of it.
     #[error(
-        "state of group {group} reaches index {floor} but its log {last}; the log folder was lost or is older than the state, restore both from a backup"
+        "the state of {} reaches index {floor} but its log in {log} {last}; the log folder was lost or is older than the state, restore both together from a backup",
+        group.described()
     )]
     LogMissing {
+        /// The log's database.
+        log: String,
         /// The group.
         group: GroupId,
         /// What the state durably holds.
@@ -78,8 +107,25 @@ pub enum ConsensusError {
         /// Where the log ends.
         last: String,
     },
+    /// The vote was saved before entries that only a later vote allows.
+    #[error(
+        "the vote of {} in {log} is of term {vote_term} but its log holds entry {index} of term {entry_term}; the vote was lost, and a replica that forgot its vote may vote twice, so restore this replica from another one or from a backup",
+        group.described()
+    )]
+    VoteBehindLog {
+        /// The log's database.
+        log: String,
+        /// The group.
+        group: GroupId,
+        /// Term of the stored vote, 0 when there is none.
+        vote_term: u64,
+        /// Term of the last entry.
+        entry_term: u64,
+        /// Index of the last entry.
+        index: u64,
+    },
     /// The state machine answered something that cannot be.
-    #[error("state machine of group {group} broke its contract: {reason}")]
+    #[error("the state of {} cannot be used: {reason}", group.described())]
     StateMachine {
         /// The group.
         group: GroupId,
@@ -88,14 +134,15 @@ pub enum ConsensusError {
     },
     /// The group is started already.
     #[error(
-        "group {group} is already running in this process; shut it down before starting it again"
+        "{} is already running in this process; shut it down before starting it again",
+        group.described()
     )]
     AlreadyRunning {
         /// The group.
         group: GroupId,
     },
     /// The group has stopped.
-    #[error("group {group} has stopped: {reason}")]
+    #[error("{} has stopped: {reason}", group.described())]
     Stopped {
         /// The group.
         group: GroupId,
@@ -118,7 +165,8 @@ pub enum ConsensusError {
     },
     /// A step took longer than it ever should.
     #[error(
-        "group {group} did not finish {attempt} in time; the log stays as it is and the next attempt continues"
+        "{} did not finish {attempt} in time; the log stays as it is and the next attempt continues",
+        group.described()
     )]
     TimedOut {
         /// The group.

@@ -37,6 +37,15 @@ impl GroupId {
     pub const fn get(self) -> u32 {
         self.0
     }
+
+    /// Number and meaning, for messages: `group 0 (metadata)`, `group 4 (partition 3)`.
+    #[must_use]
+    pub fn described(self) -> String {
+        self.0.checked_sub(1).map_or_else(
+            || "group 0 (metadata)".to_owned(),
+            |partition| format!("group {} (partition {partition})", self.0),
+        )
+    }
 }
 
 impl fmt::Display for GroupId {

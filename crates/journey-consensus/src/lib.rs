@@ -28,6 +28,7 @@ mod raft_types;
 mod record;
 
 mod log_storage;
+mod log_trial;
 
 mod adapter;
 mod applier;
@@ -43,6 +44,7 @@ pub use error::{ConsensusError, MetadataError};
 pub use group::{GroupHandle, GroupMetrics, GroupOptions, Leadership, PurgeOutcome};
 pub use identifiers::{GroupId, ReplicaId};
 pub use log_storage::{LogMetrics, LogStorage};
+pub use log_trial::{TrialOutcome, log_trial};
 pub use metadata::{
     ClusterIdentity, MetadataHandle, MetadataState, NewDocument, PublishOutcome, PublishedVersion,
     StoredDocument,

@@ -27,10 +27,12 @@ mod group_log;
 mod group_state;
 mod keys;
 mod open;
+mod place;
 mod raft_log;
 
 use commit::{Done, LogWrite};
 pub(crate) use group_log::GroupLog;
+pub(crate) use place::LogPlace;
 pub(crate) use raft_log::RaftLog;
 
 /// Name of the tree that holds every group's log.
@@ -47,6 +49,8 @@ type SharedTree = Arc<Mutex<Option<Arc<dyn Tree>>>>;
 
 #[derive(Debug)]
 struct Inner {
+    /// Where the database lies.
+    location: Arc<str>,
     tree: SharedTree,
     queue: mpsc::Sender<LogWrite>,
     counters: Arc<Counters>,
@@ -89,6 +93,7 @@ impl LogStorage {
         engine
             .flush_durable()
             .map_err(storage_error("syncing what the last run left"))?;
+        let location = Arc::from(engine.location());
         let (queue, writes) = mpsc::channel(COMMIT_QUEUE_WRITES_MAX);
         let (report_failure, failure) = watch::channel(None);
         let counters = Arc::new(Counters::default());
@@ -108,6 +113,7 @@ impl LogStorage {
             })?;
         Ok(Self {
             inner: Arc::new(Inner {
+                location,
                 tree: Arc::new(Mutex::new(Some(tree))),
                 queue,
                 counters,
@@ -177,17 +183,18 @@ impl LogStorage {
             let reason = "it is closed".to_owned();
             return Err(ConsensusError::LogFailed { reason });
         };
+        let place = LogPlace {
+            log: Arc::clone(&self.inner.location),
+            group,
+        };
+        let own_place = place.clone();
         let recovered =
-            tokio::task::spawn_blocking(move || open::recover(tree.as_ref(), group, replica))
+            tokio::task::spawn_blocking(move || open::recover(tree.as_ref(), &own_place, replica))
                 .await
-                .map_err(|error| ConsensusError::Damaged {
-                    group,
-                    index: 0,
-                    reason: error.to_string(),
-                })??;
+                .map_err(|error| place.damaged(0, error.to_string()))??;
         let is_new = recovered.is_new;
         let log = Arc::new(GroupLog::new(
-            group,
+            place,
             Arc::clone(&self.inner.tree),
             self.inner.queue.clone(),
             self.inner.failure.clone(),

@@ -79,7 +79,8 @@ impl ConsensusOptions {
             install_snapshot_timeout: 60_000,
             // Snapshots are taken when the log has grown by bytes, never by count.
             snapshot_policy: openraft::SnapshotPolicy::Never,
-            max_in_snapshot_log_to_keep: 0,
+            // Nor does openraft purge by itself: we do, by bytes, and not behind what a snapshot stream needs.
+            max_in_snapshot_log_to_keep: u64::MAX,
             api_channel_size: Some(crate::limits::RAFT_REQUESTS_MAX),
             // A restored leader can report ready with acknowledged entries still unapplied; a fresh election cannot.
             enable_leader_restore: Some(false),

@@ -1,5 +1,10 @@
-//! The durable form of what consensus itself keeps: entries, votes, log positions. Protobuf after one byte that names
-//! the format, so that a later release can tell what it reads.
+//! The durable form of what consensus itself keeps: entries, votes, log positions.
+//!
+//! ```text
+//!   format (1), crc32c of the rest (4), protobuf
+//! ```
+//!
+//! The format comes first and outside of what is checked, so that any release can tell what it reads.
 
 use std::collections::BTreeSet;
 
@@ -12,6 +17,27 @@ use crate::raft_types::{Entry, LeaderId, LogId, Membership, Proposal, StoredMemb
 
 /// First byte of every value written by this release.
 pub(crate) const FORMAT: u8 = 1;
+const HEADER_SIZE_BYTES: usize = 1 + 4;
+
+/// Why a stored value does not read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RecordFault {
+    /// Another release wrote it.
+    #[error("it has format {found}, and this release reads format {FORMAT}")]
+    Format {
+        /// The format that it names.
+        found: u8,
+    },
+    /// Its bytes are not those that were written.
+    #[error("{0}")]
+    Damaged(String),
+}
+
+impl From<RecordFault> for String {
+    fn from(fault: RecordFault) -> Self {
+        fault.to_string()
+    }
+}
 
 /// Place of an entry. Fields: 1 term, 2 leader (replica id), 3 index.
 #[derive(Clone, Copy, PartialEq, Eq, Message)]
@@ -103,7 +129,7 @@ impl Position {
         Bytes::from(with_format(&record))
     }
 
-    pub(crate) fn decode(bytes: Bytes) -> Result<Self, String> {
+    pub(crate) fn decode(bytes: Bytes) -> Result<Self, RecordFault> {
         let record: PositionRecord = decode(bytes)?;
         let membership = record.membership.as_ref().map(membership_of);
         Ok(Self {
@@ -132,7 +158,7 @@ pub(crate) fn encode_entry(entry: &Entry) -> Vec<u8> {
     })
 }
 
-pub(crate) fn decode_entry(bytes: Bytes) -> Result<Entry, String> {
+pub(crate) fn decode_entry(bytes: Bytes) -> Result<Entry, RecordFault> {
     let record: EntryRecord = decode(bytes)?;
     let payload = match record.payload {
         Some(PayloadRecord::Blank(_)) => EntryPayload::Blank,
@@ -143,7 +169,10 @@ pub(crate) fn decode_entry(bytes: Bytes) -> Result<Entry, String> {
         Some(PayloadRecord::Membership(membership)) => {
             EntryPayload::Membership(membership_of(&membership))
         }
-        None => return Err("it carries nothing this release knows".to_owned()),
+        None => {
+            let reason = "it carries nothing this release knows".to_owned();
+            return Err(RecordFault::Damaged(reason));
+        }
     };
     let log_id = log_id_of(LogIdRecord {
         term: record.term,
@@ -161,7 +190,7 @@ pub(crate) fn encode_vote(vote: &Vote) -> Vec<u8> {
     })
 }
 
-pub(crate) fn decode_vote(bytes: Bytes) -> Result<Vote, String> {
+pub(crate) fn decode_vote(bytes: Bytes) -> Result<Vote, RecordFault> {
     let record: VoteRecord = decode(bytes)?;
     Ok(if record.committed {
         Vote::new_committed(record.term, record.leader)
@@ -174,32 +203,41 @@ pub(crate) fn encode_log_id(log_id: &LogId) -> Vec<u8> {
     with_format(&log_id_record(log_id))
 }
 
-pub(crate) fn decode_log_id(bytes: Bytes) -> Result<LogId, String> {
+pub(crate) fn decode_log_id(bytes: Bytes) -> Result<LogId, RecordFault> {
     decode(bytes).map(log_id_of)
 }
 
-/// One byte of format, then the message.
+/// The message behind its header.
 pub(crate) fn with_format(record: &impl Message) -> Vec<u8> {
-    let mut value = Vec::with_capacity(1 + record.encoded_len());
+    let mut value = Vec::with_capacity(HEADER_SIZE_BYTES + record.encoded_len());
     value.push(FORMAT);
+    value.extend([0; HEADER_SIZE_BYTES - 1]);
     record
         .encode(&mut value)
         .expect("a vector grows as it is written");
+    let checksum = crc32c::crc32c(&value[HEADER_SIZE_BYTES..]);
+    value[1..HEADER_SIZE_BYTES].copy_from_slice(&checksum.to_be_bytes());
     value
 }
 
 /// Reads what [`with_format`] wrote; payload bytes are slices of `bytes`, not copies.
-pub(crate) fn decode<M: Message + Default>(mut bytes: Bytes) -> Result<M, String> {
+pub(crate) fn decode<M: Message + Default>(mut bytes: Bytes) -> Result<M, RecordFault> {
+    let damaged = |reason: &str| RecordFault::Damaged(reason.to_owned());
     if bytes.is_empty() {
-        return Err("it is empty".to_owned());
+        return Err(damaged("it is empty"));
     }
-    let format = bytes.get_u8();
-    if format != FORMAT {
-        return Err(format!(
-            "it has format {format}, this release reads format {FORMAT}"
-        ));
+    let found = bytes.get_u8();
+    if found != FORMAT {
+        return Err(RecordFault::Format { found });
     }
-    M::decode(bytes).map_err(|error| error.to_string())
+    if bytes.len() < HEADER_SIZE_BYTES - 1 {
+        return Err(damaged("it is cut"));
+    }
+    let checksum = bytes.get_u32();
+    if crc32c::crc32c(&bytes) != checksum {
+        return Err(damaged("its checksum does not fit"));
+    }
+    M::decode(bytes).map_err(|error| RecordFault::Damaged(error.to_string()))
 }
 
 fn log_id_record(log_id: &LogId) -> LogIdRecord {

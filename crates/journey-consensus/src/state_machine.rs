@@ -71,4 +71,10 @@ pub trait StateMachine: Send + 'static {
     /// # Errors
     /// A text that stops the group, visibly.
     fn checkpoint(&mut self) -> Result<u64, String>;
+
+    /// How far the log may be purged as far as this state machine is concerned; the floor is respected beside it. Asked
+    /// after each checkpoint. Lower than the floor while somebody reads a snapshot and will need what follows it.
+    fn purge_limit(&self) -> u64 {
+        u64::MAX
+    }
 }

@@ -135,6 +135,8 @@ pub(crate) struct ToyState {
     pub(crate) floor_blob: Option<Bytes>,
     last: u64,
     blob: Option<Bytes>,
+    /// Up to where it lets the log be purged.
+    pub(crate) purge_limit: Option<u64>,
     /// Refuses the next entry with this text.
     pub(crate) fail_on: Option<Bytes>,
     pub(crate) panics: bool,
@@ -207,6 +209,10 @@ impl StateMachine for Toy {
         state.floor = state.last;
         state.floor_blob = state.blob.clone();
         Ok(state.floor)
+    }
+
+    fn purge_limit(&self) -> u64 {
+        self.0.lock().purge_limit.unwrap_or(u64::MAX)
     }
 }
 

@@ -29,7 +29,8 @@ impl Purge {
         }
         let purged_before = self.log.purged().index();
         self.checkpoint().await?;
-        let floor = self.progress.floor();
+        let limit = self.progress.purge_limit();
+        let floor = self.progress.floor().map(|floor| floor.min(limit));
         let Some(floor) = floor.filter(|floor| Some(*floor) > purged_before) else {
             let log_bytes = log_bytes_before;
             return Ok(PurgeOutcome::NothingToPurge { log_bytes });

@@ -11,7 +11,7 @@ use super::running::{RaftGroup, Running};
 use super::{GroupHandle, GroupOptions, leadership};
 use crate::adapter::{Adapter, position_of};
 use crate::applier::Applier;
-use crate::log_storage::{GroupLog, LogStorage, RaftLog};
+use crate::log_storage::{GroupLog, LogPlace, LogStorage, RaftLog};
 use crate::network::NoNetwork;
 use crate::outcome::InFlight;
 use crate::record::Position;
@@ -56,7 +56,8 @@ async fn start_on(
     let position = floor
         .and_then(position_of)
         .map_err(|reason| ConsensusError::StateMachine { group, reason })?;
-    check_state_meets_log(group, &position, log)?;
+    check_state_meets_log(&position, log)?;
+    check_vote_meets_log(log)?;
     let is_pristine = log.last().is_none() && log.vote().is_none();
 
     let adapter = Adapter::new(applier, Arc::clone(log), position);
@@ -128,15 +129,13 @@ async fn take_part(
 }
 
 /// State may lag behind the log, since entries above its floor are applied again; everything else is a lost disk.
-fn check_state_meets_log(
-    group: GroupId,
-    position: &Position,
-    log: &GroupLog,
-) -> Result<(), ConsensusError> {
+fn check_state_meets_log(position: &Position, log: &GroupLog) -> Result<(), ConsensusError> {
+    let LogPlace { log: path, group } = log.place().clone();
     let floor = position.applied.index();
     let last = log.last().index();
     if floor > last {
         return Err(ConsensusError::LogMissing {
+            log: path.to_string(),
             group,
             floor: floor.unwrap_or(0),
             last: last.map_or_else(|| "is empty".to_owned(), |last| format!("ends at {last}")),
@@ -145,12 +144,33 @@ fn check_state_meets_log(
     let purged = log.purged().index();
     if purged > floor {
         return Err(ConsensusError::StateBehindLog {
+            log: path.to_string(),
             group,
             floor: floor.unwrap_or(0),
             purged: purged.unwrap_or(0),
         });
     }
     Ok(())
+}
+
+/// An entry of a term is written only after a vote for that term was saved.
+fn check_vote_meets_log(log: &GroupLog) -> Result<(), ConsensusError> {
+    let Some(last) = log.last() else {
+        return Ok(());
+    };
+    let vote_term = log.vote().map_or(0, |vote| vote.leader_id.term);
+    let entry_term = last.committed_leader_id().term;
+    if vote_term >= entry_term {
+        return Ok(());
+    }
+    let place = log.place();
+    Err(ConsensusError::VoteBehindLog {
+        log: place.log.to_string(),
+        group: place.group,
+        vote_term,
+        entry_term,
+        index: last.index(),
+    })
 }
 
 fn stopped(group: GroupId, error: &dyn std::error::Error) -> ConsensusError {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use journey_storage::{CrashPoint, Engine, Fault, SledEngine, SledOptions};
+use journey_storage::{CrashPoint, Engine, Fault, Put, SledEngine, SledOptions};
 use parking_lot::Mutex;
 
 use crate::limits::{ENTRY_SIZE_BYTES_MAX, LOG_VALUE_SIZE_BYTES_MAX};
@@ -455,6 +455,74 @@ async fn purge_goes_by_bytes_and_only_up_to_the_checkpoint() {
     assert!(
         matches!(twice, Err(ConsensusError::AlreadyRunning { .. })),
         "{twice:?}"
+    );
+    consensus.shutdown().await;
+}
+
+#[tokio::test]
+async fn replica_that_forgot_its_vote_does_not_start() {
+    let engine = memory();
+    let (consensus, _) = consensus_on(Arc::new(engine.clone()));
+    let toy = Toy::default();
+    let group = consensus
+        .start_group(GROUP, REPLICA, Box::new(toy.clone()))
+        .await
+        .unwrap();
+    led(&group).await;
+    applied_index(&propose(&group, "one").await);
+    consensus.shutdown().await;
+
+    let tree = engine.tree("raft").unwrap();
+    let vote_key = [&GROUP.get().to_be_bytes()[..], &[2]].concat();
+    tree.put_ordered(&[Put::remove(vote_key)]).unwrap();
+    let (consensus, _) = consensus_on(Arc::new(engine));
+    let forgot = consensus
+        .start_group(GROUP, REPLICA, Box::new(toy.restarted()))
+        .await;
+    let forgot = forgot.unwrap_err().to_string();
+    assert!(
+        forgot.starts_with("the vote of group 1 (partition 0) in memory is of term 0 but its log holds entry 2 of term 1"),
+        "{forgot}"
+    );
+    consensus.shutdown().await;
+}
+
+#[tokio::test]
+async fn log_is_kept_as_far_as_the_state_machine_wants() {
+    let (consensus, _) = consensus_on(Arc::new(memory()));
+    let toy = Toy::default();
+    let group = consensus
+        .start_group(GROUP, REPLICA, Box::new(toy.clone()))
+        .await
+        .unwrap();
+    led(&group).await;
+    for _ in 0..20 {
+        propose(&group, vec![1; 1_000]).await;
+    }
+    toy.0.lock().purge_limit = Some(7);
+    let purged = group.purge_if_above(1_000).await.unwrap();
+    assert!(
+        matches!(
+            purged,
+            PurgeOutcome::Purged {
+                purged_index: 7,
+                ..
+            }
+        ),
+        "{purged:?}"
+    );
+    assert!(group.metrics().checkpoint_index > 20);
+    // Nothing more until the limit moves.
+    let again = group.purge_if_above(1_000).await.unwrap();
+    assert!(
+        matches!(again, PurgeOutcome::NothingToPurge { .. }),
+        "{again:?}"
+    );
+    toy.0.lock().purge_limit = None;
+    let purged = group.purge_if_above(1_000).await.unwrap();
+    assert!(
+        matches!(purged, PurgeOutcome::Purged { log_bytes: 0, .. }),
+        "{purged:?}"
     );
     consensus.shutdown().await;
 }

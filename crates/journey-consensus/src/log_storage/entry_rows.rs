@@ -8,12 +8,14 @@ use journey_storage::{Put, Row};
 
 use super::keys::{self, EntryKey};
 use crate::GroupId;
-use crate::limits::LOG_VALUE_SIZE_BYTES_MAX;
+use crate::limits::{ENTRY_SIZE_BYTES_MAX, LOG_VALUE_SIZE_BYTES_MAX};
 use crate::raft_types::Entry;
-use crate::record::{self, FORMAT};
+use crate::record::{self, FORMAT, RecordFault};
 
 /// First byte of the head row of an entry in chunks.
 const CHUNKED: u8 = 2;
+/// What a head may make its reader reserve, whatever it says.
+const ENTRY_ROWS_SIZE_BYTES_MAX: usize = ENTRY_SIZE_BYTES_MAX + 1_024;
 const _: () = assert!(CHUNKED != FORMAT, "a head must tell the two forms apart");
 
 /// How large one entry is in the log; kept in memory for each entry, so that reads and purges know without reading.
@@ -82,6 +84,9 @@ struct OpenEntry {
     value: Vec<u8>,
 }
 
+/// An index, and why what lies there does not read.
+pub(super) type Fault = (u64, RecordFault);
+
 /// What one row was.
 #[derive(Debug)]
 pub(super) enum RowMeaning {
@@ -90,17 +95,20 @@ pub(super) enum RowMeaning {
     /// A row of an entry whose last row comes later.
     Part,
     /// A chunk without a head: written before a crash, read by nobody.
-    Leftover,
+    Leftover { index: u64 },
 }
 
 impl Assembler {
     /// Takes the next row.
     ///
     /// # Errors
-    /// The index of the damaged entry, and what does not fit.
-    pub(super) fn push(&mut self, (key, value): Row) -> Result<RowMeaning, (u64, String)> {
+    /// The index of the entry that does not read, and why.
+    pub(super) fn push(&mut self, (key, value): Row) -> Result<RowMeaning, Fault> {
         let Some(key) = keys::parse_entry(&key) else {
-            return Err((0, format!("a key of {} bytes is no entry", key.len())));
+            return Err(damaged(
+                0,
+                format!("a key of {} bytes is no entry", key.len()),
+            ));
         };
         match key {
             EntryKey::Head { index } => {
@@ -115,41 +123,37 @@ impl Assembler {
     ///
     /// # Errors
     /// As [`Assembler::push`].
-    pub(super) fn finished(&self) -> Result<(), (u64, String)> {
+    pub(super) fn finished(&self) -> Result<(), Fault> {
         self.open.as_ref().map_or(Ok(()), |open| {
-            Err((open.index, "chunks of it are missing".to_owned()))
+            Err(damaged(open.index, "chunks of it are missing"))
         })
     }
 
-    fn push_head(&mut self, index: u64, value: Vec<u8>) -> Result<RowMeaning, (u64, String)> {
+    fn push_head(&mut self, index: u64, value: Vec<u8>) -> Result<RowMeaning, Fault> {
         if value.first() != Some(&CHUNKED) {
-            let size = u32::try_from(value.len()).map_err(|error| (index, error.to_string()))?;
+            let size =
+                u32::try_from(value.len()).map_err(|error| damaged(index, error.to_string()))?;
             return decode(index, value, EntrySize(size));
         }
         let (Some(size), Some(checksum)) = (u32_at(&value, 1), u32_at(&value, 5)) else {
-            return Err((index, "its head is too short".to_owned()));
+            return Err(damaged(index, "its head is too short"));
         };
         self.open = Some(OpenEntry {
             index,
             size,
             checksum,
-            value: Vec::with_capacity(size as usize),
+            value: Vec::with_capacity((size as usize).min(ENTRY_ROWS_SIZE_BYTES_MAX)),
         });
         Ok(RowMeaning::Part)
     }
 
-    fn push_chunk(
-        &mut self,
-        index: u64,
-        chunk: u16,
-        value: &[u8],
-    ) -> Result<RowMeaning, (u64, String)> {
+    fn push_chunk(&mut self, index: u64, chunk: u16, value: &[u8]) -> Result<RowMeaning, Fault> {
         let Some(open) = self.open.as_mut().filter(|open| open.index == index) else {
             self.finished()?;
-            return Ok(RowMeaning::Leftover);
+            return Ok(RowMeaning::Leftover { index });
         };
         if open.value.len() != usize::from(chunk) * LOG_VALUE_SIZE_BYTES_MAX {
-            return Err((index, format!("its chunk {chunk} is out of place")));
+            return Err(damaged(index, format!("its chunk {chunk} is out of place")));
         }
         open.value.extend_from_slice(value);
         if open.value.len() < open.size as usize {
@@ -157,17 +161,21 @@ impl Assembler {
         }
         let open = self.open.take().expect("checked above");
         if open.value.len() != open.size as usize || crc32c::crc32c(&open.value) != open.checksum {
-            return Err((index, "its checksum does not fit".to_owned()));
+            return Err(damaged(index, "its checksum does not fit"));
         }
         decode(index, open.value, EntrySize(open.size))
     }
 }
 
-fn decode(index: u64, value: Vec<u8>, size: EntrySize) -> Result<RowMeaning, (u64, String)> {
-    let entry = record::decode_entry(Bytes::from(value)).map_err(|reason| (index, reason))?;
+fn damaged(index: u64, reason: impl Into<String>) -> Fault {
+    (index, RecordFault::Damaged(reason.into()))
+}
+
+fn decode(index: u64, value: Vec<u8>, size: EntrySize) -> Result<RowMeaning, Fault> {
+    let entry = record::decode_entry(Bytes::from(value)).map_err(|fault| (index, fault))?;
     if entry.log_id.index() != index {
         let found = entry.log_id.index();
-        return Err((index, format!("its row holds entry {found}")));
+        return Err(damaged(index, format!("its row holds entry {found}")));
     }
     Ok(RowMeaning::Entry { entry, size })
 }

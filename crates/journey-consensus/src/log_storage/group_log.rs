@@ -9,22 +9,22 @@ use openraft::storage::IOFlushed;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::SharedTree;
 use super::commit::{Done, LogWrite, Rows};
 use super::entry_rows::{self, Assembler, RowMeaning};
 use super::group_state::{DurableMark, EntryBelow, State};
 use super::keys;
 use super::open::Recovered;
+use super::{LogPlace, SharedTree};
+use crate::ReplicaId;
 use crate::limits::LOG_SCAN_ROWS_MAX;
 use crate::raft_types::{Entry, LogId, Types, Vote};
-use crate::record;
-use crate::{GroupId, ReplicaId};
+use crate::record::{self, RecordFault};
 
 /// One group's log.
 ///
 /// Only the group's own core changes it; readers may run beside.
 pub(crate) struct GroupLog {
-    group: GroupId,
+    place: LogPlace,
     tree: SharedTree,
     queue: mpsc::Sender<LogWrite>,
     failure: watch::Receiver<Option<Arc<str>>>,
@@ -35,13 +35,13 @@ pub(crate) struct GroupLog {
 
 impl std::fmt::Debug for GroupLog {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "GroupLog({})", self.group)
+        write!(formatter, "GroupLog({})", self.place.group)
     }
 }
 
 impl GroupLog {
     pub(super) fn new(
-        group: GroupId,
+        place: LogPlace,
         tree: SharedTree,
         queue: mpsc::Sender<LogWrite>,
         failure: watch::Receiver<Option<Arc<str>>>,
@@ -49,13 +49,18 @@ impl GroupLog {
     ) -> Self {
         let durable_end = recovered.last.map_or(0, |last| last.index() + 1);
         Self {
-            group,
+            place,
             tree,
             queue,
             failure,
             state: Mutex::new(State::new(recovered)),
             durable_end: watch::Sender::new(durable_end),
         }
+    }
+
+    /// Which log this is, for errors.
+    pub(crate) const fn place(&self) -> &LogPlace {
+        &self.place
     }
 
     /// Highest index that is durable in this replica's log, 0 when there is none.
@@ -141,7 +146,7 @@ impl GroupLog {
         let mut puts = Vec::with_capacity(entries.len());
         let mut sizes = Vec::with_capacity(entries.len());
         for entry in &entries {
-            sizes.push(entry_rows::encode(self.group, entry, &mut puts));
+            sizes.push(entry_rows::encode(self.place.group, entry, &mut puts));
         }
         let mark = self.state.lock().append(entries, &sizes);
         let mark = Some((Arc::clone(self), mark));
@@ -151,7 +156,7 @@ impl GroupLog {
     /// Saves the vote and waits until it is durable.
     pub(super) async fn save_vote(&self, vote: Vote) -> io::Result<()> {
         let put = Put {
-            key: keys::vote(self.group),
+            key: keys::vote(self.place.group),
             value: Some(record::encode_vote(&vote)),
         };
         self.write_and_wait(vec![put]).await?;
@@ -162,7 +167,7 @@ impl GroupLog {
     /// Notes, durably, which replica this log belongs to.
     pub(super) async fn write_owner(&self, replica: ReplicaId) -> io::Result<()> {
         let put = Put {
-            key: keys::owner(self.group),
+            key: keys::owner(self.place.group),
             value: Some(replica.get().to_be_bytes().to_vec()),
         };
         self.write_and_wait(vec![put]).await
@@ -177,7 +182,7 @@ impl GroupLog {
             let removed = state.truncate(keep_end, last_kept);
             let keys = removed
                 .into_iter()
-                .flat_map(|(index, size)| size.keys(self.group, index));
+                .flat_map(|(index, size)| size.keys(self.place.group, index));
             let puts = keys.map(|key| Put { key, value: None }).collect();
             let mark = state.durable_mark();
             // Under the state's lock: a flush that began before this must not raise it again.
@@ -191,9 +196,9 @@ impl GroupLog {
 
     /// Notes that entries up to and with `upto` are not needed any more; their rows go when the disk has time.
     pub(super) async fn purge(&self, upto: LogId) -> io::Result<()> {
-        let removal = self.state.lock().purge(self.group, upto);
+        let removal = self.state.lock().purge(self.place.group, upto);
         let put = Put {
-            key: keys::purged(self.group),
+            key: keys::purged(self.place.group),
             value: Some(record::encode_log_id(&upto)),
         };
         self.write(vec![put], None, Done::Nobody).await?;
@@ -250,9 +255,9 @@ impl GroupLog {
         let tree = self.tree.lock().clone().ok_or_else(closed)?;
         let mut entries = Vec::new();
         let mut assembler = Assembler::default();
-        let mut from = keys::entry(self.group, range.start);
+        let mut from = keys::entry(self.place.group, range.start);
         let mut is_start = true;
-        let to = keys::entry(self.group, range.end);
+        let to = keys::entry(self.place.group, range.end);
         loop {
             let lower = if is_start {
                 Bound::Included(from.as_slice())
@@ -269,25 +274,23 @@ impl GroupLog {
             is_start = false;
             for row in rows {
                 let meaning = assembler.push(row);
-                match meaning.map_err(|(index, reason)| self.damaged(index, &reason))? {
+                match meaning.map_err(|(index, fault)| self.faulty(index, fault))? {
                     RowMeaning::Entry { entry, .. } => entries.push(entry),
-                    RowMeaning::Part | RowMeaning::Leftover => {}
+                    RowMeaning::Part | RowMeaning::Leftover { .. } => {}
                 }
             }
         }
         let finished = assembler.finished();
-        finished.map_err(|(index, reason)| self.damaged(index, &reason))?;
+        finished.map_err(|(index, fault)| self.faulty(index, fault))?;
         Ok(entries)
     }
 
     fn damaged(&self, index: u64, reason: &str) -> io::Error {
-        let reason = reason.to_owned();
-        let group = self.group;
-        io::Error::other(crate::ConsensusError::Damaged {
-            group,
-            index,
-            reason,
-        })
+        io::Error::other(self.place.damaged(index, reason.to_owned()))
+    }
+
+    fn faulty(&self, index: u64, fault: RecordFault) -> io::Error {
+        io::Error::other(self.place.faulty_entry(index, fault))
     }
 }
 

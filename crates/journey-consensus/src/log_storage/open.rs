@@ -1,4 +1,9 @@
 //! Finds out at start what of one group's log is there, and removes what a crash left half done.
+//!
+//! A crash leaves a prefix of the writes, and an entry's head row is written last of it, so what a crash can leave is:
+//! chunks without a head behind the last entry, never acknowledged (a *torn tail*), or rows that a purge or a truncation
+//! had still to remove. Everything else that does not fit together is damage: rows that were durable are gone, and the
+//! start is refused. Nothing is removed before everything was looked at.
 
 use std::collections::VecDeque;
 use std::ops::Bound;
@@ -6,12 +11,13 @@ use std::ops::Bound;
 use bytes::Bytes;
 use journey_storage::{Put, StorageError, Tree};
 
+use super::LogPlace;
 use super::entry_rows::{Assembler, EntrySize, RowMeaning};
 use super::keys;
 use crate::limits::LOG_SCAN_ROWS_MAX;
 use crate::raft_types::{LogId, Vote};
-use crate::record;
-use crate::{ConsensusError, GroupId, ReplicaId};
+use crate::record::{self, RecordFault};
+use crate::{ConsensusError, ReplicaId};
 
 /// One group's log as found on disk.
 #[derive(Debug)]
@@ -27,28 +33,41 @@ pub(super) struct Recovered {
 /// Reads the whole log of the group once: its rows are checked and counted, none is kept.
 pub(super) fn recover(
     tree: &dyn Tree,
-    group: GroupId,
+    place: &LogPlace,
     replica: ReplicaId,
 ) -> Result<Recovered, ConsensusError> {
-    let found = owner(tree, group)?;
+    let found = owner(tree, place)?;
     if let Some(found) = found.filter(|found| *found != replica) {
         return Err(ConsensusError::ForeignLog {
-            group,
+            log: place.log.to_string(),
+            group: place.group,
             found,
             wanted: replica,
         });
     }
-    let purged = read(tree, group, &keys::purged(group), record::decode_log_id)?;
-    let vote = read(tree, group, &keys::vote(group), record::decode_vote)?;
+    let purged = read(
+        tree,
+        place,
+        (&keys::purged(place.group), "its purge mark"),
+        record::decode_log_id,
+    )?;
+    let vote = read(
+        tree,
+        place,
+        (&keys::vote(place.group), "its vote"),
+        record::decode_vote,
+    )?;
     let mut scan = Scan {
-        group,
+        place,
         purged,
         last: purged,
-        first: 0,
+        first: purged.map_or(0, |purged| purged.index() + 1),
         sizes: VecDeque::new(),
         removals: Vec::new(),
+        torn: Vec::new(),
     };
     scan.rows(tree)?;
+    scan.remove_leftovers(tree)?;
     Ok(Recovered {
         is_new: found.is_none(),
         purged,
@@ -60,19 +79,23 @@ pub(super) fn recover(
 }
 
 /// One pass over the entries of a group.
-struct Scan {
-    group: GroupId,
+struct Scan<'a> {
+    place: &'a LogPlace,
     purged: Option<LogId>,
     last: Option<LogId>,
+    /// Index of the first entry that must be there, if there is any.
     first: u64,
     sizes: VecDeque<EntrySize>,
+    /// Rows of purged entries. Keys only: a purge is far behind at most by one purge's entries.
     removals: Vec<Put>,
+    /// Chunks without a head behind the last entry, with the entry they were to belong to.
+    torn: Vec<(u64, Put)>,
 }
 
-impl Scan {
+impl Scan<'_> {
     fn rows(&mut self, tree: &dyn Tree) -> Result<(), ConsensusError> {
-        let to = keys::after_entries(self.group);
-        let mut from = keys::entry(self.group, 0);
+        let to = keys::after_entries(self.place.group);
+        let mut from = keys::entry(self.place.group, 0);
         let mut is_start = true;
         let mut assembler = Assembler::default();
         loop {
@@ -94,86 +117,100 @@ impl Scan {
                 match assembler.push(row) {
                     Ok(RowMeaning::Entry { entry, size }) => self.entry(entry.log_id, size)?,
                     Ok(RowMeaning::Part) => {}
-                    Ok(RowMeaning::Leftover) => self.removals.push(Put { key, value: None }),
-                    Err((index, reason)) => return Err(self.damaged(index, reason)),
+                    Ok(RowMeaning::Leftover { index }) => self.leftover(index, key),
+                    Err((index, fault)) => return Err(self.place.faulty_entry(index, fault)),
                 }
             }
-            self.remove_leftovers(tree)?;
         }
         let finished = assembler.finished();
-        finished.map_err(|(index, reason)| self.damaged(index, reason))
+        finished.map_err(|(index, fault)| self.place.faulty_entry(index, fault))
     }
 
     fn entry(&mut self, log_id: LogId, size: EntrySize) -> Result<(), ConsensusError> {
         let index = log_id.index();
         if self.purged.is_some_and(|purged| index <= purged.index()) {
             // Purged before the crash, its rows were still waiting to be removed.
-            let keys = size.keys(self.group, index);
+            let keys = size.keys(self.place.group, index);
             self.removals
                 .extend(keys.map(|key| Put { key, value: None }));
             return Ok(());
         }
-        if self.sizes.is_empty() {
-            self.first = index;
-        }
         let expected = self.first + self.sizes.len() as u64;
         if index != expected {
-            return Err(self.damaged(expected, format!("the next entry found is {index}")));
+            let reason = format!("it is missing, and entry {index} follows");
+            return Err(self.place.damaged(expected, reason));
+        }
+        let term = log_id.committed_leader_id().term;
+        if let Some(last) = self
+            .last
+            .filter(|last| last.committed_leader_id().term > term)
+        {
+            let before = last.committed_leader_id().term;
+            let reason =
+                format!("its term {term} is below the term {before} of the entry before it");
+            return Err(self.place.damaged(index, reason));
         }
         self.sizes.push_back(size);
         self.last = Some(log_id);
         Ok(())
     }
 
-    fn remove_leftovers(&mut self, tree: &dyn Tree) -> Result<(), ConsensusError> {
-        if self.removals.is_empty() {
-            return Ok(());
+    fn leftover(&mut self, index: u64, key: Vec<u8>) {
+        let removal = Put { key, value: None };
+        if self.purged.is_some_and(|purged| index <= purged.index()) {
+            self.removals.push(removal);
+        } else {
+            // Entries that follow make it a hole, which `entry` finds.
+            self.torn.push((index, removal));
         }
-        let removals = std::mem::take(&mut self.removals);
-        tree.put_ordered(&removals)
-            .map_err(|source| ConsensusError::Storage {
-                attempt: format!("removing leftovers of group {}", self.group),
-                source,
-            })
     }
 
-    fn damaged(&self, index: u64, reason: String) -> ConsensusError {
-        ConsensusError::Damaged {
-            group: self.group,
-            index,
-            reason,
+    fn remove_leftovers(&mut self, tree: &dyn Tree) -> Result<(), ConsensusError> {
+        if let Some((index, _)) = self.torn.first() {
+            tracing::info!(
+                group = %self.place.group.described(),
+                log = %self.place.log,
+                index,
+                n_rows = self.torn.len(),
+                "dropped a torn tail of the log: a crash cut its writing off before it was acknowledged"
+            );
         }
+        let torn = self.torn.drain(..).map(|(_, removal)| removal);
+        self.removals.extend(torn);
+        for removals in self.removals.chunks(LOG_SCAN_ROWS_MAX) {
+            tree.put_ordered(removals)
+                .map_err(|source| ConsensusError::Storage {
+                    attempt: format!("removing leftovers of {}", self.place.group.described()),
+                    source,
+                })?;
+        }
+        Ok(())
     }
 }
 
-fn owner(tree: &dyn Tree, group: GroupId) -> Result<Option<ReplicaId>, ConsensusError> {
-    let Some(value) = tree.get(&keys::owner(group)).map_err(reading)? else {
+fn owner(tree: &dyn Tree, place: &LogPlace) -> Result<Option<ReplicaId>, ConsensusError> {
+    let Some(value) = tree.get(&keys::owner(place.group)).map_err(reading)? else {
         return Ok(None);
     };
     let number = <[u8; 8]>::try_from(value.as_slice());
-    let number = number.map_err(|_| ConsensusError::Damaged {
-        group,
-        index: 0,
-        reason: format!("the row of its owner has {} bytes", value.len()),
-    })?;
+    let number = number
+        .map_err(|_| place.damaged(0, format!("the row of its owner has {} bytes", value.len())))?;
     Ok(Some(ReplicaId::new(u64::from_be_bytes(number))))
 }
 
 fn read<T>(
     tree: &dyn Tree,
-    group: GroupId,
-    key: &[u8],
-    decode: impl FnOnce(Bytes) -> Result<T, String>,
+    place: &LogPlace,
+    (key, row): (&[u8], &str),
+    decode: impl FnOnce(Bytes) -> Result<T, RecordFault>,
 ) -> Result<Option<T>, ConsensusError> {
     let Some(value) = tree.get(key).map_err(reading)? else {
         return Ok(None);
     };
     let decoded = decode(Bytes::from(value));
-    decoded.map(Some).map_err(|reason| ConsensusError::Damaged {
-        group,
-        index: 0,
-        reason: format!("its vote or purge mark does not read back: {reason}"),
-    })
+    decoded
+        .map(Some)
+        .map_err(|fault| place.faulty_row(row, fault))
 }
 
 fn reading(source: StorageError) -> ConsensusError {

@@ -147,6 +147,11 @@ async fn append(log: &Arc<GroupLog>, entries: Vec<Entry>) -> io::Result<()> {
     flushed.await.unwrap()
 }
 
+/// The entry that every log begins with.
+async fn append_first(log: &Arc<GroupLog>) {
+    append(log, vec![entry(0, 0, 0)]).await.unwrap();
+}
+
 async fn open(engine: &Arc<dyn Engine>) -> (LogStorage, Arc<GroupLog>) {
     let storage = LogStorage::open(Arc::clone(engine)).unwrap();
     let log = storage.open_group(GROUP, REPLICA).await.unwrap();
@@ -179,10 +184,11 @@ async fn entries_of_every_size_are_readable_at_once_and_after_a_restart() {
         .zip(sizes())
         .map(|(index, size)| entry(1, index, size))
         .collect();
+    append_first(&log).await;
     append(&log, entries.clone()).await.unwrap();
     let wanted: Vec<_> = entries.iter().map(bytes_of).collect();
     let read = |log: &Arc<GroupLog>| {
-        let entries = log.read(0..u64::MAX, u64::MAX).unwrap();
+        let entries = log.read(1..u64::MAX, u64::MAX).unwrap();
         entries.iter().map(bytes_of).collect::<Vec<_>>()
     };
     assert_eq!(read(&log), wanted);
@@ -240,6 +246,7 @@ async fn any_prefix_of_the_writes_is_a_log_without_holes_and_holds_what_was_flus
         let memory = memory();
         let engine = GatedEngine::over(memory.clone());
         let (storage, log) = open(&(Arc::new(engine.clone()) as Arc<dyn Engine>)).await;
+        append_first(&log).await;
         append(
             &log,
             (1..=4).map(|index| entry(1, index, 150_000)).collect(),
@@ -393,7 +400,11 @@ async fn damage_is_named_with_group_and_index() {
     let memory = memory();
     let engine = engine_of(&memory);
     let (storage, log) = open(&engine).await;
+    append_first(&log).await;
     append(&log, (1..=5).map(|index| entry(1, index, 70_000)).collect())
+        .await
+        .unwrap();
+    append(&log, (6..=9).map(|index| entry(1, index, 70)).collect())
         .await
         .unwrap();
     storage.close().await;
@@ -406,7 +417,7 @@ async fn damage_is_named_with_group_and_index() {
     let storage = LogStorage::open(Arc::clone(&engine)).unwrap();
     let damaged = storage.open_group(GROUP, REPLICA).await;
     assert!(
-        matches!(&damaged, Err(ConsensusError::Damaged { group, index: 3, reason }) if *group == GROUP && reason.contains("checksum")),
+        matches!(&damaged, Err(ConsensusError::Damaged { group, index: 3, reason, .. }) if *group == GROUP && reason.contains("checksum")),
         "{damaged:?}"
     );
     tree.put_ordered(&[Put::remove(keys::entry(GROUP, 3))])
@@ -415,6 +426,10 @@ async fn damage_is_named_with_group_and_index() {
     assert!(
         matches!(&hole, Err(ConsensusError::Damaged { index: 3, .. })),
         "{hole:?}"
+    );
+    assert!(
+        tree.get(&keys::chunk(GROUP, 3, 0)).unwrap().is_some(),
+        "what a refused start has found stays there for whoever repairs it"
     );
 }
 
@@ -449,4 +464,114 @@ async fn groups_of_one_tree_do_not_see_each_other() {
     let mut raft_log = RaftLog(Arc::clone(&logs[1]));
     let state = raft_log.get_log_state().await.unwrap();
     assert_eq!(state.last_log_id, None);
+}
+
+/// Entries 0 to 4, each in one row, closed again.
+async fn written() -> Arc<dyn Engine> {
+    let engine = engine_of(&memory());
+    let (storage, log) = open(&engine).await;
+    append_first(&log).await;
+    append(&log, (1..=4).map(|index| entry(1, index, 70)).collect())
+        .await
+        .unwrap();
+    storage.close().await;
+    engine
+}
+
+async fn refusal(engine: &Arc<dyn Engine>) -> String {
+    let storage = LogStorage::open(Arc::clone(engine)).unwrap();
+    let opened = storage.open_group(GROUP, REPLICA).await;
+    opened.unwrap_err().to_string()
+}
+
+fn change_row(engine: &Arc<dyn Engine>, key: &[u8], change: impl FnOnce(&mut Vec<u8>)) {
+    let tree = engine.tree("raft").unwrap();
+    let mut value = tree.get(key).unwrap().unwrap();
+    change(&mut value);
+    tree.put_ordered(&[Put::set(key, value)]).unwrap();
+}
+
+#[tokio::test]
+async fn torn_tail_is_dropped_and_written_over() {
+    let engine = written().await;
+    let tree = engine.tree("raft").unwrap();
+    // The chunks of an entry whose head never came.
+    for chunk in [0, 1] {
+        let key = keys::chunk(GROUP, 5, chunk);
+        tree.put_ordered(&[Put::set(key, vec![5; 100])]).unwrap();
+    }
+    let (storage, log) = open(&engine).await;
+    assert_eq!(log.last(), Some(log_id(1, 4)));
+    for chunk in [0, 1] {
+        assert_eq!(tree.get(&keys::chunk(GROUP, 5, chunk)).unwrap(), None);
+    }
+    append(&log, vec![entry(2, 5, 70_000)]).await.unwrap();
+    storage.close().await;
+    let (_storage, log) = open(&engine).await;
+    assert_eq!(log.last(), Some(log_id(2, 5)));
+}
+
+#[tokio::test]
+async fn flipped_bit_in_an_entry_of_one_row_is_found() {
+    let engine = written().await;
+    change_row(&engine, &keys::entry(GROUP, 2), |row| row[40] ^= 8);
+    let message = refusal(&engine).await;
+    assert_eq!(
+        message,
+        "the log of group 3 (partition 2) in memory is damaged at index 2: its checksum does not fit; what was acknowledged there is lost to this replica, restore it from another one or from a backup"
+    );
+}
+
+#[tokio::test]
+async fn missing_entry_is_a_hole_wherever_it_was() {
+    for index in [0, 1, 3] {
+        let engine = written().await;
+        let tree = engine.tree("raft").unwrap();
+        tree.put_ordered(&[Put::remove(keys::entry(GROUP, index))])
+            .unwrap();
+        let message = refusal(&engine).await;
+        let next = index + 1;
+        assert!(
+            message.contains(&format!(
+                "damaged at index {index}: it is missing, and entry {next} follows"
+            )),
+            "{message}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn lost_purge_mark_is_a_hole() {
+    let engine = written().await;
+    let (storage, log) = open(&engine).await;
+    log.purge(log_id(1, 2)).await.unwrap();
+    storage.close().await;
+    let tree = engine.tree("raft").unwrap();
+    let removals = [
+        keys::purged(GROUP),
+        keys::entry(GROUP, 0),
+        keys::entry(GROUP, 1),
+        keys::entry(GROUP, 2),
+    ];
+    tree.put_ordered(&removals.map(Put::remove)).unwrap();
+    let message = refusal(&engine).await;
+    assert!(message.contains("damaged at index 0"), "{message}");
+}
+
+#[tokio::test]
+async fn rows_of_a_later_release_are_refused_by_name() {
+    let engine = written().await;
+    change_row(&engine, &keys::entry(GROUP, 2), |row| row[0] = 9);
+    let message = refusal(&engine).await;
+    assert_eq!(
+        message,
+        "the log of group 3 (partition 2) in memory holds entry 2 in format 9, and this release reads format 1; start the release that wrote it, or a later one"
+    );
+    let engine = written().await;
+    let (storage, log) = open(&engine).await;
+    log.save_vote(Vote::new_committed(7, 1)).await.unwrap();
+    storage.close().await;
+    change_row(&engine, &keys::vote(GROUP), |row| row[0] = 9);
+    let message = refusal(&engine).await;
+    assert!(message.contains("holds its vote in format 9"), "{message}");
 }

@@ -13,7 +13,7 @@ use prost::Message;
 
 use super::command::{self, IdentityRecord};
 use super::state::MetadataState;
-use crate::record;
+use crate::record::{self, RecordFault};
 
 /// Name of the metadata group's tree in the state database.
 const TREE: &str = "metadata";
@@ -62,7 +62,7 @@ impl Rows {
         let Some(head) = rows.tree.get(&[HEAD])? else {
             return Ok((rows, Checkpoint::default()));
         };
-        let head: HeadRecord = record::decode(Bytes::from(head)).map_err(damaged)?;
+        let head: HeadRecord = record::decode(Bytes::from(head)).map_err(faulty)?;
         let mut state = MetadataState::default();
         if let Some(identity) = &head.identity {
             state.set_identity(command::identity_of(identity).map_err(damaged)?);
@@ -132,6 +132,17 @@ impl Rows {
 fn document_key(revision: u64, ordinal: u32) -> Vec<u8> {
     let revision = revision.to_be_bytes();
     [&[DOCUMENT], revision.as_slice(), &ordinal.to_be_bytes()].concat()
+}
+
+fn faulty(fault: RecordFault) -> StorageError {
+    match fault {
+        RecordFault::Format { found } => StorageError::NewerRow {
+            tree: TREE.to_owned(),
+            found,
+            supported: record::FORMAT,
+        },
+        RecordFault::Damaged(reason) => damaged(reason),
+    }
 }
 
 fn damaged(reason: String) -> StorageError {
