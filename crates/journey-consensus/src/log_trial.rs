@@ -528,3 +528,6 @@ fn entry(term: u64, index: u64, size: usize) -> Entry {
         })),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,6 +100,12 @@ impl Applier {
         self.replica.lock().applied()
     }
 
+    /// How far the log may be purged; see [`crate::Replica::purge_limit`].
+    #[must_use]
+    pub fn purge_limit(&self) -> Lsn {
+        self.replica.lock().purge_limit()
+    }
+
     /// Makes everything applied durable and returns the floor.
     ///
     /// # Errors

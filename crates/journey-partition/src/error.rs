@@ -7,10 +7,12 @@ use journey_types::{CustomerKey, Lsn, PartitionId, Sequence};
 #[derive(Debug, thiserror::Error)]
 pub enum PartitionError {
     /// The rows could not be read or written.
-    #[error("partition {partition} failed while {attempt}")]
+    #[error("partition {partition} failed in {database} while {attempt}")]
     Storage {
         /// Which partition.
         partition: PartitionId,
+        /// Where its rows lie.
+        database: String,
         /// What was being done, for example `writing rows of customers`.
         attempt: &'static str,
         /// The storage layer's own error.
@@ -18,11 +20,13 @@ pub enum PartitionError {
     },
     /// A row does not read back.
     #[error(
-        "partition {partition} cannot read its {table} row: {reason}; rebuild this replica from another one, or start the release that wrote the row"
+        "partition {partition} cannot read a {table} row in {database}: {reason}; start the release that wrote the row, or restore this replica from another one or from a backup"
     )]
     UnreadableRow {
         /// Which partition.
         partition: PartitionId,
+        /// Where its rows lie.
+        database: String,
         /// Which kind of row, for example `head`.
         table: &'static str,
         /// What does not fit.
@@ -96,6 +100,22 @@ pub enum PartitionError {
         /// The entry.
         lsn: Lsn,
         /// What does not fit.
+        reason: String,
+    },
+    /// A snapshot cannot be read now, or one received is not taken over.
+    #[error("partition {partition} refuses a snapshot: {reason}")]
+    SnapshotRefused {
+        /// Which partition.
+        partition: PartitionId,
+        /// Why.
+        reason: String,
+    },
+    /// A snapshot stream was given up; the replica goes on, and another stream may be opened.
+    #[error("partition {partition} gave up reading a snapshot: {reason}; open another one")]
+    SnapshotCancelled {
+        /// Which partition.
+        partition: PartitionId,
+        /// Why.
         reason: String,
     },
     /// The partition's actor did not start.

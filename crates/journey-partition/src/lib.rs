@@ -44,6 +44,6 @@ pub use journey_customer::{DeliverySettings, RetryBudget};
 pub use reader::{CommittedControl, CommittedReader, Loaded};
 pub use replica::{
     ApplyVerdict, CheckpointProgress, Checkpointer, MemoryPressure, Replica, ReplicaOptions,
-    ReplicaStats, SharedReplica,
+    ReplicaStats, SharedReplica, SnapshotChunk, SnapshotReceiver, SnapshotSender, partition_tree,
 };
 pub use solo::{FactObserver, SoloOptions, SoloPartition};

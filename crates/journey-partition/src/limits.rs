@@ -25,6 +25,27 @@ pub const CLEAN_PART_OF_MEMORY: usize = 8;
 /// Of the states that a replica takes over from its own leader, one in so many is held against its facts (in debug
 /// builds every one): a decision that is not what its facts make stops the partition instead of spreading unseen.
 pub const ADOPTIONS_PER_CHECK: u64 = 1_024;
+/// Bytes of one chunk of a snapshot: a few milliseconds of a link, far below a message's limit.
+pub const SNAPSHOT_CHUNK_SIZE_BYTES_MAX: usize = 256 * 1024;
+
+/// Customers that a snapshot reads at a time, since the replica is locked meanwhile: about a millisecond.
+pub const SNAPSHOT_PAGE_CUSTOMERS_MAX: usize = 64;
+
+/// The longest record of a snapshot: a customer of the largest size with all its remembered event ids, with room.
+pub const SNAPSHOT_RECORD_SIZE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Rows that a receiver of a snapshot keeps before it writes them.
+pub const SNAPSHOT_ROWS_MAX: usize = 512;
+
+/// Snapshots read from one replica at a time: one for a replica that is being made, one for another.
+pub const SNAPSHOT_STREAMS_MAX: usize = 2;
+
+/// What one stream may keep of customers that change before it has read them: old states, which are copies as soon as
+/// the applier goes on with them.
+pub const SNAPSHOT_SIDE_TABLE_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// What an entry of the side table takes beside the state.
+pub const SNAPSHOT_SAVED_OVERHEAD_BYTES: usize = 512;
 
 const _: () = assert!(
     CHECKPOINT_CUSTOMERS_MAX >= 1 && CHECKPOINT_SIZE_BYTES_MAX >= 1,

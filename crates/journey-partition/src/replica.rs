@@ -23,6 +23,7 @@ mod place;
 mod reads;
 mod residents;
 mod rows;
+mod snapshot;
 mod state_hash;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +44,8 @@ use self::place::Place;
 pub use self::residents::MemoryPressure;
 use self::residents::Residents;
 use self::rows::{Floor, Rows};
+use self::snapshot::Streams;
+pub use self::snapshot::{SnapshotChunk, SnapshotReceiver, SnapshotSender, partition_tree};
 use crate::error::PartitionError;
 use crate::reader::Loaded;
 
@@ -91,6 +94,8 @@ pub struct Replica {
     pass: Option<Pass>,
     /// Index rows that a reader found stale.
     stale_rows: Mutex<BTreeSet<Vec<u8>>>,
+    /// Snapshots that are being read.
+    streams: Streams,
     /// Held by the one checkpointer that writes.
     writer: Arc<Mutex<()>>,
     n_superseded: u64,
@@ -139,6 +144,7 @@ impl Replica {
             torn_through: rows_through,
             pass: None,
             stale_rows: Mutex::default(),
+            streams: Streams::default(),
             writer: Arc::default(),
             n_superseded: 0,
             n_adopted: 0,

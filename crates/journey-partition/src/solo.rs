@@ -109,6 +109,7 @@ impl SoloPartition {
             .tree("solo")
             .map_err(|source| PartitionError::Storage {
                 partition,
+                database: engine.location(),
                 attempt: "opening the partition's tree",
                 source,
             })?;

@@ -162,6 +162,7 @@ impl Replica {
         // Also where the rows have the entry already: then they may be torn around the head, and are written again.
         let dirty = self.residents.change(&place, lsn, resident);
         if lsn > dirty.resident.mark {
+            self.streams.before_change(&place, &dirty.resident.state);
             let state = &mut dirty.resident.state;
             check_order(turn, state).map_err(|found| PartitionError::FactOutOfOrder {
                 partition: self.partition,

@@ -40,6 +40,13 @@ pub(super) fn parse(tree: &dyn Tree, key: &[u8], row: &[u8]) -> Result<Marked, S
         tree: tree.name().to_owned(),
         reason: reason.to_owned(),
     };
+    if let Some(found) = row.first().filter(|found| **found != FORMAT_VERSION) {
+        return Err(StorageError::NewerRow {
+            tree: tree.name().to_owned(),
+            found: *found,
+            supported: FORMAT_VERSION,
+        });
+    }
     let (mark, is_chunked, inline) =
         header(row).ok_or_else(|| damaged("a marked row has no known form"))?;
     let value = if is_chunked {

@@ -129,6 +129,12 @@ impl Residents {
         }
     }
 
+    /// The state of a customer whose rows are behind.
+    pub(super) fn dirty_state(&self, place: &Place) -> Option<Arc<CustomerState>> {
+        let dirty = self.dirty.get(place);
+        dirty.map(|dirty| Arc::clone(&dirty.resident.state))
+    }
+
     /// Keeps a customer just read from its rows.
     pub(super) fn keep(&mut self, place: Place, resident: Resident) {
         debug_assert!(

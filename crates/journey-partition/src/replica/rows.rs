@@ -9,6 +9,7 @@
 
 mod customer;
 mod head;
+mod whole;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use journey_types::{DefinitionVersion, JourneyId, Lsn, PartitionId, Slot};
 
 pub(super) use self::customer::Tidying;
 pub(super) use self::head::HeadIndex;
+pub(super) use self::whole::encode_whole;
 use super::ReplicaOptions;
 use super::counts::{Counts, CountsKey};
 use super::marked::{self, Marked};
@@ -38,6 +40,8 @@ pub(super) struct Floor {
 #[derive(Debug, Clone)]
 pub(super) struct Rows {
     partition: PartitionId,
+    /// Where the rows lie, for errors.
+    database: Arc<str>,
     engine: Arc<dyn Engine>,
     tree: Arc<dyn Tree>,
     row_size_bytes_max: usize,
@@ -50,6 +54,7 @@ impl Rows {
     pub(super) fn new(options: &ReplicaOptions) -> Self {
         Self {
             partition: options.partition,
+            database: Arc::from(options.engine.location()),
             engine: Arc::clone(&options.engine),
             tree: Arc::clone(&options.tree),
             row_size_bytes_max: options.row_size_bytes_max,
@@ -193,9 +198,10 @@ impl Rows {
         &self,
         attempt: &'static str,
     ) -> impl Fn(StorageError) -> PartitionError + use<> {
-        let partition = self.partition;
+        let (partition, database) = (self.partition, Arc::clone(&self.database));
         move |source| PartitionError::Storage {
             partition,
+            database: database.to_string(),
             attempt,
             source,
         }
@@ -205,9 +211,10 @@ impl Rows {
         &self,
         table: &'static str,
     ) -> impl Fn(E) -> PartitionError + use<E> {
-        let partition = self.partition;
+        let (partition, database) = (self.partition, Arc::clone(&self.database));
         move |reason| PartitionError::UnreadableRow {
             partition,
+            database: database.to_string(),
             table,
             reason: reason.to_string(),
         }

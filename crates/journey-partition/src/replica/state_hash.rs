@@ -1,13 +1,15 @@
 //! The canonical hash of a whole partition: equal on every replica and machine after the same entries (G8).
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use journey_codec::{HashChain, control_hash, counts_hash, state_hash};
+use journey_codec::{Control, HashChain, JourneyCounts, control_hash, counts_hash, state_hash};
 use journey_customer::CustomerState;
 use journey_storage::{Scan, Table};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::Replica;
+use super::counts::CountsKey;
 use super::reads::was_born;
 use crate::error::PartitionError;
 
@@ -37,14 +39,23 @@ impl Replica {
         for (_, state) in dirty {
             add(&mut hashes, state);
         }
-        for ((journey, version), counts) in self.counts() {
-            let name = format!("{journey} {version}");
-            hashes.push(xxh3_128(name.as_bytes()));
-            hashes.push(counts_hash(counts));
-        }
-        hashes.push(control_hash(&self.control));
+        push_partition(&mut hashes, self.counts(), &self.control);
         Ok(hashes.finish())
     }
+}
+
+/// Behind the customers: what the partition knows beside them.
+pub(super) fn push_partition(
+    hashes: &mut HashChain,
+    counts: &BTreeMap<CountsKey, JourneyCounts>,
+    control: &Control,
+) {
+    for ((journey, version), counts) in counts {
+        let name = format!("{journey} {version}");
+        hashes.push(xxh3_128(name.as_bytes()));
+        hashes.push(counts_hash(counts));
+    }
+    hashes.push(control_hash(control));
 }
 
 fn add(hashes: &mut HashChain, state: &CustomerState) {

@@ -2,6 +2,7 @@
 
 mod facts;
 mod interrupted;
+mod snapshots;
 mod world;
 
 use std::path::Path;

@@ -111,10 +111,13 @@ impl HeadRow {
             return Err(format!("its {} bytes are too few", row.len()));
         }
         let (version, kind) = (row.get_u8(), row.get_u8());
-        if (version, kind) != (FORMAT_VERSION, LIVING) {
+        if version != FORMAT_VERSION {
             return Err(format!(
-                "its format {version} and kind {kind} are not known"
+                "it has format {version}, and this release reads format {FORMAT_VERSION}"
             ));
+        }
+        if kind != LIVING {
+            return Err(format!("its kind {kind} is not known"));
         }
         let mark = Lsn::new(row.get_u64());
         let due_at = match row.get_u64() {
