@@ -19,5 +19,24 @@ pub(crate) fn start(config: &LogConfig) {
     };
     if started.is_err() {
         tracing::debug!("logging was started before");
+        return;
+    }
+    std::panic::set_hook(Box::new(log_panic));
+}
+
+/// sled's own threads; what they were asked for fails with an error of the storage layer.
+const SLED_THREADS: &str = "sled-io-";
+
+/// One line for a panic instead of a trace. What catches it tells what became of it.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    let place = panic.location().map(ToString::to_string);
+    let place = place.unwrap_or_default();
+    let message = panic.payload_as_str().unwrap_or("no message");
+    if journey_storage::panic_is_contained() || thread.starts_with(SLED_THREADS) {
+        tracing::debug!(thread, place, message, "sled panicked");
+    } else {
+        tracing::error!(thread, place, message, "panicked; please report it");
     }
 }

@@ -78,7 +78,12 @@ impl RunningNode {
         let (failed, failure) = watch::channel(None);
         let started = parts::start_partitions(config, &foundation, &tasks, &failed).await?;
         // Every group of this release has one voter, so each leads in a moment; the API opens when all do.
-        parts::wait_for_leaders(&started.partitions).await?;
+        tokio::select! {
+            biased;
+            // A partition that stops while it replays never leads.
+            reason = failure_of(&failure) => return Err(NodeError::Part(reason)),
+            led = parts::wait_for_leaders(&started.partitions) => led?,
+        }
         parts::check_rows_against_log(&started.replicas)?;
         let node = Arc::new(Node::new(NodeParts {
             clock: Arc::new(SystemClock),
@@ -148,16 +153,7 @@ impl RunningNode {
     /// # Cancel safety
     /// Safe.
     pub async fn failed(&self) -> Arc<NodeError> {
-        let mut failure = self.failure.clone();
-        let failed = failure
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|failed| failed.clone());
-        match failed {
-            Some(failed) => failed,
-            None => std::future::pending().await,
-        }
+        failure_of(&self.failure).await
     }
 
     /// Stops in order: no new calls, streams end, partitions stop, state is written, consensus closes its log.
@@ -186,5 +182,15 @@ impl RunningNode {
         let written = tokio::task::spawn_blocking(move || upkeep::checkpoint_all(&replicas)).await;
         self.consensus.shutdown().await;
         written.map_err(|error| NodeError::Task(error.to_string()))?
+    }
+}
+
+/// Completes when something has failed.
+async fn failure_of(failure: &watch::Receiver<Option<Arc<NodeError>>>) -> Arc<NodeError> {
+    let mut failure = failure.clone();
+    let failed = failure.wait_for(Option::is_some).await;
+    match failed.ok().and_then(|failed| failed.clone()) {
+        Some(failed) => failed,
+        None => std::future::pending().await,
     }
 }

@@ -15,6 +15,7 @@ mod bpic;
 mod cdnow;
 mod commands;
 mod customers;
+mod damage;
 mod demo;
 mod effects;
 mod ingest;

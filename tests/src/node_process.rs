@@ -121,6 +121,15 @@ impl NodeProcess {
         self.child.wait().context("waiting for the node to end")
     }
 
+    /// Log lines so far.
+    #[must_use]
+    pub fn log(&self) -> Vec<String> {
+        self.log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     /// Log lines of level WARN and ERROR so far.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {

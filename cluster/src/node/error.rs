@@ -1,5 +1,6 @@
 //! Why a node did not start or does not go on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use journey_consensus::{ConsensusError, MetadataError};
@@ -32,6 +33,9 @@ pub enum NodeError {
     /// The system does not tell which address was bound.
     #[error("the system does not tell which address was bound: {0}")]
     LocalAddress(#[source] std::io::Error),
+    /// A part of the node failed while others were starting.
+    #[error(transparent)]
+    Part(Arc<NodeError>),
     /// A group of this node stopped for good.
     #[error("{group} stopped: {reason}")]
     GroupStopped {

@@ -48,6 +48,10 @@ impl StateMachine for PartitionMachine {
             .map(Lsn::get)
             .map_err(|error| error.to_string())
     }
+
+    fn purge_limit(&self) -> u64 {
+        self.applier.purge_limit().get()
+    }
 }
 
 fn form(payload: &Payload) -> EntryForm {

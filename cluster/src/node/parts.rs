@@ -10,7 +10,7 @@ use journey_consensus::{
 use journey_model::Catalog;
 use journey_partition::{
     Applier, Clock as _, MemoryBounds, PartitionHandle, PartitionOptions, Replica, ReplicaOptions,
-    SharedReplica,
+    SharedReplica, partition_tree,
 };
 use journey_server::compile_catalog;
 use journey_storage::{DataFolder, DataFolderOptions, limits::STATE_VALUE_SIZE_BYTES_MAX};
@@ -249,7 +249,7 @@ fn open_replica(
     partition: PartitionId,
 ) -> Result<SharedReplica, NodeError> {
     let engine = foundation.folder.state();
-    let tree = engine.tree(&format!("p{partition}"))?;
+    let tree = partition_tree(engine.as_ref(), partition)?;
     let replica = Replica::open(ReplicaOptions {
         partition,
         cluster_key: foundation.identity.key,

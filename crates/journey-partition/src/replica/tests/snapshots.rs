@@ -34,7 +34,7 @@ fn options(engine: Arc<dyn Engine>, row_size_bytes_max: usize) -> ReplicaOptions
         tree: partition_tree(engine.as_ref(), PARTITION).unwrap(),
         engine,
         row_size_bytes_max,
-        clean_size_bytes_max: 8_192,
+        customers_size_bytes_max: 8_192,
     }
 }
 
