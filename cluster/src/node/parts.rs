@@ -177,6 +177,7 @@ pub(crate) async fn start_partitions(
         tasks.spawn(follow_leadership(
             group.clone(),
             handle.clone(),
+            Arc::clone(&replica),
             failed.clone(),
         ));
         started.partitions.push(handle);
@@ -263,14 +264,21 @@ fn open_replica(
 
 /// Tells the partition each time its replica begins or ceases to lead; a group that stops for good ends the node,
 /// visibly, rather than leave a partition that nobody serves.
-async fn follow_leadership(group: GroupHandle, partition: PartitionHandle, failed: Failed) {
+async fn follow_leadership(
+    group: GroupHandle,
+    partition: PartitionHandle,
+    replica: SharedReplica,
+    failed: Failed,
+) {
     let mut leadership = group.leadership();
     let mut leads = false;
     loop {
         let seen = leadership.borrow_and_update().clone();
         if let Some(reason) = seen.stopped {
             let group = format!("partition {}", partition.partition());
-            let reason = reason.to_string();
+            // The replica's own words say what it was; those of the group only that it was the replica.
+            let own = replica.lock().stopped().map(str::to_owned);
+            let reason = own.unwrap_or_else(|| reason.to_string());
             tracing::debug!(group, reason, "group stopped");
             failed.send_replace(Some(Arc::new(NodeError::GroupStopped { group, reason })));
             return;

@@ -95,7 +95,7 @@ pub enum PartitionError {
         reason: String,
     },
     /// A committed entry does not decode: damaged, or of a newer release.
-    #[error("a partition stopped at journal entry {lsn}, which does not decode: {reason}")]
+    #[error("journal entry {lsn} does not decode: {reason}")]
     Undecodable {
         /// The entry.
         lsn: Lsn,
