@@ -206,8 +206,7 @@ impl World {
             self.give(Input::LeadershipLost);
             self.lead();
         }
-        let held = self.core.status(self.now).clock_held.is_some();
-        self.watch.holds_timers = held && !matches!(input, Input::AcceptClock);
+        self.watch.holds_timers &= !matches!(input, Input::AcceptClock);
         for output in self.core.handle(input, self.now) {
             self.carry_out(output);
         }
@@ -224,7 +223,11 @@ impl World {
     }
 
     fn carry_out(&mut self, output: Output) {
-        self.trace.update(format!("{output:?}").as_bytes());
+        match &output {
+            // Its bytes say all that it says in words, and are at hand.
+            Output::Propose { encoded, .. } => self.trace.update(encoded),
+            other => self.trace.update(format!("{other:?}").as_bytes()),
+        }
         match output {
             Output::Propose {
                 proposal,

@@ -19,7 +19,7 @@ const INPUTS_AT_ONE_INSTANT_MAX: u64 = 50_000;
 #[derive(Debug)]
 pub(crate) struct Watch {
     pub(crate) n_customers: u32,
-    /// Whether timers were held when the input came.
+    /// Whether timers are held.
     pub(crate) holds_timers: bool,
     /// The last stamp proposed in this session.
     stamp: Timestamp,
@@ -137,7 +137,9 @@ impl World {
             n_idle_fires == 0,
             "invariant 5 timers: a customer was woken though nothing of it was due: a timer fires early, or a stale one does"
         );
-        if let Err(reason) = invariants::check_bounds(self) {
+        let status = self.core.status(self.now);
+        self.watch.holds_timers = status.clock_held.is_some();
+        if let Err(reason) = invariants::check_bounds(self, &status) {
             panic!("invariant 13 bounds: {reason}");
         }
     }
