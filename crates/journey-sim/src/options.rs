@@ -17,6 +17,8 @@ pub struct Faults {
     pub clock_steps: bool,
     /// The clock jumps ahead by more than a day, which holds timers until it is accepted.
     pub clock_jumps: bool,
+    /// What became of a proposal is reported after what became of the next.
+    pub late_reports: bool,
     /// Deciding panics for some states of a customer.
     pub panics: bool,
 }
@@ -31,6 +33,7 @@ impl Faults {
         power_cuts: true,
         clock_steps: true,
         clock_jumps: true,
+        late_reports: true,
         panics: true,
     };
     /// Nothing goes wrong.
@@ -42,6 +45,7 @@ impl Faults {
         power_cuts: false,
         clock_steps: false,
         clock_jumps: false,
+        late_reports: false,
         panics: false,
     };
 }

@@ -356,6 +356,7 @@ impl<'a> Run<'a> {
             }
             self.world.journal.sync();
             self.world.apply_all();
+            self.world.report_late_one();
             while self.world.confirm(true) {}
             if let Some(hand_over) = self.world.at_worker.pop_front() {
                 let (customer, command): (_, Command) = Traffic::sent(&hand_over);

@@ -39,6 +39,7 @@ fn two_hundred_seeds_keep_every_promise_and_every_fault_happens() {
         "panic",
         "parked",
         "order broken",
+        "reported late",
         "turn on a head in flight",
     ] {
         assert!(

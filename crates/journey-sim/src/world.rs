@@ -36,6 +36,10 @@ const ROW_SIZE_BYTES_MAX: usize = 4_096;
 pub(crate) const CLUSTER_KEY: ClusterKey = ClusterKey::new([7; 16]);
 /// Changes of one write that may come before it tears: more than most writes of a run have.
 const TORN_AFTER_CHANGES_MAX: usize = 24;
+/// One in so many proposals is reported after the one behind it.
+const REPORTED_LATE_EVERY: u64 = 5;
+/// Bytes of customers that the replica keeps beside those it has to write: fewer than a run has.
+pub(crate) const CLEAN_SIZE_BYTES_MAX: usize = 16 * 1024;
 /// Customers kept in memory: fewer than a run has.
 pub(crate) const HOSTED_MAX: usize = 3;
 /// Effects the simulated worker takes at once.
@@ -79,6 +83,9 @@ pub(crate) struct World {
     n_proposals: u64,
     pub(crate) watch: Watch,
     pub(crate) deciding_panics: bool,
+    /// Whether reports come out of order, and the one that is held back.
+    reports_late: bool,
+    late_report: Option<(ProposalId, ProposeResult)>,
     /// Proofs of leadership that were asked for.
     confirmations: VecDeque<ConfirmationId>,
     credit: WorkerCredit,
@@ -118,6 +125,8 @@ impl World {
             n_proposals: 0,
             watch: Watch::new(options.n_customers),
             deciding_panics: options.faults.panics,
+            reports_late: options.faults.late_reports,
+            late_report: None,
             confirmations: VecDeque::new(),
             credit: WorkerCredit::new(),
             worker: WorkerId(0),
@@ -318,7 +327,27 @@ impl World {
         true
     }
 
+    /// Tells the core what became of a proposal, at once or only after the next report.
     pub(crate) fn proposed(&mut self, proposal: ProposalId, result: ProposeResult) {
+        let is_applied = matches!(result, ProposeResult::Applied { .. });
+        let is_late = is_applied && proposal.0.is_multiple_of(REPORTED_LATE_EVERY);
+        if self.reports_late && is_late && self.late_report.is_none() {
+            self.late_report = Some((proposal, result));
+            return;
+        }
+        self.report(proposal, result);
+        self.report_late_one();
+    }
+
+    /// Delivers the report that was held back, if there is one.
+    pub(crate) fn report_late_one(&mut self) {
+        if let Some((proposal, result)) = self.late_report.take() {
+            self.count_fault("reported late");
+            self.report(proposal, result);
+        }
+    }
+
+    fn report(&mut self, proposal: ProposalId, result: ProposeResult) {
         if matches!(result, ProposeResult::Applied { .. }) {
             self.proven.proposal = self.proven.proposal.max(proposal.0);
         }
@@ -338,6 +367,7 @@ impl World {
                 self.oracle.possibly_done.insert((customer, event.id));
             }
         }
+        self.late_report = None;
         self.reading.clear();
         self.decided.clear();
         self.ordered.clear();
@@ -388,6 +418,7 @@ impl World {
     pub(crate) fn is_idle(&self) -> bool {
         self.waiting.is_empty()
             && self.reading.is_empty()
+            && self.late_report.is_none()
             && self.confirmations.is_empty()
             && self.journal.pending.is_empty()
             && !self.journal.has_unapplied()
@@ -442,7 +473,7 @@ fn open_replica(engine: &MemoryEngine) -> SharedReplica {
         engine: Arc::new(engine.clone()),
         tree,
         row_size_bytes_max: ROW_SIZE_BYTES_MAX,
-        customers_size_bytes_max: 16 * 1024,
+        customers_size_bytes_max: CLEAN_SIZE_BYTES_MAX,
     };
     let replica = Replica::open(options).expect("rows of this release");
     Arc::new(Mutex::new(replica))

@@ -1,5 +1,5 @@
 //! Nothing grows beyond its bound, looked at after every input: mailboxes, hosted customers, timers, offers, proposals,
-//! quarantined commands, entries, credit.
+//! quarantined commands, entries, credit, what the replica keeps in memory.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use journey_types::CustomerKey;
 use journey_types::limits::CUSTOMER_MAILBOX_MAX;
 
 use crate::traffic::customer_key;
-use crate::world::{HOSTED_MAX, WORKER_CREDIT, World};
+use crate::world::{CLEAN_SIZE_BYTES_MAX, HOSTED_MAX, WORKER_CREDIT, World};
 
 /// Channels that the simulated journeys use: of each customer and channel one effect is offered.
 const N_CHANNELS: usize = 2;
@@ -47,6 +47,17 @@ pub(crate) fn check(world: &World, status: &PartitionStatus) -> Result<(), Strin
         world.credit_left() as usize,
         WORKER_CREDIT as usize,
     )?;
+    let stats = world.replica.lock().stats();
+    let (n_clean, clean) = (stats.n_clean, stats.clean_size_bytes);
+    if n_clean > 1 {
+        at_most(
+            "bytes of customers kept beside those to be written",
+            clean,
+            CLEAN_SIZE_BYTES_MAX,
+        )?;
+    }
+    let n_replica = stats.n_dirty + n_clean;
+    at_most("customers in the replica's memory", n_replica, n_customers)?;
     if status.role == Role::Follower {
         at_most("proposals of a follower", status.n_in_flight, 0)?;
         at_most("commands of a follower", status.n_mailed, 0)?;
