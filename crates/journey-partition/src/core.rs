@@ -93,7 +93,7 @@ pub struct CoreOptions {
 /// The core of one partition.
 ///
 /// # Invariants
-/// Nothing leaves before what it depends on is applied as valid; of one customer at most one turn is in flight; every
+/// Nothing leaves before what it depends on is applied as valid; turns in flight fall together with their session; every
 /// ticket is answered exactly once.
 pub struct PartitionCore {
     options: CoreOptions,
