@@ -14,7 +14,7 @@ use crate::error::ServerError;
 
 /// Why one event of a batch is refused: a code and words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct EventFault {
+pub struct EventFault {
     /// Such as `customer_id_invalid`, `occurred_before_1970`.
     pub code: &'static str,
     /// What is wrong and what to do.
@@ -32,7 +32,7 @@ fn fault<E: std::fmt::Display>(code: &'static str) -> impl Fn(E) -> EventFault {
 ///
 /// # Errors
 /// The first fault, with its code.
-pub(crate) fn event_from_wire(
+pub fn event_from_wire(
     mut event: wire::CustomerEvent,
     received_at: Timestamp,
 ) -> Result<CustomerEvent, EventFault> {

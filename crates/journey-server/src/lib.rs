@@ -25,6 +25,7 @@ mod waits_for;
 mod workers;
 
 pub use catalogs::compile as compile_catalog;
+pub use convert::{EventFault, event_from_wire};
 pub use customers::CustomerApi;
 pub use error::{ServerError, Violation};
 pub use ingest::IngestApi;

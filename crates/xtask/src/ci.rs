@@ -22,7 +22,16 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
 
 /// Runs the simulator as the tests build it: with overflow checks and debug assertions, and there without a long wait.
 pub(crate) fn sim(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
-    let mut line = "cargo run --quiet --package journey-sim --".to_owned();
+    run_package(root, "journey-sim", arguments)
+}
+
+/// Runs the fuzzer likewise.
+pub(crate) fn fuzz(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
+    run_package(root, "journey-fuzz", arguments)
+}
+
+fn run_package(root: &Path, package: &str, arguments: &[String]) -> anyhow::Result<()> {
+    let mut line = format!("cargo run --quiet --package {package} --");
     for argument in arguments {
         line.push(' ');
         line.push_str(argument);

@@ -22,6 +22,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("journey-cli", 7),
     ("journey-sim", 8),
     ("cluster", 8),
+    ("journey-fuzz", 9),
     ("loadtest", 9),
     ("tests", 10),
     ("xtask", 8),

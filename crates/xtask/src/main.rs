@@ -1,4 +1,4 @@
-//! Every chore of the repository: `cargo xtask ci | tidy | sim`.
+//! Every chore of the repository: `cargo xtask ci | tidy | sim | fuzz`.
 //!
 //! Never part of the product.
 //!
@@ -6,6 +6,7 @@
 //!   ci   = fmt, clippy, tidy, the README's test command
 //!   tidy = floors, absences, file shapes
 //!   sim  = the deterministic simulator, with a seed or a number of seeds
+//!   fuzz = one target of the fuzzer, for so many seconds
 //! ```
 
 mod absences;
@@ -37,6 +38,12 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Fuzzes one target: `log-recovery --seconds 600 --seed 1`; `list` names all.
+    Fuzz {
+        /// Arguments of the fuzzer.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -45,6 +52,7 @@ fn main() -> ExitCode {
         Chore::Ci => ci::run(&root()),
         Chore::Tidy => tidy(&root()),
         Chore::Sim { arguments } => ci::sim(&root(), &arguments),
+        Chore::Fuzz { arguments } => ci::fuzz(&root(), &arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
