@@ -94,6 +94,7 @@ impl RunningNode {
             origin: foundation.identity.origin,
             surroundings: connectors::surroundings(&config.connectors)?,
             tasks: tasks.clone(),
+            rates: WorkspaceRates::default(),
         }));
         let connectors = Connectors::start(&config.connectors, &node)?;
         let upkeep = upkeep::spawn(config, &foundation, &started, failed.clone());

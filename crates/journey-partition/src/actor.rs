@@ -7,13 +7,15 @@
 //!   PartitionSupervisor: starts an actor anew when it fails, gives up when it keeps failing
 //! ```
 
+mod door;
 mod handle;
 pub mod limits;
 mod message;
 mod partition_actor;
 mod supervisor;
 
-pub use handle::{Closed, PartitionHandle, SubmitError};
+pub use door::{DoorStatus, Intake, SubmitError};
+pub use handle::{Closed, PartitionHandle};
 pub use supervisor::PartitionOptions;
 
 #[cfg(test)]

@@ -28,7 +28,9 @@ mod replica;
 
 mod solo;
 
-pub use crate::actor::{Closed, PartitionHandle, PartitionOptions, SubmitError};
+pub use crate::actor::{
+    Closed, DoorStatus, Intake, PartitionHandle, PartitionOptions, SubmitError,
+};
 pub use crate::applier::{Applier, Committed, EntryForm};
 pub use crate::clock::Clock;
 pub use crate::core::{

@@ -28,10 +28,14 @@ pub enum ServerError {
         what: String,
     },
     /// Too much at once; nothing was taken in.
-    #[error("{cause}: this node takes no more at the moment; send it again after {} ms", retry_after.as_millis())]
+    #[error("{reason}; nothing was taken in; send it again after {} ms", retry_after.as_millis())]
     Overloaded {
         /// `PARTITION_BUSY`, `HOT_CUSTOMER` …
         cause: &'static str,
+        /// What is exhausted: `partition:3`, `workspace:default`, `disk`.
+        subject: String,
+        /// In words.
+        reason: String,
         /// When to try again.
         retry_after: Duration,
     },

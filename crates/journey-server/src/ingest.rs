@@ -2,21 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use journey_customer::{Command, IngestMode, Rejection, Reply};
-use journey_partition::Answer;
+use journey_partition::{Answer, Refusal};
 use journey_proto::v1 as wire;
 use journey_proto::v1::event_result::Status as EventStatus;
 use journey_proto::v1::ingest_service_server::IngestService;
 use journey_types::PartitionId;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
+use crate::api_metrics::INGEST_STREAM_BATCH;
 use crate::convert::event_from_wire;
 use crate::error::ServerError;
-use crate::limits::{EVENTS_PER_BATCH_MAX, STREAM_BATCHES_IN_FLIGHT_MAX};
+use crate::limits::{
+    EVENTS_PER_BATCH_MAX, RETRY_AFTER_BUSY, RETRY_AFTER_DEFAULT, RETRY_AFTER_DISK,
+    STREAM_BATCHES_IN_FLIGHT_MAX,
+};
 use crate::node::{Commands, Node, Submitted};
 use crate::stream_order::StreamOrders;
 
@@ -46,7 +52,13 @@ impl IngestService for IngestApi {
         let request = request.into_inner();
         let mode = mode_of(request.mode)?;
         let batch = Batch::submit(&self.node, request.events, mode, None)?;
-        let results = batch.finish().await;
+        if let Some(refused) = batch.refused_as_a_whole() {
+            self.node
+                .metrics()
+                .shed(refused.reason(), batch.results.len() as u64);
+            return Err(refused.into());
+        }
+        let results = batch.finish(&self.node).await;
         Ok(Response::new(wire::IngestResponse { results }))
     }
 
@@ -63,7 +75,10 @@ impl IngestService for IngestApi {
         self.node
             .tasks()
             .spawn(submit_batches(node, requests, submitted));
-        self.node.tasks().spawn(answer_batches(queue, answers));
+        let node = Arc::clone(&self.node);
+        self.node
+            .tasks()
+            .spawn(answer_batches(node, queue, answers));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 }
@@ -93,17 +108,23 @@ async fn submit_batches(
 
 /// Waits for the batches in order and answers each.
 async fn answer_batches(
+    node: Arc<Node>,
     mut queue: mpsc::Receiver<InFlight>,
     answers: mpsc::Sender<Result<wire::IngestStreamResponse, Status>>,
 ) {
     while let Some(in_flight) = queue.recv().await {
+        let begun = in_flight.as_ref().ok().map(|(_, batch)| batch.begun);
         let answer = match in_flight {
             Ok((batch, in_flight)) => Ok(wire::IngestStreamResponse {
                 batch,
-                results: in_flight.finish().await,
+                results: in_flight.finish(&node).await,
             }),
             Err(status) => Err(status),
         };
+        if let Some(begun) = begun {
+            node.metrics()
+                .answered(INGEST_STREAM_BATCH, Code::Ok, begun.elapsed());
+        }
         if answers.send(answer).await.is_err() {
             return;
         }
@@ -134,6 +155,7 @@ struct Share {
 /// A submitted batch: what is known already, and the shares that are still out.
 #[derive(Debug)]
 struct Batch {
+    begun: Instant,
     results: Vec<wire::EventResult>,
     shares: Vec<Share>,
 }
@@ -189,14 +211,50 @@ impl Batch {
                 }
             })
             .collect();
-        Ok(Self { results, shares })
+        Ok(Self {
+            begun: Instant::now(),
+            results,
+            shares,
+        })
+    }
+
+    /// When every event was refused at the door for load or disk: the one refusal to answer instead of a result for
+    /// each.
+    fn refused_as_a_whole(&self) -> Option<ServerError> {
+        let n_shared: usize = self.shares.iter().map(|share| share.positions.len()).sum();
+        if n_shared < self.results.len() {
+            return None;
+        }
+        let mut longest: Option<(PartitionId, &Refusal)> = None;
+        for share in &self.shares {
+            let Submitted::Refused(refusal) = &share.submitted else {
+                return None;
+            };
+            let subject = overload_subject(share.partition, refusal)?;
+            drop(subject);
+            let is_longer =
+                longest.is_none_or(|(_, longest)| retry_after(refusal) > retry_after(longest));
+            if is_longer {
+                longest = Some((share.partition, refusal));
+            }
+        }
+        let (partition, refusal) = longest?;
+        Some(ServerError::Overloaded {
+            cause: refusal.code(),
+            subject: overload_subject(partition, refusal)?,
+            reason: refusal.to_string(),
+            retry_after: retry_after(refusal),
+        })
     }
 
     /// Waits for every share and puts the results in the order of the batch.
-    async fn finish(mut self) -> Vec<wire::EventResult> {
+    async fn finish(mut self, node: &Node) -> Vec<wire::EventResult> {
         for share in self.shares {
             let answers = share.submitted.answers(share.positions.len()).await;
             for (position, answer) in share.positions.into_iter().zip(answers) {
+                if let Answer::Refused(refusal) = &answer {
+                    node.metrics().shed(refusal.code(), 1);
+                }
                 let result = event_result(share.partition, answer);
                 let noted = std::mem::replace(&mut self.results[position], result);
                 let result = &mut self.results[position];
@@ -237,8 +295,51 @@ fn event_result(partition: PartitionId, answer: Answer) -> wire::EventResult {
         }
         Answer::Refused(refusal) => {
             let retry = refusal.is_retryable();
-            rejected(refusal.code(), refusal.to_string(), retry)
+            let after = if retry {
+                retry_after(&refusal)
+            } else {
+                Duration::ZERO
+            };
+            wire::EventResult {
+                retry_after_ms: u32::try_from(after.as_millis()).unwrap_or(u32::MAX),
+                ..rejected(refusal.code(), refusal.to_string(), retry)
+            }
         }
+    }
+}
+
+/// What is exhausted, where a refusal is one of load or disk.
+fn overload_subject(partition: PartitionId, refusal: &Refusal) -> Option<String> {
+    match refusal {
+        Refusal::PartitionBusy { .. } => Some(format!("partition:{partition}")),
+        Refusal::WorkspaceBusy { .. } => Some(format!("workspace on partition:{partition}")),
+        Refusal::WorkspaceRate { .. } => Some("workspace".to_owned()),
+        Refusal::DiskLow => Some("disk".to_owned()),
+        Refusal::HotCustomer { .. }
+        | Refusal::RetryInOrder
+        | Refusal::Quarantined { .. }
+        | Refusal::CustomerParked { .. }
+        | Refusal::NotLeader
+        | Refusal::NoSession { .. }
+        | Refusal::OutcomeUnknown
+        | Refusal::Stopped { .. } => None,
+    }
+}
+
+/// When what was refused may be sent again.
+fn retry_after(refusal: &Refusal) -> Duration {
+    match refusal {
+        Refusal::PartitionBusy { .. } | Refusal::WorkspaceBusy { .. } => RETRY_AFTER_BUSY,
+        Refusal::WorkspaceRate { retry_after_ms, .. } => Duration::from_millis(*retry_after_ms),
+        Refusal::DiskLow => RETRY_AFTER_DISK,
+        Refusal::HotCustomer { .. }
+        | Refusal::RetryInOrder
+        | Refusal::Quarantined { .. }
+        | Refusal::CustomerParked { .. }
+        | Refusal::NotLeader
+        | Refusal::NoSession { .. }
+        | Refusal::OutcomeUnknown
+        | Refusal::Stopped { .. } => RETRY_AFTER_DEFAULT,
     }
 }
 

@@ -55,6 +55,7 @@ impl JourneyService for JourneyApi {
         &self,
         request: Request<wire::PublishJourneysRequest>,
     ) -> Result<Response<wire::PublishJourneysResponse>, Status> {
+        self.node.admit_documents()?;
         let sources = sources_of(request.into_inner().files)?;
         let _one_at_a_time = self.node.publishing.lock().await;
         let catalog = self.node.catalog();

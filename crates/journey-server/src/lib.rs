@@ -8,6 +8,8 @@
 //!
 //! Start at [`serve`] and [`Node`]; each service is a module.
 
+mod admission;
+mod api_metrics;
 mod catalogs;
 mod convert;
 mod counts;
@@ -16,7 +18,9 @@ mod error;
 mod ingest;
 mod journeys;
 pub mod limits;
+pub mod metric_names;
 mod node;
+mod observe;
 mod paging;
 mod serve;
 mod status;
@@ -24,6 +28,8 @@ mod stream_order;
 mod waits_for;
 mod workers;
 
+pub use admission::WorkspaceRates;
+pub use api_metrics::ApiMetrics;
 pub use catalogs::compile as compile_catalog;
 pub use convert::{EventFault, event_from_wire};
 pub use customers::CustomerApi;

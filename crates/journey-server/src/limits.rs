@@ -33,3 +33,10 @@ pub const ADOPTION_TIMEOUT: Duration = Duration::from_secs(10);
 pub const CLAIM_SPAN: TimeSpan = TimeSpan::from_secs(30);
 /// Calls under way on one connection.
 pub const CONNECTION_STREAMS_MAX: u32 = 1_024;
+/// Workspaces whose rate is counted at once: a bucket that is full again is forgotten, so this is how many may send within
+/// one second.
+pub const WORKSPACE_BUCKETS_MAX: usize = 1_024;
+/// Retry advice for what waits for other requests to end: a few commits.
+pub const RETRY_AFTER_BUSY: Duration = Duration::from_millis(100);
+/// Retry advice while the disk is nearly full: somebody has to make room.
+pub const RETRY_AFTER_DISK: Duration = Duration::from_secs(5);

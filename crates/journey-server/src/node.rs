@@ -10,13 +10,19 @@ use journey_consensus::MetadataHandle;
 use journey_customer::Command;
 use journey_model::{Catalog, Surroundings};
 use journey_partition::{
-    Answer, Clock, PartitionHandle, Refusal, SubmissionOrder, SubmitError, WorkerId,
+    Answer, Clock, Intake, PartitionHandle, Refusal, SubmissionOrder, SubmitError, WorkerId,
 };
 use journey_types::{
-    ClusterKey, CustomerKey, EffectOrigin, N_SLOTS, PartitionId, Timestamp, slot_of,
+    ClusterKey, CustomerKey, EffectOrigin, N_SLOTS, PartitionId, Timestamp, WorkspaceId, slot_of,
 };
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+
+use crate::admission::{RateLimit, WorkspaceRates};
+use crate::api_metrics::ApiMetrics;
+use crate::error::ServerError;
+use crate::limits::RETRY_AFTER_DISK;
 
 /// Commands of one partition's share of a request.
 pub(crate) type Commands = Vec<(CustomerKey, Command)>;
@@ -39,6 +45,8 @@ pub struct NodeParts {
     pub surroundings: Surroundings,
     /// Where the services' tasks run.
     pub tasks: TaskTracker,
+    /// What each workspace may send.
+    pub rates: WorkspaceRates,
 }
 
 impl fmt::Debug for NodeParts {
@@ -53,6 +61,8 @@ pub struct Node {
     catalog: ArcSwap<Catalog>,
     by_id: BTreeMap<PartitionId, usize>,
     n_workers: AtomicU64,
+    rate_limit: RateLimit,
+    metrics: ApiMetrics,
     /// One publish at a time on this node; others are refused by the compare-and-set on the revision.
     pub(crate) publishing: tokio::sync::Mutex<()>,
 }
@@ -77,12 +87,15 @@ impl Node {
             .enumerate()
             .map(|(position, handle)| (handle.partition(), position))
             .collect();
+        let rate_limit = RateLimit::new(parts.rates.clone());
         let catalog = ArcSwap::new(Arc::clone(&parts.catalog));
         Self {
             parts,
             catalog,
             by_id,
             n_workers: AtomicU64::new(0),
+            rate_limit,
+            metrics: ApiMetrics::default(),
             publishing: tokio::sync::Mutex::new(()),
         }
     }
@@ -153,6 +166,27 @@ impl Node {
             .map(|position| &self.parts.partitions[*position])
     }
 
+    /// What the API has counted.
+    #[must_use]
+    pub const fn metrics(&self) -> &ApiMetrics {
+        &self.metrics
+    }
+
+    /// Refuses what would write documents while the disk is nearly full.
+    pub(crate) fn admit_documents(&self) -> Result<(), ServerError> {
+        let is_open = |partition: &PartitionHandle| partition.intake() == Intake::Open;
+        if self.parts.partitions.iter().all(is_open) {
+            return Ok(());
+        }
+        self.metrics.shed(Refusal::DiskLow.code(), 1);
+        Err(ServerError::Overloaded {
+            cause: Refusal::DiskLow.code(),
+            subject: "disk".to_owned(),
+            reason: Refusal::DiskLow.to_string(),
+            retry_after: RETRY_AFTER_DISK,
+        })
+    }
+
     /// Sends commands to a partition without waiting; a full partition refuses all of them at once.
     pub(crate) fn submit(
         &self,
@@ -160,18 +194,54 @@ impl Node {
         commands: Commands,
         order: Option<SubmissionOrder>,
     ) -> Submitted {
-        match self.partition(partition) {
-            None => Submitted::Refused(Refusal::NotLeader),
-            Some(handle) => match handle.submit(commands, order) {
-                Ok(answers) => Submitted::Waiting(answers),
-                Err(SubmitError::Overloaded { n_waiting }) => {
-                    Submitted::Refused(Refusal::PartitionBusy { n_waiting })
-                }
-                Err(SubmitError::Closed) => {
-                    let reason = "the partition is shutting down".to_owned();
-                    Submitted::Refused(Refusal::NoSession { reason })
-                }
-            },
+        let Some(handle) = self.partition(partition) else {
+            return Submitted::Refused(Refusal::NotLeader);
+        };
+        if let Err(refusal) = self.admit_rate(&commands) {
+            if let Some(order) = &order {
+                order.refused_at_the_door(&commands);
+            }
+            return Submitted::Refused(refusal);
+        }
+        match handle.submit(commands, order) {
+            Ok(answers) => Submitted::Waiting(answers),
+            Err(error) => Submitted::Refused(refusal_of(error)),
+        }
+    }
+
+    /// Takes the events of each workspace out of its rate; one workspace over it refuses the whole share, since what
+    /// comes later may not overtake.
+    fn admit_rate(&self, commands: &Commands) -> Result<(), Refusal> {
+        if self.rate_limit.is_off() {
+            return Ok(());
+        }
+        let mut by_workspace: BTreeMap<&WorkspaceId, usize> = BTreeMap::new();
+        for (customer, command) in commands {
+            if matches!(command, Command::Ingest { .. }) {
+                *by_workspace.entry(&customer.workspace).or_default() += 1;
+            }
+        }
+        let now = Instant::now();
+        for (workspace, n_events) in by_workspace {
+            self.rate_limit
+                .admit(workspace, n_events, now)
+                .map_err(|over| Refusal::WorkspaceRate {
+                    per_second: over.per_second,
+                    retry_after_ms: u64::try_from(over.retry_after.as_millis()).unwrap_or(u64::MAX),
+                })?;
+        }
+        Ok(())
+    }
+}
+
+fn refusal_of(error: SubmitError) -> Refusal {
+    match error {
+        SubmitError::Overloaded { n_waiting } => Refusal::PartitionBusy { n_waiting },
+        SubmitError::WorkspaceBusy { n_waiting } => Refusal::WorkspaceBusy { n_waiting },
+        SubmitError::DiskLow => Refusal::DiskLow,
+        SubmitError::Closed => {
+            let reason = "the partition is shutting down".to_owned();
+            Refusal::NoSession { reason }
         }
     }
 }

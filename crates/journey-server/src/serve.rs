@@ -10,14 +10,19 @@ use journey_proto::v1::ingest_service_server::IngestServiceServer;
 use journey_proto::v1::journey_service_server::JourneyServiceServer;
 use journey_proto::v1::worker_service_server::WorkerServiceServer;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tonic::server::NamedService as _;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 
 use crate::customers::CustomerApi;
 use crate::ingest::IngestApi;
 use crate::journeys::JourneyApi;
 use crate::limits::{CONNECTION_STREAMS_MAX, REQUEST_SIZE_BYTES_MAX};
 use crate::node::Node;
+use crate::observe::Observe;
 use crate::workers::WorkerApi;
 
 /// How long a silent connection is kept before it is probed.
@@ -56,7 +61,8 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
         .map_err(|source| ServeError::Bind { address, source })
 }
 
-/// Serves the API until `shutdown` completes, then lets calls under way finish.
+/// Serves the API until `shutdown` completes, then lets calls under way finish. `serving` is what `grpc.health.v1`
+/// answers: false turns clients away without closing anything.
 ///
 /// # Errors
 /// [`ServeError`] when the server cannot start or fails.
@@ -66,21 +72,12 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
 pub async fn serve(
     node: Arc<Node>,
     listener: TcpListener,
+    serving: watch::Receiver<bool>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     let (health_reporter, health) = tonic_health::server::health_reporter();
-    health_reporter
-        .set_serving::<IngestServiceServer<IngestApi>>()
-        .await;
-    health_reporter
-        .set_serving::<JourneyServiceServer<JourneyApi>>()
-        .await;
-    health_reporter
-        .set_serving::<CustomerServiceServer<CustomerApi>>()
-        .await;
-    health_reporter
-        .set_serving::<WorkerServiceServer<WorkerApi>>()
-        .await;
+    tell_health(&health_reporter, *serving.borrow()).await;
+    let telling = tokio::spawn(follow_health(health_reporter, serving));
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(journey_proto::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -90,9 +87,11 @@ pub async fn serve(
     let journeys = JourneyServiceServer::new(JourneyApi::new(Arc::clone(&node)))
         .max_decoding_message_size(REQUEST_SIZE_BYTES_MAX);
     let customers = CustomerServiceServer::new(CustomerApi::new(Arc::clone(&node)));
+    let observe = Observe::new(Arc::clone(&node));
     let workers = WorkerServiceServer::new(WorkerApi::new(node))
         .max_decoding_message_size(REQUEST_SIZE_BYTES_MAX);
-    Server::builder()
+    let served = Server::builder()
+        .layer(observe)
         .tcp_nodelay(true)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .max_concurrent_streams(Some(CONNECTION_STREAMS_MAX))
@@ -108,6 +107,34 @@ pub async fn serve(
             TcpIncoming::from(listener).with_nodelay(Some(true)),
             shutdown,
         )
-        .await?;
-    Ok(())
+        .await;
+    telling.abort();
+    Ok(served?)
+}
+
+/// Tells `grpc.health.v1` each time the node begins or ceases to serve.
+async fn follow_health(reporter: HealthReporter, mut serving: watch::Receiver<bool>) {
+    while serving.changed().await.is_ok() {
+        let serves = *serving.borrow_and_update();
+        tell_health(&reporter, serves).await;
+    }
+}
+
+/// The node as a whole (the empty name) and each of its services serve, or none does.
+async fn tell_health(reporter: &HealthReporter, serves: bool) {
+    let status = if serves {
+        ServingStatus::Serving
+    } else {
+        ServingStatus::NotServing
+    };
+    let services = [
+        "",
+        IngestServiceServer::<IngestApi>::NAME,
+        JourneyServiceServer::<JourneyApi>::NAME,
+        CustomerServiceServer::<CustomerApi>::NAME,
+        WorkerServiceServer::<WorkerApi>::NAME,
+    ];
+    for service in services {
+        reporter.set_service_status(service, status).await;
+    }
 }

@@ -27,7 +27,13 @@ impl From<ServerError> for Status {
                 Code::NotFound
             }
             ServerError::NotAvailableYet { .. } => Code::Unimplemented,
-            ServerError::Overloaded { retry_after, .. } => {
+            ServerError::Overloaded {
+                retry_after,
+                subject,
+                reason,
+                ..
+            } => {
+                details.add_quota_failure_violation(subject, reason);
                 details.set_retry_info(Some(*retry_after));
                 Code::ResourceExhausted
             }

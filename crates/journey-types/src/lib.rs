@@ -12,6 +12,7 @@ mod customer_event;
 mod destination;
 mod effect_id;
 mod error;
+mod histogram;
 mod identifiers;
 mod ids;
 pub mod limits;
@@ -25,6 +26,7 @@ pub use customer_event::{CustomerEvent, DEFAULT_SOURCE, EventRefused};
 pub use destination::Destination;
 pub use effect_id::{EffectId, EffectOrigin};
 pub use error::InvalidId;
+pub use histogram::{COUNT_BOUNDS, DURATION_BOUNDS_US, Histogram, HistogramCounts};
 pub use identifiers::{ALIAS, ANONYMOUS_ID, IDENTIFY, PREVIOUS_ID};
 pub use ids::{
     Channel, ConnectorId, ContentId, CustomerId, CustomerKey, EventId, EventName, JourneyId, MapId,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use journey_codec::JourneyCounts;
@@ -15,8 +15,9 @@ use journey_types::{
 };
 use parking_lot::Mutex;
 use ractor::{ActorCell, ActorRef};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
+use super::door::{Door, DoorStatus, Intake, SubmitError};
 use super::message::PartitionMessage;
 use super::supervisor::PartitionOptions;
 use crate::core::{
@@ -36,7 +37,8 @@ pub(super) struct Shared {
     leads: AtomicBool,
     subscriptions: Mutex<Subscriptions>,
     actor: Mutex<Option<ActorRef<PartitionMessage>>>,
-    permits: Arc<Semaphore>,
+    pub(super) door: Door,
+    n_handled: AtomicU64,
     stopped: Mutex<Option<String>>,
 }
 
@@ -49,7 +51,8 @@ impl fmt::Debug for Shared {
 impl Shared {
     pub(super) fn new(options: PartitionOptions) -> Self {
         Self {
-            permits: Arc::new(Semaphore::new(options.requests_max)),
+            door: Door::new(options.requests_max),
+            n_handled: AtomicU64::new(0),
             options,
             catalog: ArcSwapOption::empty(),
             leads: AtomicBool::new(false),
@@ -91,6 +94,10 @@ impl Shared {
         *self.stopped.lock() = Some(reason);
     }
 
+    pub(super) fn count_handled(&self) {
+        self.n_handled.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Sends what a stopped actor need not hear, and what one that is started anew is told by `take_up`.
     fn send_if_running(&self, message: PartitionMessage) {
         if self.send(message).is_err() {
@@ -111,20 +118,6 @@ impl Shared {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the partition is not running")]
 pub struct Closed;
-
-/// Why commands were not taken in; nothing was done.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SubmitError {
-    /// As many requests wait as may.
-    #[error("PARTITION_BUSY: {n_waiting} requests wait, the most that may")]
-    Overloaded {
-        /// How many.
-        n_waiting: usize,
-    },
-    /// The partition's actor is gone.
-    #[error("the partition is not running")]
-    Closed,
-}
 
 /// A partition of this node. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -167,11 +160,11 @@ impl PartitionHandle {
         commands: Vec<(CustomerKey, Command)>,
         order: Option<SubmissionOrder>,
     ) -> Result<oneshot::Receiver<Vec<Answer>>, SubmitError> {
-        let permit = Arc::clone(&self.shared.permits)
-            .try_acquire_owned()
-            .map_err(|_| SubmitError::Overloaded {
-                n_waiting: self.shared.options.requests_max,
-            })?;
+        let permit = self.shared.door.admit(&commands).inspect_err(|_| {
+            if let Some(order) = &order {
+                order.refused_at_the_door(&commands);
+            }
+        })?;
         let (answers, receiver) = oneshot::channel();
         let message = PartitionMessage::Submit {
             commands,
@@ -183,6 +176,29 @@ impl PartitionHandle {
             .send(message)
             .map_err(|Closed| SubmitError::Closed)?;
         Ok(receiver)
+    }
+
+    /// Says what is taken in from now on. What was taken in before goes on.
+    pub fn set_intake(&self, intake: Intake) {
+        self.shared.door.set_intake(intake);
+    }
+
+    /// What is taken in.
+    #[must_use]
+    pub fn intake(&self) -> Intake {
+        self.shared.door.intake()
+    }
+
+    /// What waits and what was refused at the door.
+    #[must_use]
+    pub fn door(&self) -> DoorStatus {
+        self.shared.door.status()
+    }
+
+    /// Messages that the partition's actor has handled, over all its lives: while something waits for it, this moves.
+    #[must_use]
+    pub fn n_handled(&self) -> u64 {
+        self.shared.n_handled.load(Ordering::Relaxed)
     }
 
     /// Proves that this replica leads after this call, so that what is read next is linearizable.
@@ -369,6 +385,23 @@ impl PartitionHandle {
     #[must_use]
     pub fn replica_stats(&self) -> ReplicaStats {
         self.shared.options.replica.lock().stats()
+    }
+
+    /// The same, unless the replica is busy just now: for whoever must not wait for a stuck one.
+    #[must_use]
+    pub fn replica_stats_if_free(&self) -> Option<ReplicaStats> {
+        let replica = self.shared.options.replica.try_lock()?;
+        Some(replica.stats())
+    }
+
+    /// Why it refuses everything, as far as that can be told without waiting for the replica.
+    #[must_use]
+    pub fn stopped_if_free(&self) -> Option<String> {
+        let told = self.shared.stopped.lock().clone();
+        told.or_else(|| {
+            let replica = self.shared.options.replica.try_lock()?;
+            replica.stopped().map(str::to_owned)
+        })
     }
 
     /// How many timers are due at or before the instant, counted up to a bound.

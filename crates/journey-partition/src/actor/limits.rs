@@ -8,3 +8,11 @@ pub const ACTOR_FAILURES_MAX: usize = 3;
 
 /// The time in which [`ACTOR_FAILURES_MAX`] are counted.
 pub const ACTOR_FAILURES_SPAN: TimeSpan = TimeSpan::from_secs(60);
+
+/// Requests of workers that may wait at once, beside those with events: outcomes free outboxes and credit, so that they
+/// are taken in while events are refused. Each holds at most 1,000 outcomes.
+pub const SETTLEMENTS_MAX: usize = 64;
+
+/// Percent of the requests waiting with events that one workspace may have, so that a noisy one always leaves room for
+/// another.
+pub const WORKSPACE_SHARE_PERCENT: usize = 75;

@@ -2,8 +2,9 @@
 
 use journey_customer::Command;
 use journey_types::CustomerKey;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
+use super::door::Permit;
 use crate::core::{
     Answer, ConfirmationId, HandOver, Input, PartitionStatus, ProposalId, QuarantinedCommand,
     Refusal, SubmissionOrder, Subscription, WorkerId,
@@ -19,7 +20,7 @@ pub(super) enum PartitionMessage {
         order: Option<SubmissionOrder>,
         answers: oneshot::Sender<Vec<Answer>>,
         /// Held until the answers are out: this is what bounds the mailbox.
-        permit: OwnedSemaphorePermit,
+        permit: Permit,
     },
     /// A linearizable read.
     Read(oneshot::Sender<Result<(), Refusal>>),

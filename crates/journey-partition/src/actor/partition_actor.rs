@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use journey_types::Timestamp;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::door::{Intake, Permit};
 use super::handle::Shared;
 use super::message::PartitionMessage;
 use crate::core::{Answer, HandOver, Input, Output, PartitionCore, Refusal, TicketId, WorkerId};
-use crate::journal::ProposeResult;
+use crate::journal::{ProposalDone, ProposeResult};
 
 /// Behaviour only; what changes lies in [`Driver`].
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(super) struct PartitionActor;
 #[derive(Debug)]
 struct Waiting {
     answers: oneshot::Sender<Vec<Answer>>,
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 }
 
 /// The actor's state.
@@ -92,6 +93,7 @@ impl Actor for PartitionActor {
         driver: &mut Driver,
     ) -> Result<(), ActorProcessingErr> {
         driver.handle(message);
+        driver.shared.count_handled();
         Ok(())
     }
 
@@ -144,6 +146,10 @@ impl Driver {
                     commands,
                     order,
                 });
+            }
+            // Without a session there is nothing in flight that a read would have to wait for.
+            PartitionMessage::Read(done) if self.shared.door.intake() == Intake::Nothing => {
+                self.read_past_the_core(done);
             }
             PartitionMessage::Read(done) => {
                 let ticket = self.next_ticket();
@@ -206,10 +212,16 @@ impl Driver {
             } => {
                 let result = ProposeResult::Lost;
                 let report = self.report(PartitionMessage::Proposed { proposal, result });
-                let done = Box::new(move |result| {
+                let done: ProposalDone = Box::new(move |result| {
                     report.send(PartitionMessage::Proposed { proposal, result });
                 });
-                self.shared.options.journal.propose(entry, encoded, done);
+                if self.shared.door.intake() == Intake::Nothing {
+                    done(ProposeResult::Refused(
+                        "DISK_LOW: the node's disk is nearly full".to_owned(),
+                    ));
+                } else {
+                    self.shared.options.journal.propose(entry, encoded, done);
+                }
             }
             Output::Reply { ticket, answers } => {
                 if let Some(waiting) = self.waiting.remove(&ticket) {
@@ -241,6 +253,19 @@ impl Driver {
                 self.shared.set_stopped(reason);
             }
         }
+    }
+
+    /// Proves leadership without the core, which has no session while nothing may be written.
+    fn read_past_the_core(&self, read: oneshot::Sender<Result<(), Refusal>>) {
+        let done = Box::new(move |leads: bool| {
+            let result = if leads {
+                Ok(())
+            } else {
+                Err(Refusal::NotLeader)
+            };
+            drop(read.send(result));
+        });
+        self.shared.options.journal.confirm_leadership(done);
     }
 
     fn report(&self, if_dropped: PartitionMessage) -> Report {

@@ -18,11 +18,13 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::limits::ACTOR_FAILURES_MAX;
-use super::{PartitionHandle, PartitionOptions, SubmitError};
+use super::{Intake, PartitionHandle, PartitionOptions, SubmitError};
 use crate::DecidedEntry;
 use crate::applier::{Applier, Committed, EntryForm};
 use crate::clock::Clock;
-use crate::core::{Answer, Destinations, Refusal, Role, Subscription, WorkerCredit, WorkerId};
+use crate::core::{
+    Answer, Destinations, Refusal, Role, SubmissionOrder, Subscription, WorkerCredit, WorkerId,
+};
 use crate::journal::{ConfirmationDone, Journal, ProposalDone, ProposeResult};
 use crate::replica::{ApplyVerdict, Replica, ReplicaOptions};
 
@@ -254,6 +256,48 @@ async fn requests_beyond_the_permits_are_refused_at_once_and_permits_come_back()
     }
     let again = handle.submit(ingest("cid", "1"), None).unwrap();
     assert!(matches!(answer(again).await, Answer::Done { .. }));
+    handle.stop().await;
+}
+
+#[tokio::test]
+async fn a_partition_without_intake_reads_on_and_goes_on_by_itself() {
+    let (handle, _journal) = start(10).await;
+    drop(insist(&handle, "ann", "1").await);
+    handle.set_intake(Intake::Nothing);
+    // The timer of the journey comes due meanwhile: what it would write is refused, and the session with it.
+    let mut n_looks = 0;
+    while !matches!(handle.status().await.unwrap().role, Role::Waiting { .. }) {
+        n_looks += 1;
+        assert!(
+            n_looks < 4_000,
+            "it has no session while nothing may be written"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let refused = handle.submit(ingest("ann", "2"), None);
+    assert_eq!(refused.unwrap_err(), SubmitError::DiskLow);
+    handle.prove_leadership().await.unwrap();
+    handle.set_intake(Intake::Open);
+    assert!(matches!(
+        insist(&handle, "ann", "2").await,
+        Answer::Done { .. }
+    ));
+    handle.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_overtakes_what_was_refused_at_the_door() {
+    let (handle, _journal) = start(10).await;
+    let order = SubmissionOrder::default();
+    handle.set_intake(Intake::NoEvents);
+    let failed = handle.submit(ingest("ann", "1"), Some(order.clone()));
+    assert_eq!(failed.unwrap_err(), SubmitError::DiskLow);
+    handle.set_intake(Intake::Open);
+    let later = handle
+        .submit(ingest("ann", "2"), Some(order.clone()))
+        .unwrap();
+    assert_eq!(answer(later).await, Answer::Refused(Refusal::RetryInOrder));
+    assert!(order.is_resent_by(&ingest("ann", "1")));
     handle.stop().await;
 }
 

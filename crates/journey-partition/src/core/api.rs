@@ -168,6 +168,29 @@ pub enum Refusal {
         /// How many.
         n_waiting: usize,
     },
+    /// One workspace holds its whole share of what may wait.
+    #[error(
+        "WORKSPACE_BUSY: {n_waiting} requests of this workspace wait for this partition, the most that one workspace may; send again later"
+    )]
+    WorkspaceBusy {
+        /// How many.
+        n_waiting: usize,
+    },
+    /// The workspace sends faster than its rate allows.
+    #[error(
+        "WORKSPACE_RATE: this workspace may send {per_second} events per second to this node; send again in {retry_after_ms} ms"
+    )]
+    WorkspaceRate {
+        /// The rate.
+        per_second: u64,
+        /// When to try again.
+        retry_after_ms: u64,
+    },
+    /// The node's disk is nearly full.
+    #[error(
+        "DISK_LOW: the node's disk is nearly full; it goes on by itself when there is room again; free space, and send again later"
+    )]
+    DiskLow,
     /// Deciding the command panicked; it is kept and can be read, the customer goes on.
     #[error("QUARANTINED: deciding this command failed: {reason}; do not send it again")]
     Quarantined {
@@ -210,6 +233,9 @@ impl Refusal {
             Self::HotCustomer { .. } => "HOT_CUSTOMER",
             Self::RetryInOrder => "RETRY_IN_ORDER",
             Self::PartitionBusy { .. } => "PARTITION_BUSY",
+            Self::WorkspaceBusy { .. } => "WORKSPACE_BUSY",
+            Self::WorkspaceRate { .. } => "WORKSPACE_RATE",
+            Self::DiskLow => "DISK_LOW",
             Self::Quarantined { .. } => "QUARANTINED",
             Self::CustomerParked { .. } => "CUSTOMER_PARKED",
             Self::NotLeader => "NOT_LEADER",
@@ -226,6 +252,9 @@ impl Refusal {
             Self::HotCustomer { .. }
             | Self::RetryInOrder
             | Self::PartitionBusy { .. }
+            | Self::WorkspaceBusy { .. }
+            | Self::WorkspaceRate { .. }
+            | Self::DiskLow
             | Self::NotLeader
             | Self::NoSession { .. }
             | Self::OutcomeUnknown => true,

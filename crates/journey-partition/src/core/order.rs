@@ -36,6 +36,18 @@ impl SubmissionOrder {
         failed.is_some() && failed == commands.first().and_then(event_of).as_ref()
     }
 
+    /// Breaks the order at the first of commands that were refused before they reached their partition, as if the
+    /// partition had refused them.
+    pub fn refused_at_the_door(&self, commands: &[(CustomerKey, Command)]) {
+        let event = commands.first().and_then(event_of);
+        let mut broken_at = self.broken_at.lock();
+        if broken_at.is_none() {
+            // No ticket comes before the first: whatever is under way was submitted earlier and goes on.
+            let place = (TicketId(u64::MAX), 0);
+            *broken_at = Some(Break { place, event });
+        }
+    }
+
     pub(crate) fn is_broken(&self) -> bool {
         self.broken_at.lock().is_some()
     }

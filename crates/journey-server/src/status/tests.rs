@@ -31,6 +31,8 @@ fn every_refusal_carries_code_reason_and_details() {
         (
             ServerError::Overloaded {
                 cause: "PARTITION_BUSY",
+                subject: "partition:3".into(),
+                reason: "PARTITION_BUSY: r".into(),
                 retry_after: Duration::from_millis(50),
             },
             Code::ResourceExhausted,

@@ -157,6 +157,9 @@ const fn says_nothing_was_done(answer: &Answer) -> bool {
             Refusal::HotCustomer { .. }
             | Refusal::RetryInOrder
             | Refusal::PartitionBusy { .. }
+            | Refusal::WorkspaceBusy { .. }
+            | Refusal::WorkspaceRate { .. }
+            | Refusal::DiskLow
             | Refusal::NotLeader
             | Refusal::NoSession { .. }
             | Refusal::Quarantined { .. }

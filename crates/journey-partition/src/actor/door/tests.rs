@@ -1,0 +1,77 @@
+//! Who gets in, and who is told what.
+
+use journey_customer::{Command, IngestMode};
+use journey_types::{
+    CustomerEvent, CustomerId, CustomerKey, EventId, EventName, SourceName, Timestamp, WorkspaceId,
+};
+
+use super::{Door, Intake, SubmitError};
+
+fn event(workspace: &str) -> Vec<(CustomerKey, Command)> {
+    let customer = CustomerKey {
+        workspace: WorkspaceId::new(workspace).unwrap(),
+        customer: CustomerId::new("ann").unwrap(),
+    };
+    let event = CustomerEvent {
+        customer: customer.clone(),
+        source: SourceName::new("test").unwrap(),
+        id: EventId::new("1").unwrap(),
+        name: EventName::new("seen").unwrap(),
+        occurred_at: Timestamp::EPOCH,
+        channel: None,
+        device: None,
+        properties: std::collections::BTreeMap::default(),
+    };
+    let mode = IngestMode::Live;
+    vec![(customer, Command::Ingest { event, mode })]
+}
+
+fn settlement(workspace: &str) -> Vec<(CustomerKey, Command)> {
+    let (customer, _) = event(workspace).remove(0);
+    vec![(customer, Command::FireTimers)]
+}
+
+#[test]
+fn one_workspace_leaves_room_for_another() {
+    let door = Door::new(8);
+    let held: Vec<_> = (0..6)
+        .map(|_| door.admit(&event("noisy")).unwrap())
+        .collect();
+    let refused = door.admit(&event("noisy")).unwrap_err();
+    assert_eq!(refused, SubmitError::WorkspaceBusy { n_waiting: 6 });
+    let quiet = door.admit(&event("quiet")).unwrap();
+    let second = door.admit(&event("quiet")).unwrap();
+    assert_eq!(door.status().n_waiting, 8);
+    let full = door.admit(&event("third")).unwrap_err();
+    assert_eq!(full, SubmitError::Overloaded { n_waiting: 8 });
+    drop(held);
+    drop((quiet, second));
+    let status = door.status();
+    assert_eq!((status.n_waiting, status.n_workspace_busy), (0, 1));
+    assert_eq!(status.n_partition_busy, 1);
+    assert!(
+        door.waiting.lock().is_empty(),
+        "nothing is kept of workspaces that have nothing waiting"
+    );
+    door.admit(&event("noisy")).unwrap();
+}
+
+#[test]
+fn settlements_are_taken_in_while_events_are_refused() {
+    let door = Door::new(1);
+    let held = door.admit(&event("w")).unwrap();
+    let full = door.admit(&event("w")).unwrap_err();
+    assert_eq!(full, SubmitError::Overloaded { n_waiting: 1 });
+    door.admit(&settlement("w")).unwrap();
+    drop(held);
+    door.set_intake(Intake::NoEvents);
+    assert_eq!(door.admit(&event("w")).unwrap_err(), SubmitError::DiskLow);
+    door.admit(&settlement("w")).unwrap();
+    door.set_intake(Intake::Nothing);
+    assert_eq!(
+        door.admit(&settlement("w")).unwrap_err(),
+        SubmitError::DiskLow
+    );
+    door.set_intake(Intake::Open);
+    door.admit(&event("w")).unwrap();
+}
