@@ -47,6 +47,9 @@ pub(crate) struct CommonArguments {
     /// Address of the gRPC API [default: 127.0.0.1:7701]; port 0 takes a free one.
     #[arg(long)]
     pub(crate) listen: Option<SocketAddr>,
+    /// Address of health and metrics over HTTP [default: 127.0.0.1:7702]; port 0 takes a free one, empty is off.
+    #[arg(long)]
+    pub(crate) http_listen: Option<String>,
     /// Log level or filter [default: info; demo: warn].
     #[arg(long)]
     pub(crate) log_level: Option<String>,
@@ -73,6 +76,9 @@ impl CommonArguments {
         }
         if let Some(listen) = self.listen {
             flags.push(("listen", Value::String(listen.to_string())));
+        }
+        if let Some(listen) = &self.http_listen {
+            flags.push(("http-listen", Value::String(listen.clone())));
         }
         if let Some(level) = &self.log_level {
             flags.push(("log.level", Value::String(level.clone())));

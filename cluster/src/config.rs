@@ -16,11 +16,13 @@ use serde::Deserialize;
 
 pub(crate) use connectors::{ConnectorConfig, ConnectorConfigs, ConnectorRate};
 pub(crate) use layers::{Layers, load};
-pub(crate) use units::{ByteCount, Millis};
+pub(crate) use units::{ByteCount, Listen, Millis, Rates, Watermark};
 pub use validate::ConfigError;
 
 /// The port of the public gRPC API where none is set.
 const PORT_DEFAULT: u16 = 7_701;
+/// The port of health and metrics over HTTP where none is set.
+const HTTP_PORT_DEFAULT: u16 = 7_702;
 
 /// All of it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -31,6 +33,9 @@ pub struct Config {
     /// Address of the public gRPC API. Default `127.0.0.1:7701`; port 0 takes a free one. An address that is not
     /// loopback needs `insecure-listen`.
     pub listen: SocketAddr,
+    /// Address of health and metrics over HTTP (`/livez`, `/readyz`, `/healthz`, `/metrics`, `/version`). Default
+    /// `127.0.0.1:7702`; port 0 takes a free one, empty is off. An address that is not loopback needs `insecure-listen`.
+    pub http_listen: Listen,
     /// Allows an address that is not loopback though there is no TLS yet: everyone who reaches it can read and write
     /// everything. Default false.
     pub insecure_listen: bool,
@@ -41,6 +46,10 @@ pub struct Config {
     pub raft: RaftConfig,
     /// Disk and caches.
     pub storage: StorageConfig,
+    /// Room on the disk.
+    pub disk: DiskConfig,
+    /// What callers may send.
+    pub limits: LimitsConfig,
     /// Logs.
     pub log: LogConfig,
     /// Endpoints that the node itself delivers to, by name. Default none.
@@ -74,6 +83,36 @@ pub struct StorageConfig {
     pub log_bytes_max: ByteCount,
 }
 
+/// `[disk]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct DiskConfig {
+    /// Room below which the node warns and purges its logs earlier: a share of the disk, counted up to 20GiB of it, or a
+    /// size. Default `20%`.
+    pub low: Watermark,
+    /// Room below which new events and publishes are refused `DISK_LOW`; workers settle and timers fire on. Default `10%`.
+    pub high: Watermark,
+    /// Room below which nothing is written but checkpoints. Default `5%`; at least what a checkpoint may need, 64MiB and
+    /// more on a busy node.
+    pub critical: Watermark,
+    /// What the data folder may take in all, where that is less than the disk. Default `0B`: the whole disk.
+    pub budget: ByteCount,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Requests with events that may wait at one partition, 2 to 4096, default 256; one workspace may have three quarters
+    /// of them. What comes beyond is refused at once, `PARTITION_BUSY` or `WORKSPACE_BUSY`.
+    pub requests_per_partition: u32,
+    /// Events per second that each workspace may send to this node, default 0: no limit. What comes beyond is refused
+    /// `WORKSPACE_RATE`, with when to try again.
+    pub workspace_events_per_second: u64,
+    /// The same for single workspaces, by name; over the general one.
+    pub workspaces: Rates,
+}
+
 /// `[log]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -99,10 +138,13 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("journeyd-data"),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_DEFAULT)),
+            http_listen: Listen::at(SocketAddr::from((Ipv4Addr::LOCALHOST, HTTP_PORT_DEFAULT))),
             insecure_listen: false,
             partitions: 16,
             raft: RaftConfig::default(),
             storage: StorageConfig::default(),
+            disk: DiskConfig::default(),
+            limits: LimitsConfig::default(),
             log: LogConfig::default(),
             connectors: BTreeMap::new(),
         }
@@ -126,6 +168,27 @@ impl Default for StorageConfig {
             state_cache: ByteCount::from_mib(128),
             customer_cache: ByteCount::from_mib(256),
             log_bytes_max: ByteCount::from_mib(64),
+        }
+    }
+}
+
+impl Default for DiskConfig {
+    fn default() -> Self {
+        Self {
+            low: Watermark::Percent(20),
+            high: Watermark::Percent(10),
+            critical: Watermark::Percent(5),
+            budget: ByteCount::from_mib(0),
+        }
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            requests_per_partition: 256,
+            workspace_events_per_second: 0,
+            workspaces: Rates::default(),
         }
     }
 }

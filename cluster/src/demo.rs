@@ -58,6 +58,7 @@ pub(crate) async fn run(arguments: &DemoArguments, config: &Config) -> anyhow::R
         biased;
         () = stop_signal() => Ok(()),
         () = pause(run_for) => Ok(()),
+        failed = node.failed() => Err(failed.into()),
         result = show(&node, &client, &traffic) => result,
         result = shop => result.context("the shop stopped")?,
         result = worker => result.context("the worker stopped")?,

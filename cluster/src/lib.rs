@@ -13,11 +13,14 @@ mod clock;
 mod config;
 mod demo;
 mod logging;
+mod metric_names;
 mod node;
 mod run;
+mod seams;
 mod start;
 
 pub use clock::{SystemClock, monotonic_now};
 pub use config::{Config, ConfigError};
 pub use node::{ConnectorStatus, NodeError, NodeStats, RunningNode};
-pub use run::run;
+pub use run::{run, run_with};
+pub use seams::{Seams, WrapEngine};

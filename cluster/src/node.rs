@@ -7,10 +7,17 @@
 //! ```
 
 mod connectors;
+mod disk;
 mod error;
+mod exposition;
+mod health;
+mod http;
 mod journal;
 mod machine;
+mod metrics;
+mod observer;
 mod parts;
+mod progress;
 mod upkeep;
 
 use std::net::SocketAddr;
@@ -19,7 +26,7 @@ use std::time::Duration;
 
 use journey_consensus::Consensus;
 use journey_partition::{Clock as _, PartitionHandle, SharedReplica};
-use journey_server::{Node, NodeParts, bind, serve};
+use journey_server::{Node, NodeParts, WorkspaceRates, bind, serve};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
@@ -30,7 +37,11 @@ pub use self::error::NodeError;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::node::connectors::Connectors;
+use crate::node::health::{Health, Phase};
+use crate::node::observer::{Observer, UpkeepPulse, Watched};
 use crate::node::parts::Foundation;
+use crate::node::upkeep::UpkeepWatch;
+use crate::seams::Seams;
 
 /// How long streams may go on after a stop was asked for; then they are cut. What was acknowledged is durable.
 const DRAIN_MAX: Duration = Duration::from_secs(2);
@@ -50,6 +61,8 @@ pub struct RunningNode {
     shutdown: Option<oneshot::Sender<()>>,
     failure: watch::Receiver<Option<Arc<NodeError>>>,
     tasks: TaskTracker,
+    health: Arc<Health>,
+    observer: Observer,
 }
 
 /// Figures of a node at a glance.
@@ -70,12 +83,25 @@ impl RunningNode {
     /// # Cancel safety
     /// Not safe: parts of the node may go on until the process ends.
     pub async fn start(config: &Config) -> Result<Self, NodeError> {
+        Self::start_with(config, &Seams::default()).await
+    }
+
+    /// [`Self::start`] with what a test puts between the parts.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    ///
+    /// # Cancel safety
+    /// As [`Self::start`].
+    pub async fn start_with(config: &Config, seams: &Seams) -> Result<Self, NodeError> {
         // The address first: a port in use is found before anything is written.
         let listener = bind(config.listen).await?;
         let address = listener.local_addr().map_err(NodeError::LocalAddress)?;
-        let tasks = TaskTracker::new();
-        let foundation = Foundation::lay(config).await?;
         let (failed, failure) = watch::channel(None);
+        let health = Arc::new(Health::new(failure.clone()));
+        let observer = Observer::spawn(config, Arc::clone(&health))?;
+        let tasks = TaskTracker::new();
+        let foundation = Foundation::lay(config, seams).await?;
         let started = parts::start_partitions(config, &foundation, &tasks, &failed).await?;
         // Every group of this release has one voter, so each leads in a moment; the API opens when all do.
         tokio::select! {
@@ -94,14 +120,30 @@ impl RunningNode {
             origin: foundation.identity.origin,
             surroundings: connectors::surroundings(&config.connectors)?,
             tasks: tasks.clone(),
-            rates: WorkspaceRates::default(),
+            rates: rates_of(config),
         }));
         let connectors = Connectors::start(&config.connectors, &node)?;
-        let upkeep = upkeep::spawn(config, &foundation, &started, failed.clone());
+        let pulse = Arc::new(UpkeepPulse::default());
+        let upkeep_watch = UpkeepWatch {
+            pulse: Arc::clone(&pulse),
+            health: Arc::clone(&health),
+        };
+        let upkeep = upkeep::spawn(config, &foundation, &started, failed.clone(), upkeep_watch);
+        let mut groups = started.groups.clone();
+        groups.push(foundation.metadata.group().clone());
+        observer.watch(Watched::new(
+            Arc::clone(&node),
+            groups,
+            foundation.log.clone(),
+            Arc::clone(&foundation.proposal_us),
+            pulse,
+        ));
+        health.set_phase(Phase::Serving);
+        let serving = health.serving();
         let (shutdown, stop) = oneshot::channel();
         let server = tokio::spawn(async move {
             let stopped = async move { drop(stop.await) };
-            if let Err(error) = serve(node, listener, stopped).await {
+            if let Err(error) = serve(node, listener, serving, stopped).await {
                 failed.send_replace(Some(Arc::new(NodeError::Serve(error))));
             }
         });
@@ -116,6 +158,8 @@ impl RunningNode {
             shutdown: Some(shutdown),
             failure,
             tasks,
+            health,
+            observer,
         })
     }
 
@@ -123,6 +167,12 @@ impl RunningNode {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where health and metrics are answered over HTTP, unless that is off.
+    #[must_use]
+    pub const fn http_address(&self) -> Option<SocketAddr> {
+        self.observer.address()
     }
 
     /// Figures at a glance.
@@ -165,6 +215,7 @@ impl RunningNode {
     /// # Cancel safety
     /// Not safe: call it again is not possible; the process should end.
     pub async fn stop(mut self) -> Result<(), NodeError> {
+        self.health.set_phase(Phase::Draining);
         // A dropped sender ends the wait just as well.
         drop(self.shutdown.take());
         if tokio::time::timeout(DRAIN_MAX, &mut self.server)
@@ -175,6 +226,7 @@ impl RunningNode {
         }
         self.connectors.stop().await;
         self.upkeep.abort();
+        self.observer.watch_nothing();
         for partition in &self.partitions {
             partition.stop().await;
         }
@@ -193,5 +245,14 @@ async fn failure_of(failure: &watch::Receiver<Option<Arc<NodeError>>>) -> Arc<No
     match failed.ok().and_then(|failed| failed.clone()) {
         Some(failed) => failed,
         None => std::future::pending().await,
+    }
+}
+
+/// What the configuration lets each workspace send.
+fn rates_of(config: &Config) -> WorkspaceRates {
+    let general = config.limits.workspace_events_per_second;
+    WorkspaceRates {
+        default: (general > 0).then_some(general),
+        by_workspace: config.limits.workspaces.by_workspace().clone(),
     }
 }

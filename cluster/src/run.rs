@@ -8,6 +8,7 @@ use toml::Value;
 
 use crate::arguments::{Arguments, Command};
 use crate::config::{Config, Layers, load};
+use crate::seams::Seams;
 use crate::{demo, logging, start};
 
 /// Threads of the node's main runtime (gRPC and partitions); Raft has its own.
@@ -16,6 +17,11 @@ const WORKER_THREADS_MIN: usize = 2;
 /// Parses the arguments (the first is the program's name), runs the command, and says how it went: 0 fine, 1 failed,
 /// 2 wrong usage.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    run_with(arguments, &Seams::default())
+}
+
+/// The same with what a test puts between the parts of the node.
+pub fn run_with(arguments: impl IntoIterator<Item = OsString>, seams: &Seams) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -27,7 +33,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
         }
     };
-    match carry_out(arguments) {
+    match carry_out(arguments, seams) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("journeyd: {error:#}");
@@ -36,7 +42,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn carry_out(arguments: Arguments) -> anyhow::Result<()> {
+fn carry_out(arguments: Arguments, seams: &Seams) -> anyhow::Result<()> {
     let environment = std::env::vars_os().collect();
     match arguments.command {
         Command::Start(arguments) => {
@@ -47,7 +53,7 @@ fn carry_out(arguments: Arguments) -> anyhow::Result<()> {
             };
             let config = load(layers)?;
             logging::start(&config.log);
-            runtime()?.block_on(start::run(&config))
+            runtime()?.block_on(start::run(&config, seams))
         }
         Command::Demo(arguments) => {
             let mut flags = vec![("log.level", Value::String("warn".to_owned()))];

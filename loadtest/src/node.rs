@@ -53,6 +53,8 @@ impl NodeUnderTest {
                 "node",
                 "--",
                 "start",
+                "--http-listen",
+                "127.0.0.1:0",
                 "--listen",
                 "127.0.0.1:0",
                 "--data-dir",

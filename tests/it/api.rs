@@ -122,7 +122,8 @@ async fn a_port_in_use_is_answered_with_the_flag_that_changes_it() -> anyhow::Re
     let data = world.folder.path().join("other");
     let output = crate::world::programs()
         .command("journeyd")
-        .args(["start", "--listen", listen, "--data-dir"])
+        .args(["start", "--http-listen", "", "--listen", listen])
+        .arg("--data-dir")
         .arg(&data)
         .output()?;
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -141,7 +142,8 @@ async fn a_data_folder_in_use_is_refused_by_name() -> anyhow::Result<()> {
     let data = world.folder.path().join("data");
     let output = crate::world::programs()
         .command("journeyd")
-        .args(["start", "--listen", "127.0.0.1:0", "--data-dir"])
+        .args(["start", "--http-listen", "", "--listen", "127.0.0.1:0"])
+        .arg("--data-dir")
         .arg(&data)
         .output()?;
     let message = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -11,6 +11,8 @@ fn run(data_dir: &Path) -> anyhow::Result<(String, String)> {
             "demo",
             "--for",
             "5s",
+            "--http-listen",
+            "127.0.0.1:0",
             "--listen",
             "127.0.0.1:0",
             "--data-dir",

@@ -43,6 +43,22 @@ impl World {
         })
     }
 
+    /// The same with a configuration file.
+    pub(crate) async fn start_with(config: &str) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let path = write_file(folder.path(), "node.toml", config)?;
+        let arguments = ["--partitions", "2", "--config", &path];
+        let node = NodeProcess::start(&programs(), &folder.path().join("data"), &arguments)?;
+        let client = Client::connect(node.address()).await?;
+        let ctl = Ctl::new(&programs(), node.address());
+        Ok(Self {
+            node,
+            client,
+            ctl,
+            folder,
+        })
+    }
+
     /// The same with journeys published.
     pub(crate) async fn with_journeys(yaml: &str) -> anyhow::Result<Self> {
         let world = Self::start().await?;

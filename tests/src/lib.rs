@@ -12,12 +12,16 @@
 
 mod command;
 mod data;
+mod hanging_engine;
+mod http;
 mod node_process;
 mod receiver;
 mod wait;
 
 pub use command::{Ctl, CtlOutput};
 pub use data::{bpic2012, cdnow, slow_tests_wanted};
+pub use hanging_engine::HangingEngine;
+pub use http::{HttpAnswer, http_get};
 pub use node_process::{NodeProcess, Programs};
 pub use receiver::{ReceivedRequest, ReceiverProcess, run_receiver};
 pub use wait::wait_until;

@@ -39,9 +39,11 @@ const LOG_LINES_MAX: usize = 10_000;
 #[derive(Debug)]
 pub struct NodeProcess {
     programs: Programs,
+    program: &'static str,
     data_dir: PathBuf,
     arguments: Vec<OsString>,
     address: String,
+    http: String,
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
 }
@@ -53,15 +55,31 @@ impl NodeProcess {
     /// When it ends before it serves: with its log.
     pub fn start(programs: &Programs, data_dir: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-        let (child, address, log) = spawn(programs, data_dir, "127.0.0.1:0", &arguments)?;
+        Self::start_program(programs, "journeyd", data_dir, &arguments)
+    }
+
+    /// [`Self::start`] of another program that is a node, such as `journeyd-hanging`.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_program(
+        programs: &Programs,
+        program: &'static str,
+        data_dir: &Path,
+        arguments: &[OsString],
+    ) -> anyhow::Result<Self> {
+        let arguments = arguments.to_vec();
+        let served = spawn((programs, program), data_dir, "127.0.0.1:0", &arguments)?;
         let (programs, data_dir) = (programs.clone(), data_dir.to_path_buf());
         Ok(Self {
             programs,
             data_dir,
+            program,
             arguments,
-            address,
-            child,
-            log,
+            address: served.address,
+            http: served.http,
+            child: served.child,
+            log: served.log,
         })
     }
 
@@ -69,6 +87,25 @@ impl NodeProcess {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// `127.0.0.1:<port>` of health and metrics over HTTP; another one after a restart.
+    #[must_use]
+    pub fn http(&self) -> &str {
+        &self.http
+    }
+
+    /// The folder of its data.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Lines of the log so far.
+    #[must_use]
+    pub fn log_lines(&self) -> Vec<String> {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.clone()
     }
 
     /// The process id.
@@ -93,15 +130,17 @@ impl NodeProcess {
     /// When it ends before it serves: with its log.
     pub fn restart(&mut self) -> anyhow::Result<()> {
         let listen = self.address.trim_start_matches("http://").to_owned();
-        let (child, address, log) =
-            spawn(&self.programs, &self.data_dir, &listen, &self.arguments)?;
+        let programs = (&self.programs, self.program);
+        let served = spawn(programs, &self.data_dir, &listen, &self.arguments)?;
         anyhow::ensure!(
-            address == self.address,
-            "restarted on {address} instead of {}",
+            served.address == self.address,
+            "restarted on {} instead of {}",
+            served.address,
             self.address
         );
-        self.child = child;
-        self.log = log;
+        self.child = served.child;
+        self.log = served.log;
+        self.http = served.http;
         Ok(())
     }
 
@@ -151,15 +190,32 @@ impl Drop for NodeProcess {
 
 type Log = Arc<Mutex<Vec<String>>>;
 
+/// A process that serves.
+struct Served {
+    child: Child,
+    address: String,
+    http: String,
+    log: Log,
+}
+
 fn spawn(
-    programs: &Programs,
+    (programs, program): (&Programs, &str),
     data_dir: &Path,
     listen: &str,
     arguments: &[OsString],
-) -> anyhow::Result<(Child, String, Log)> {
-    let mut child = programs
-        .command("journeyd")
-        .args(["start", "--listen", listen, "--data-dir"])
+) -> anyhow::Result<Served> {
+    let mut command = programs.command(program);
+    if !arguments.iter().any(|argument| argument == "--config") {
+        // How full the disk of the machine is, is nobody's business here.
+        command.envs([
+            ("JOURNEY__DISK__LOW", "3MiB"),
+            ("JOURNEY__DISK__HIGH", "2MiB"),
+            ("JOURNEY__DISK__CRITICAL", "1MiB"),
+        ]);
+    }
+    let mut child = command
+        .args(["start", "--listen", listen])
+        .args(["--http-listen", "127.0.0.1:0", "--data-dir"])
         .arg(data_dir)
         .args(arguments)
         .stdin(Stdio::null())
@@ -171,19 +227,16 @@ fn spawn(
     let mut lines = BufReader::new(pipe).lines();
     let log: Log = Arc::default();
     let mut seen = Vec::new();
-    let mut address = None;
+    let mut found = None;
     for line in lines.by_ref() {
         let line = line.context("reading the node's log")?;
         seen.push(line.clone());
-        if let Some(found) = line.split("address=").nth(1) {
-            address = found
-                .split_whitespace()
-                .next()
-                .map(|found| format!("http://{found}"));
+        if let (Some(address), Some(http)) = (field(&line, "address"), field(&line, "http")) {
+            found = Some((format!("http://{address}"), http));
             break;
         }
     }
-    let Some(address) = address else {
+    let Some((address, http)) = found else {
         drop(child.wait());
         anyhow::bail!("the node ended before it served:\n{}", seen.join("\n"));
     };
@@ -199,5 +252,22 @@ fn spawn(
             }
         }
     });
-    Ok((child, address, log))
+    Ok(Served {
+        child,
+        address,
+        http,
+        log,
+    })
+}
+
+/// A field of a log line, as text (`name=value`) or JSON (`"name":"value"`).
+fn field(line: &str, name: &str) -> Option<String> {
+    let (text, json) = (format!(" {name}="), format!("\"{name}\":\""));
+    let after = line
+        .split(&text)
+        .nth(1)
+        .or_else(|| line.split(&json).nth(1));
+    let value = after?.trim_start_matches('"');
+    let end = value.find([' ', '"']).unwrap_or(value.len());
+    Some(value[..end].to_owned())
 }

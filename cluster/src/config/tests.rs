@@ -54,6 +54,18 @@ fn mistakes_are_named() {
             "[storage]\nlog-cache = \"1MiB\"",
             "storage.log-cache is below 8MiB",
         ),
+        (
+            "http-listen = \"0.0.0.0:7702\"",
+            "http-listen = 0.0.0.0:7702",
+        ),
+        ("http-listen = \"here\"", "`here` is no address"),
+        ("[disk]\nlow = \"much\"", "neither a share nor a size"),
+        ("[disk]\nlow = \"5%\"", "disk.low is not above disk.high"),
+        ("[limits]\nrequests-per-partition = 1", "not in 2 to 4096"),
+        (
+            "[limits.workspaces]\nacme = 0",
+            "rate of workspace `acme` is 0",
+        ),
         ("partitions = ", "partitions"),
     ];
     for (text, expected) in cases {

@@ -1,8 +1,10 @@
 //! Durations and sizes as people write them.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use journey_types::TimeSpan;
+use journey_types::{TimeSpan, WorkspaceId};
 use serde::{Deserialize, Deserializer, de};
 
 /// A duration in whole milliseconds, written `150ms`, `5s`, `2m`.
@@ -77,5 +79,93 @@ impl<'de> Deserialize<'de> for ByteCount {
         Self::parse(&text).ok_or_else(|| {
             de::Error::custom(format!("`{text}` is no size; write a whole number and B, KiB, MiB, GiB or TiB, such as `64MiB`"))
         })
+    }
+}
+
+/// An address to listen on, or none: written as an empty text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listen(Option<SocketAddr>);
+
+impl Listen {
+    /// On that address.
+    #[must_use]
+    pub const fn at(address: SocketAddr) -> Self {
+        Self(Some(address))
+    }
+
+    /// The address, unless it is off.
+    #[must_use]
+    pub const fn address(self) -> Option<SocketAddr> {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        let address = text.parse().map_err(|_| {
+            de::Error::custom(format!(
+                "`{text}` is no address; write an IP address and a port, such as `127.0.0.1:7702`, or nothing to turn it off"
+            ))
+        })?;
+        Ok(Self(Some(address)))
+    }
+}
+
+/// Room on a disk: a share of it, written `10%`, or a size, written `4GiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watermark {
+    /// Of the disk.
+    Percent(u8),
+    /// In bytes.
+    Bytes(u64),
+}
+
+impl<'de> Deserialize<'de> for Watermark {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let percent = text.strip_suffix('%').map(str::parse::<u8>);
+        match (percent, ByteCount::parse(&text)) {
+            (Some(Ok(percent)), _) if percent < 100 => Ok(Self::Percent(percent)),
+            (None, Some(bytes)) => Ok(Self::Bytes(bytes.get())),
+            (Some(_) | None, _) => Err(de::Error::custom(format!(
+                "`{text}` is neither a share nor a size; write `10%` or `4GiB`"
+            ))),
+        }
+    }
+}
+
+/// Events per second, by workspace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rates(BTreeMap<WorkspaceId, u64>);
+
+impl Rates {
+    /// The rates.
+    #[must_use]
+    pub const fn by_workspace(&self) -> &BTreeMap<WorkspaceId, u64> {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Rates {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let named = BTreeMap::<String, u64>::deserialize(deserializer)?;
+        let rate = |(name, rate): (String, u64)| {
+            let workspace = WorkspaceId::new(&name).map_err(de::Error::custom)?;
+            if rate == 0 {
+                let text =
+                    format!("the rate of workspace `{name}` is 0; leave it out, or set at least 1");
+                return Err(de::Error::custom(text));
+            }
+            Ok((workspace, rate))
+        };
+        named
+            .into_iter()
+            .map(rate)
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::{ByteCount, Config, connectors};
+use crate::config::{ByteCount, Config, DiskConfig, Watermark, connectors};
 
 /// Why the configuration is not usable.
 #[derive(Debug, thiserror::Error)]
@@ -48,12 +48,19 @@ impl Config {
                 self.partitions
             ));
         }
-        if !self.listen.ip().is_loopback() && !self.insecure_listen {
-            problems.push(format!(
-                "listen = {} is not a loopback address and there is no TLS yet: everyone who reaches it could read and \
-                 write everything; if that is meant, add --insecure-listen",
-                self.listen
-            ));
+        let http = self.http_listen.address();
+        let listens = [("listen", Some(self.listen)), ("http-listen", http)];
+        for (key, address) in listens {
+            let is_open = address.filter(|address| !address.ip().is_loopback());
+            if let Some(address) = is_open.filter(|_| !self.insecure_listen) {
+                problems.push(format!(
+                    "{key} = {address} is not a loopback address and there is no TLS yet: everyone who reaches it could \
+                     read and write everything; if that is meant, add --insecure-listen"
+                ));
+            }
+        }
+        if http.is_some_and(|http| http == self.listen && http.port() != 0) {
+            problems.push(format!("listen and http-listen are both {}", self.listen));
         }
         let raft = &self.raft;
         let heartbeat_ms = raft.heartbeat_interval.get();
@@ -86,10 +93,36 @@ impl Config {
             }
         }
         problems.extend(connectors::problems(&self.connectors));
+        let requests = self.limits.requests_per_partition;
+        if !(2..=4_096).contains(&requests) {
+            problems.push(format!(
+                "limits.requests-per-partition = {requests} is not in 2 to 4096"
+            ));
+        }
+        disk_problems(&self.disk, &mut problems);
         if problems.is_empty() {
             Ok(())
         } else {
             Err(ConfigError::Inconsistent { problems })
+        }
+    }
+}
+
+/// Marks of the same kind must be in order; of different kinds only the running node knows.
+fn disk_problems(disk: &DiskConfig, problems: &mut Vec<String>) {
+    let pairs = [
+        ("disk.low", disk.low, "disk.high", disk.high),
+        ("disk.high", disk.high, "disk.critical", disk.critical),
+    ];
+    for (upper_key, upper, lower_key, lower) in pairs {
+        let is_in_order = match (upper, lower) {
+            (Watermark::Percent(upper), Watermark::Percent(lower)) => upper > lower,
+            (Watermark::Bytes(upper), Watermark::Bytes(lower)) => upper > lower,
+            (Watermark::Percent(_), Watermark::Bytes(_))
+            | (Watermark::Bytes(_), Watermark::Percent(_)) => true,
+        };
+        if !is_in_order {
+            problems.push(format!("{upper_key} is not above {lower_key}"));
         }
     }
 }

@@ -74,6 +74,17 @@ pub enum NodeError {
         /// Why.
         reason: String,
     },
+    /// The HTTP address is taken or not ours.
+    #[error(
+        "cannot listen on {address} for health and metrics: {source}; choose another address with --http-listen, or none with --http-listen ''"
+    )]
+    BindHttp {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A task of the node panicked.
     #[error("a task of the node failed: {0}")]
     Task(String),

@@ -7,11 +7,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use journey_consensus::{GroupHandle, LeadershipProof, Payload, ProposeOutcome};
 use journey_partition::{ConfirmationDone, DecidedEntry, Journal, ProposalDone, ProposeResult};
-use journey_types::Lsn;
+use journey_types::{Histogram, Lsn};
+
+use crate::clock::monotonic_now;
 
 /// Proposes into a group.
 pub(crate) struct GroupJournal {
     group: GroupHandle,
+    /// Microseconds from proposals to their outcomes, of all partitions.
+    proposal_us: Arc<Histogram>,
 }
 
 impl fmt::Debug for GroupJournal {
@@ -21,8 +25,8 @@ impl fmt::Debug for GroupJournal {
 }
 
 impl GroupJournal {
-    pub(crate) const fn new(group: GroupHandle) -> Self {
-        Self { group }
+    pub(crate) const fn new(group: GroupHandle, proposal_us: Arc<Histogram>) -> Self {
+        Self { group, proposal_us }
     }
 }
 
@@ -34,7 +38,11 @@ impl Journal for GroupJournal {
             bytes: encoded,
             decoded: Some(decoded),
         };
+        let begun = monotonic_now();
+        let proposal_us = Arc::clone(&self.proposal_us);
         let on_outcome = Box::new(move |outcome| {
+            let took_us = monotonic_now().duration_since(begun).as_micros();
+            proposal_us.record(u64::try_from(took_us).unwrap_or(u64::MAX));
             done(match outcome {
                 ProposeOutcome::Applied { index } => ProposeResult::Applied {
                     lsn: Lsn::new(index),

@@ -14,7 +14,9 @@ use journey_partition::{
 };
 use journey_server::compile_catalog;
 use journey_storage::{DataFolder, DataFolderOptions, limits::STATE_VALUE_SIZE_BYTES_MAX};
-use journey_types::{ClusterKey, EffectOrigin, Incarnation, PartitionId, TimeSpan};
+use journey_types::{
+    ClusterKey, DURATION_BOUNDS_US, EffectOrigin, Histogram, Incarnation, PartitionId, TimeSpan,
+};
 use parking_lot::Mutex;
 use rand::Rng as _;
 use tokio::sync::watch;
@@ -26,6 +28,7 @@ use crate::node::connectors;
 use crate::node::error::NodeError;
 use crate::node::journal::GroupJournal;
 use crate::node::machine::PartitionMachine;
+use crate::seams::Seams;
 
 /// The first replica of every group, on the node that founds the cluster; later ones get fresh ids from the metadata
 /// group's log, which are above it.
@@ -39,9 +42,6 @@ const HOSTED_PART_OF_CUSTOMERS: usize = 4;
 /// Customers read from disk in a second, all partitions together: a read takes about 20 µs, so this is one core's
 /// worth. After a restart clients, timers and offers want everybody at once.
 const COLD_LOADS_PER_SECOND_MAX: u32 = 48_000;
-/// Requests that may wait at one partition: each holds up to 1,000 commands, and its memory is bounded by the size of
-/// a request.
-const REQUESTS_MAX: usize = 256;
 /// A forward step of the clock above this holds the timers until an operator accepts it: DESIGN section 5.
 const CLOCK_STEP_MAX: TimeSpan = TimeSpan::from_hours(24);
 
@@ -60,19 +60,26 @@ pub(crate) struct Foundation {
     pub(crate) metadata: MetadataHandle,
     pub(crate) identity: ClusterIdentity,
     pub(crate) catalog: Arc<Catalog>,
+    pub(crate) log: LogStorage,
+    pub(crate) proposal_us: Arc<Histogram>,
 }
 
 impl Foundation {
     /// Opens the data folder, starts consensus and the metadata group, founds the cluster if there is none.
-    pub(crate) async fn lay(config: &Config) -> Result<Self, NodeError> {
+    pub(crate) async fn lay(config: &Config, seams: &Seams) -> Result<Self, NodeError> {
         let options = DataFolderOptions {
             path: config.data_dir.clone(),
             log_cache_bytes: config.storage.log_cache.get(),
             state_cache_bytes: config.storage.state_cache.get(),
         };
+        let wrap = seams.log_engine.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let folder = DataFolder::open(options)?;
-            let log = LogStorage::open(folder.log())?;
+            let engine = match wrap {
+                Some(wrap) => wrap(folder.log()),
+                None => folder.log(),
+            };
+            let log = LogStorage::open(engine)?;
             Ok::<_, NodeError>((folder, log))
         });
         let (folder, log) = opened
@@ -84,7 +91,7 @@ impl Foundation {
             election_max: config.raft.election_timeout_max.duration(),
             worker_threads: CONSENSUS_THREADS,
         };
-        let consensus = Consensus::start(&options, log)?;
+        let consensus = Consensus::start(&options, log.clone())?;
         let metadata = MetadataHandle::start(&consensus, FIRST_REPLICA, folder.state()).await?;
         let identity = metadata
             .bootstrap_if_empty(new_identity(config.partitions))
@@ -103,6 +110,8 @@ impl Foundation {
             metadata,
             identity,
             catalog,
+            log,
+            proposal_us: Arc::new(Histogram::new(DURATION_BOUNDS_US)),
         })
     }
 }
@@ -156,7 +165,10 @@ pub(crate) async fn start_partitions(
         let handle = PartitionHandle::start(PartitionOptions {
             partition,
             cluster_key: foundation.identity.key,
-            journal: Arc::new(GroupJournal::new(group.clone())),
+            journal: Arc::new(GroupJournal::new(
+                group.clone(),
+                Arc::clone(&foundation.proposal_us),
+            )),
             replica: Arc::clone(&replica),
             applied,
             clock: Arc::new(SystemClock),
@@ -166,7 +178,7 @@ pub(crate) async fn start_partitions(
                 hosted_size_bytes_max: memory.hosted_size_bytes,
                 cold_loads_per_second_max: Some(memory.cold_loads_per_second),
             },
-            requests_max: REQUESTS_MAX,
+            requests_max: config.limits.requests_per_partition as usize,
             opener_seed,
             clock_step_max: Some(CLOCK_STEP_MAX),
             delivery: delivery.clone(),

@@ -1,6 +1,7 @@
 //! What goes on behind the traffic: checkpoints of every replica, purges of every log.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use journey_consensus::GroupHandle;
@@ -9,7 +10,10 @@ use tokio::task::JoinHandle;
 
 use crate::clock::monotonic_now;
 use crate::config::Config;
+use crate::node::disk::DiskLevel;
 use crate::node::error::NodeError;
+use crate::node::health::Health;
+use crate::node::observer::UpkeepPulse;
 use crate::node::parts::{Failed, Foundation, Started};
 
 /// Pause between two rounds over all partitions: a customer that changes all the time is written once a round, not
@@ -23,12 +27,24 @@ const REST_PER_WORK: u32 = 2;
 /// The shortest rest.
 const REST_MIN: Duration = Duration::from_millis(1);
 
+/// The same while the disk is low: what can be purged is purged soon.
+const ROUND_PAUSE_LOW: Duration = Duration::from_secs(1);
+/// While the disk is low a log is purged at this part of its size.
+const LOW_PURGE_DIVISOR: u64 = 8;
+
+/// Who watches the rounds, and what they look at.
+pub(crate) struct UpkeepWatch {
+    pub(crate) pulse: Arc<UpkeepPulse>,
+    pub(crate) health: Arc<Health>,
+}
+
 /// Starts the rounds.
 pub(crate) fn spawn(
     config: &Config,
     foundation: &Foundation,
     started: &Started,
     failed: Failed,
+    watch: UpkeepWatch,
 ) -> JoinHandle<()> {
     let replicas = started.replicas.clone();
     let mut groups = started.groups.clone();
@@ -36,8 +52,15 @@ pub(crate) fn spawn(
     let log_bytes_max = config.storage.log_bytes_max.get();
     tokio::spawn(async move {
         loop {
-            pause(&replicas).await;
-            if let Err(error) = round(&replicas, &groups, log_bytes_max).await {
+            let is_low = watch.health.disk().level > DiskLevel::Ok;
+            let rest = if is_low { ROUND_PAUSE_LOW } else { ROUND_PAUSE };
+            let bytes_max = if is_low {
+                log_bytes_max / LOW_PURGE_DIVISOR
+            } else {
+                log_bytes_max
+            };
+            pause(&replicas, rest).await;
+            if let Err(error) = round(&replicas, &groups, bytes_max, &watch.pulse).await {
                 tracing::error!(%error, "checkpoint or purge failed");
                 failed.send_replace(Some(Arc::new(error)));
                 return;
@@ -50,6 +73,7 @@ async fn round(
     replicas: &[SharedReplica],
     groups: &[GroupHandle],
     log_bytes_max: u64,
+    pulse: &UpkeepPulse,
 ) -> Result<(), NodeError> {
     // In turn, so that no partition's memory fills while another one's round goes on.
     let mut unfinished: Vec<&SharedReplica> = replicas.iter().collect();
@@ -58,7 +82,10 @@ async fn round(
         for replica in unfinished {
             let shared = Arc::clone(replica);
             let from = monotonic_now();
+            pulse.is_busy.store(true, Ordering::Release);
             let step = tokio::task::spawn_blocking(move || Checkpointer.step(&shared)).await;
+            pulse.is_busy.store(false, Ordering::Release);
+            pulse.n_steps.fetch_add(1, Ordering::Release);
             let worked = monotonic_now() - from;
             match step.map_err(|error| NodeError::Task(error.to_string()))?? {
                 CheckpointProgress::Idle | CheckpointProgress::FloorMoved { .. } => {}
@@ -77,8 +104,8 @@ async fn round(
 }
 
 /// Waits for the next round, which comes at once where memory presses.
-async fn pause(replicas: &[SharedReplica]) {
-    let until = monotonic_now() + ROUND_PAUSE;
+async fn pause(replicas: &[SharedReplica], rest: Duration) {
+    let until = monotonic_now() + rest;
     while monotonic_now() < until && !presses(replicas) {
         tokio::time::sleep(PRESSURE_LOOK).await;
     }

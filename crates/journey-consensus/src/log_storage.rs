@@ -15,6 +15,7 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
 use journey_storage::{Engine, Tree};
+use journey_types::{COUNT_BOUNDS, DURATION_BOUNDS_US, Histogram, HistogramCounts};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -60,19 +61,40 @@ struct Inner {
 }
 
 /// What the commit thread has done since the storage was opened.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counters {
+    n_flushes_begun: AtomicU64,
     n_flushes: AtomicU64,
     n_writes: AtomicU64,
+    flush_us: Histogram,
+    batch_writes: Histogram,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            n_flushes_begun: AtomicU64::new(0),
+            n_flushes: AtomicU64::new(0),
+            n_writes: AtomicU64::new(0),
+            flush_us: Histogram::new(DURATION_BOUNDS_US),
+            batch_writes: Histogram::new(COUNT_BOUNDS),
+        }
+    }
 }
 
 /// Counts of the shared log, since it was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogMetrics {
+    /// Commits begun: one more than `n_flushes` while one is under way, or for good once the log has failed.
+    pub n_flushes_begun: u64,
     /// Durable flushes, each shared by every group that had something waiting.
     pub n_flushes: u64,
     /// Appends, votes, truncations and purge marks written.
     pub n_writes: u64,
+    /// Microseconds from the first write of a commit to its end, the flush included.
+    pub flush_us: HistogramCounts,
+    /// Writes that shared one flush.
+    pub batch_writes: HistogramCounts,
 }
 
 impl LogStorage {
@@ -137,7 +159,11 @@ impl LogStorage {
     /// Counts since the storage was opened.
     #[must_use]
     pub fn metrics(&self) -> LogMetrics {
+        let counters = &self.inner.counters;
         LogMetrics {
+            n_flushes_begun: counters.n_flushes_begun.load(Ordering::Relaxed),
+            flush_us: counters.flush_us.counts(),
+            batch_writes: counters.batch_writes.counts(),
             n_flushes: self.inner.counters.n_flushes.load(Ordering::Relaxed),
             n_writes: self.inner.counters.n_writes.load(Ordering::Relaxed),
         }

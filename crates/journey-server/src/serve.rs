@@ -76,7 +76,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     let (health_reporter, health) = tonic_health::server::health_reporter();
-    tell_health(&health_reporter, *serving.borrow()).await;
+    let serves = *serving.borrow();
+    tell_health(&health_reporter, serves).await;
     let telling = tokio::spawn(follow_health(health_reporter, serving));
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(journey_proto::DESCRIPTORS)

@@ -7,12 +7,31 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// A node whose log flushes as the file `<data-dir>.hang` says; see [`tests::HangingEngine`].
+fn hanging(arguments: &[OsString]) -> cluster::Seams {
+    let is_flag = |argument: &&OsString| argument.to_str() == Some("--data-dir");
+    let mut after = arguments.iter().skip_while(|argument| !is_flag(argument));
+    let mut file = after.nth(1).cloned().unwrap_or_default();
+    file.push(".hang");
+    let file = std::path::PathBuf::from(file);
+    cluster::Seams {
+        log_engine: Some(std::sync::Arc::new(move |engine| {
+            std::sync::Arc::new(tests::HangingEngine::new(engine, file.clone()))
+        })),
+    }
+}
+
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let program = arguments.next().unwrap_or_default();
     let arguments = std::iter::once(program.clone()).chain(arguments);
     match program.to_str() {
         Some("journeyd") => cluster::run(arguments),
+        Some("journeyd-hanging") => {
+            let arguments: Vec<OsString> = arguments.collect();
+            let seams = hanging(&arguments);
+            cluster::run_with(arguments, &seams)
+        }
         Some("journeyctl") => journey_cli::run(arguments),
         Some("loadtest") => loadtest::run(&[OsString::from("loadtest")], arguments),
         Some("receiver") => tests::run_receiver(arguments),

@@ -10,6 +10,7 @@ use journey_storage::{Engine, Put, StorageError, Tree};
 use openraft::storage::IOFlushed;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::Counters;
 use super::entry_rows::EntrySize;
@@ -175,6 +176,10 @@ impl Committer {
     }
 
     fn write(&self, batch: &[Rows]) -> Result<(), StorageError> {
+        let begun = Instant::now();
+        self.counters
+            .n_flushes_begun
+            .fetch_add(1, Ordering::Relaxed);
         for rows in batch {
             if !rows.puts.is_empty() {
                 self.tree.put_ordered(&rows.puts)?;
@@ -183,6 +188,9 @@ impl Committer {
         self.engine.flush_durable()?;
         self.counters.n_flushes.fetch_add(1, Ordering::Relaxed);
         let n_writes = u64::try_from(batch.len()).expect("a batch is bounded");
+        let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.counters.flush_us.record(took_us);
+        self.counters.batch_writes.record(n_writes);
         self.counters
             .n_writes
             .fetch_add(n_writes, Ordering::Relaxed);

@@ -39,6 +39,7 @@ pub(super) struct Shared {
     actor: Mutex<Option<ActorRef<PartitionMessage>>>,
     pub(super) door: Door,
     n_handled: AtomicU64,
+    n_failures: AtomicU64,
     stopped: Mutex<Option<String>>,
 }
 
@@ -53,6 +54,7 @@ impl Shared {
         Self {
             door: Door::new(options.requests_max),
             n_handled: AtomicU64::new(0),
+            n_failures: AtomicU64::new(0),
             options,
             catalog: ArcSwapOption::empty(),
             leads: AtomicBool::new(false),
@@ -92,6 +94,10 @@ impl Shared {
 
     pub(super) fn set_stopped(&self, reason: String) {
         *self.stopped.lock() = Some(reason);
+    }
+
+    pub(super) fn count_failure(&self) {
+        self.n_failures.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn count_handled(&self) {
@@ -199,6 +205,12 @@ impl PartitionHandle {
     #[must_use]
     pub fn n_handled(&self) -> u64 {
         self.shared.n_handled.load(Ordering::Relaxed)
+    }
+
+    /// Failures of the partition's actor, after each of which it was started anew or given up.
+    #[must_use]
+    pub fn n_failures(&self) -> u64 {
+        self.shared.n_failures.load(Ordering::Relaxed)
     }
 
     /// Proves that this replica leads after this call, so that what is read next is linearizable.

@@ -128,6 +128,7 @@ impl Actor for PartitionSupervisor {
         };
         let mut reason = error.to_string();
         let partition_id = supervision.shared.partition().get();
+        supervision.shared.count_failure();
         while !supervision.keeps_failing() {
             tracing::error!(
                 partition_id,

@@ -1,0 +1,154 @@
+//! Puts the figures of the whole node together for one scrape.
+
+use journey_partition::{PartitionStatus, ReplicaStats};
+use journey_server::metric_names::{MICROSECONDS, MetricName, MetricSink as _};
+
+use crate::metric_names as names;
+use crate::node::disk::DiskLevel;
+use crate::node::exposition::{Exposition, as_f64};
+use crate::node::observer::{Observed, Watched};
+
+/// The text of `/metrics`. Never waits for a partition: what one said last counts.
+pub(crate) fn text(observed: &Observed) -> String {
+    let mut text = Exposition::default();
+    process(&mut text, observed);
+    disk(&mut text, observed);
+    if let Some(watched) = observed.watched() {
+        watched.node.metrics().export(&mut text);
+        partitions(&mut text, &watched);
+        consensus(&mut text, &watched, observed);
+        text.into_text()
+    } else {
+        text.into_text()
+    }
+}
+
+fn gauge(text: &mut Exposition, metric: &MetricName, value: u64) {
+    text.value(metric, &[], as_f64(value));
+}
+
+fn process(text: &mut Exposition, observed: &Observed) {
+    let labels = [("version", env!("CARGO_PKG_VERSION"))];
+    text.value(&names::BUILD_INFO, &labels, 1.0);
+    let is_ready = observed.health.problems().is_empty();
+    gauge(text, &names::READY, u64::from(is_ready));
+    if let Some(bytes) = resident_bytes() {
+        gauge(text, &names::RESIDENT_MEMORY, bytes);
+    }
+}
+
+/// Resident memory as Linux tells it; `None` elsewhere.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib * 1_024)
+}
+
+fn disk(text: &mut Exposition, observed: &Observed) {
+    let report = observed.health.disk();
+    let space = report.space;
+    let trees = [
+        ("log", space.log_bytes),
+        ("other", space.other_bytes),
+        ("state", space.state_bytes),
+    ];
+    for (tree, bytes) in trees {
+        text.value(&names::DISK_BYTES, &[("tree", tree)], as_f64(bytes));
+    }
+    gauge(text, &names::DISK_FREE, space.free_bytes);
+    for level in DiskLevel::ALL {
+        let is_it = u64::from(level == report.level);
+        text.value(
+            &names::DISK_STATE,
+            &[("state", level.word())],
+            as_f64(is_it),
+        );
+    }
+}
+
+fn partitions(text: &mut Exposition, watched: &Watched) {
+    for ((metric, _), n) in names::PARTITION_FIGURES.iter().zip(watched.figures()) {
+        gauge(text, metric, n);
+    }
+    let statuses = watched.statuses();
+    let sum = |read: fn(&PartitionStatus) -> usize| -> u64 {
+        statuses.iter().map(|status| read(status) as u64).sum()
+    };
+    gauge(text, &names::ACTORS_RESIDENT, sum(|status| status.n_hosted));
+    gauge(
+        text,
+        &names::MAILBOX_COMMANDS,
+        sum(|status| status.n_mailed),
+    );
+    gauge(text, &names::PARKED, sum(|status| status.n_parked));
+    gauge(
+        text,
+        &names::TIMERS_ARMED,
+        sum(|status| status.n_timers_in_memory),
+    );
+    gauge(
+        text,
+        &names::TIMERS_OVERDUE,
+        sum(|status| status.n_timers_overdue),
+    );
+    gauge(
+        text,
+        &names::EFFECTS_OFFERED,
+        sum(|status| status.n_effects_offered),
+    );
+    // A worker stream subscribes to every partition.
+    let n_workers = statuses.iter().map(|status| status.n_workers as u64).max();
+    gauge(text, &names::WORKERS, n_workers.unwrap_or(0));
+    let replicas = watched.replicas();
+    let sum = |read: fn(&ReplicaStats) -> u64| -> u64 { replicas.iter().map(read).sum() };
+    gauge(text, &names::CUSTOMERS, sum(|stats| stats.n_customers));
+    gauge(
+        text,
+        &names::DIRTY_CUSTOMERS,
+        sum(|stats| stats.n_dirty as u64),
+    );
+    let resident = sum(|stats| (stats.dirty_size_bytes + stats.clean_size_bytes) as u64);
+    gauge(text, &names::RESIDENT_CUSTOMERS, resident);
+    let doors: Vec<_> = watched
+        .partitions()
+        .map(|(partition, _)| partition.door())
+        .collect();
+    let n_waiting = doors.iter().map(|door| door.n_waiting as u64).sum();
+    gauge(text, &names::INFLIGHT, n_waiting);
+    let n_waiting_max = doors.iter().map(|door| door.n_waiting_max as u64).sum();
+    gauge(text, &names::INFLIGHT_LIMIT, n_waiting_max);
+    let n_failures = watched
+        .partitions()
+        .map(|(partition, _)| partition.n_failures())
+        .sum();
+    gauge(text, &names::ACTOR_PANICS, n_failures);
+}
+
+fn consensus(text: &mut Exposition, watched: &Watched, observed: &Observed) {
+    let (mut n_led, mut n_leaderless, mut lag_max, mut log_bytes) = (0, 0, 0, 0);
+    for (_, group) in watched.partitions() {
+        let leadership = group.leadership().borrow().clone();
+        n_led += u64::from(leadership.is_leader);
+        n_leaderless += u64::from(leadership.leader.is_none());
+        let metrics = group.metrics();
+        lag_max = lag_max.max(metrics.last_index.saturating_sub(metrics.applied_index));
+    }
+    for group in &watched.groups {
+        log_bytes += group.metrics().log_bytes;
+    }
+    gauge(text, &names::LEADER_PARTITIONS, n_led);
+    gauge(text, &names::LEADERLESS_PARTITIONS, n_leaderless);
+    gauge(
+        text,
+        &names::STALLED_PARTITIONS,
+        observed.health.n_wedges() as u64,
+    );
+    gauge(text, &names::APPLY_LAG, lag_max);
+    gauge(text, &names::LOG_BYTES, log_bytes);
+    let proposals = watched.proposal_us.counts();
+    text.histogram(&names::PROPOSAL_DURATION, &[], &proposals, MICROSECONDS);
+    let log = watched.log.metrics();
+    text.histogram(&names::FLUSH_DURATION, &[], &log.flush_us, MICROSECONDS);
+    text.histogram(&names::BATCH_ENTRIES, &[], &log.batch_writes, 1.0);
+}

@@ -1,0 +1,22 @@
+//! Where tests reach into a node: nothing of it is set outside of them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use journey_storage::Engine;
+
+/// Puts an engine in front of another one.
+pub type WrapEngine = Arc<dyn Fn(Arc<dyn Engine>) -> Arc<dyn Engine> + Send + Sync>;
+
+/// What a test puts between the parts of a node.
+#[derive(Clone, Default)]
+pub struct Seams {
+    /// In front of the log's database, to let a flush hang or fail.
+    pub log_engine: Option<WrapEngine>,
+}
+
+impl fmt::Debug for Seams {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Seams")
+    }
+}
