@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use journey_client::wire::event_result::Status;
 use journey_client::wire::outcome::Result as Outcome;
 use journey_client::{Client, ClientError, WorkerMessage, wire};
 use tests::{http_get, slow_tests_wanted, wait_until};
+use tokio::time::Instant;
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
@@ -108,9 +109,12 @@ async fn a_saturated_node_refuses_at_once_and_goes_on_with_everything_else() -> 
     let (seen, stop) = (Arc::new(Flood::default()), Arc::new(AtomicBool::new(false)));
     let floods: Vec<_> = (0..16)
         .map(|lane| {
-            let other = Client::connect(hanging.node.address());
+            let address = hanging.node.address().to_owned();
             let (seen, stop) = (Arc::clone(&seen), Arc::clone(&stop));
-            async move { flood(other.await?, ("noisy", lane), seen, stop).await }
+            async move {
+                let client = Client::connect(&address).await?;
+                flood(client, ("noisy", lane), seen, stop).await
+            }
         })
         .map(tokio::spawn)
         .collect();
