@@ -58,6 +58,7 @@ impl Applier {
     ///
     /// # Errors
     /// What stops the partition: an entry that does not decode, a broken chain, a failing disk.
+    #[tracing::instrument(level = "debug", name = "apply", skip_all, fields(partition_id))]
     pub fn apply(
         &mut self,
         entries: &[Committed],
@@ -68,9 +69,11 @@ impl Applier {
         let ready: Result<Vec<_>, PartitionError> = entries.iter().map(make_ready).collect();
         let mut replica = self.replica.lock();
         let ready = ready.map_err(|error| replica.halt(error))?;
+        tracing::Span::current().record("partition_id", replica.partition().get());
         let mut verdicts = Vec::with_capacity(entries.len());
         for (committed, ready) in entries.iter().zip(&ready) {
             let lsn = committed.lsn;
+            tell(lsn, ready);
             verdicts.push(match ready {
                 Ready::OfConsensus => replica.apply(lsn, None, consensus)?,
                 Ready::Decided(decided) => replica.apply_decided(lsn, decided, consensus)?,
@@ -112,6 +115,15 @@ impl Applier {
     /// A failing disk.
     pub fn checkpoint(&mut self) -> Result<Lsn, PartitionError> {
         Checkpointer.run_to_floor(&self.replica)
+    }
+}
+
+/// What this node decided is told at DEBUG, what comes from elsewhere or is replayed at TRACE.
+fn tell(lsn: Lsn, ready: &Ready<'_>) {
+    match ready {
+        Ready::OfConsensus => {}
+        Ready::Decided(_) => tracing::debug!(lsn = lsn.get(), "entry applied"),
+        Ready::Decoded(_) => tracing::trace!(lsn = lsn.get(), "entry applied"),
     }
 }
 

@@ -162,6 +162,7 @@ struct Batch {
 
 impl Batch {
     /// Checks the events and submits them, by partition, in order. Returns without waiting.
+    #[tracing::instrument(level = "debug", name = "ingest", skip_all, fields(n_events = events.len()))]
     fn submit(
         node: &Node,
         events: Vec<wire::CustomerEvent>,
@@ -204,6 +205,8 @@ impl Batch {
             .into_iter()
             .map(|(partition, (positions, commands))| {
                 let order = orders.map(|orders| orders.of(partition, &commands));
+                let (partition_id, n_events) = (partition.get(), commands.len());
+                tracing::debug!(partition_id, n_events, "share submitted");
                 Share {
                     partition,
                     positions,

@@ -165,6 +165,9 @@ impl WorkerStream {
                         continue;
                     }
                     let effect = effect_to_wire(self.node.origin(), hand_over);
+                    let (effect_id, attempt) = (&effect.effect_id, effect.attempt);
+                    tracing::debug_span!("deliver", effect_id, attempt, worker_id = self.worker.0)
+                        .in_scope(|| tracing::debug!(channel = effect.channel, "effect handed over"));
                     let response = wire::WorkResponse { response: Some(WorkAnswer::Effect(effect)) };
                     if answers.send(Ok(response)).await.is_err() {
                         return Ok(());

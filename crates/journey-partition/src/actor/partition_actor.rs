@@ -125,6 +125,12 @@ impl Driver {
         }
     }
 
+    #[tracing::instrument(
+        level = "debug",
+        name = "partition",
+        skip_all,
+        fields(partition_id = self.shared.options.partition.get())
+    )]
     fn handle(&mut self, message: PartitionMessage) {
         match message {
             PartitionMessage::Submit {
@@ -210,6 +216,10 @@ impl Driver {
                 entry,
                 encoded,
             } => {
+                let size_bytes = encoded.len();
+                let propose = tracing::debug_span!("propose", proposal_id = proposal.0, size_bytes);
+                let _inside = propose.entered();
+                tracing::debug!("entry proposed");
                 let result = ProposeResult::Lost;
                 let report = self.report(PartitionMessage::Proposed { proposal, result });
                 let done: ProposalDone = Box::new(move |result| {

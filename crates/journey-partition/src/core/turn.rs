@@ -27,6 +27,12 @@ const WORKSPACE_ZONE: &str = "UTC";
 
 impl PartitionCore {
     /// Decides one command of one customer on its head; a turn with facts, which becomes the head, is answered.
+    #[tracing::instrument(
+        level = "debug",
+        name = "decide",
+        skip_all,
+        fields(customer_id = %self.customers.get(idx).key.customer)
+    )]
     pub(crate) fn turn(
         &mut self,
         idx: HostedIdx,
@@ -52,6 +58,7 @@ impl PartitionCore {
             workspace_zone: WORKSPACE_ZONE,
         };
         self.counters.n_turns += 1;
+        tracing::debug!(stamp_ms = turn_stamp.unix_ms(), "turn begun");
         let decide = self.options.decide;
         let decided = catch_unwind(AssertUnwindSafe(|| {
             let decided = decide(&state, &command, &context);
