@@ -45,6 +45,10 @@ const SHOWN_BY: &[(&str, &str)] = &[
         "customers::show_timeline_and_export",
     ),
     (
+        "journeyctl cluster health",
+        "health::a_wedge_is_flagged_with_its_reason_and_cleared_when_it_moves",
+    ),
+    (
         "journeyctl worker",
         "effects::the_worker_command_prints_and_acknowledges",
     ),

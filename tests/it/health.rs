@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use journey_client::{Client, wire};
-use tests::{NodeProcess, http_get, slow_tests_wanted, wait_until};
+use tests::{Ctl, NodeProcess, http_get, slow_tests_wanted, wait_until};
 use tokio::time::Instant;
 use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
@@ -264,16 +264,65 @@ async fn a_wedge_is_flagged_with_its_reason_and_cleared_when_it_moves() -> anyho
     );
     assert!(metric(&hanging.node, "raft_stalled_partitions")? >= Some(1.0));
     assert_eq!(http_get(&http, "/livez")?.code, 200, "the process lives");
+    let ctl = Ctl::new(&programs(), &address);
+    let unhealthy = ctl.run(&["cluster", "health"])?;
+    assert_eq!(unhealthy.code, 10, "{unhealthy:?}");
+    assert!(unhealthy.stdout.contains("not serving"), "{unhealthy:?}");
     hanging.go_on()?;
     stuck.await??;
     let ready = || async { (http_get(&http, "/readyz").ok()?.code == 200).then_some(()) };
     wait_until("it is over by itself", ready).await?;
     let serves = || async { serving(&address).await.ok()?.then_some(()) };
     wait_until("gRPC health says so too", serves).await?;
+    let healthy = ctl.run(&["cluster", "health", "--exit-when-healthy"])?;
+    assert_eq!(healthy.code, 0, "{healthy:?}");
     let log = hanging.node.log_lines().join("\n");
     assert!(
         log.contains("wedged") && log.contains("moves again"),
         "{log}"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_event_can_be_followed_through_the_log_without_personal_data() -> anyhow::Result<()> {
+    const MESSAGE: &str = "\
+journey: hello
+entry: [ { event: signed_up } ]
+steps:
+  say: { message: { content: hi, channels: [push] }, next: end }
+---
+content: hi
+variants: [ { channel: push, body: 'Dear {{ customer.id }} of {{ event.properties.street }}' } ]
+";
+    let config = "[log]\nlevel = \"info,journey_server=trace,journey_partition=trace,cluster=debug\"\nformat = \"json\"\n";
+    let world = World::start_with(config).await?;
+    publish(&world.client, MESSAGE).await?;
+    let street = journey_types::Value::Text("Secret Street 7".into());
+    let event = crate::world::event_with("ann", "1", "signed_up", &[("street", street)]);
+    accept(&world.client, event).await?;
+    let mut worker = world.client.work(wire::Subscribe::default()).await?;
+    worker.next().await?;
+    let spans_of = |line: &serde_json::Value| -> Vec<String> {
+        let spans = line["spans"].as_array().cloned().unwrap_or_default();
+        let names = spans.iter().filter_map(|span| span["name"].as_str());
+        names.map(str::to_owned).collect()
+    };
+    let wanted = ["request", "ingest", "partition", "decide", "propose", "apply", "deliver"];
+    let told = || async {
+        let log = world.node.log_lines();
+        let lines = log.iter().filter_map(|line| serde_json::from_str(line).ok());
+        let seen: BTreeSet<String> = lines.flat_map(|line: serde_json::Value| spans_of(&line)).collect();
+        wanted.iter().all(|name| seen.contains(*name)).then_some(log)
+    };
+    let log = wait_until("every hop of the path is told", told).await?;
+    let decided = log
+        .iter()
+        .find(|line| line.contains("turn begun") && line.contains("\"customer_id\":\"ann\""));
+    let decided: serde_json::Value = serde_json::from_str(decided.unwrap())?;
+    assert_eq!(spans_of(&decided), ["partition", "decide"], "{decided}");
+    assert!(decided["spans"][0]["partition_id"].is_number(), "{decided}");
+    let text = log.join("\n");
+    assert!(!text.contains("Secret Street") && !text.contains("Dear ann"), "{text}");
     Ok(())
 }

@@ -54,6 +54,9 @@ pub enum Command {
     /// Look at customers.
     #[command(subcommand)]
     Customer(CustomerCommand),
+    /// Ask how the node is.
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// Take effects, print each as a JSON line, and acknowledge it.
     Worker(WorkerArguments),
     /// Replay recorded events through journeys in virtual time; needs no node.
@@ -95,6 +98,17 @@ pub enum JourneyCommand {
         /// A version; all versions together by default.
         #[arg(long)]
         version: Option<u32>,
+    },
+}
+
+/// `journeyctl cluster …`
+#[derive(Debug, Subcommand)]
+pub enum ClusterCommand {
+    /// Say whether the node serves: exit code 0 when it does, 10 when it does not or nobody answers.
+    Health {
+        /// Wait until it serves.
+        #[arg(long)]
+        exit_when_healthy: bool,
     },
 }
 

@@ -10,6 +10,7 @@
 //! Start at [`run`]; each command is a module.
 
 mod arguments;
+mod cluster;
 mod customer;
 mod event_files;
 mod ingest;

@@ -7,7 +7,7 @@ use clap::Parser as _;
 
 use crate::arguments::{Arguments, Command};
 use crate::output::Output;
-use crate::{customer, ingest, journey, simulate, worker};
+use crate::{cluster, customer, ingest, journey, simulate, worker};
 
 /// Parses the arguments (the first is the program's name), carries the command out, and says how it went.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -51,6 +51,7 @@ async fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Journey(command) => journey::run(command, address, &output).await,
         Command::Ingest(command) => ingest::run(command, address, workspace, &output).await,
         Command::Customer(command) => customer::run(command, address, workspace, &output).await,
+        Command::Cluster(command) => cluster::run(command, address, &output).await,
         Command::Worker(command) => worker::run(command, address, workspace, &output).await,
         Command::Simulate(command) => simulate::run(&command, workspace, &output),
     }

@@ -6,6 +6,9 @@ use journey_proto::v1::ingest_service_client::IngestServiceClient;
 use journey_proto::v1::journey_service_client::JourneyServiceClient;
 use journey_proto::v1::worker_service_client::WorkerServiceClient;
 use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::error::ClientError;
 use crate::ingest::IngestSession;
@@ -63,6 +66,22 @@ impl Client {
                 source,
             })?;
         Ok(Self { channel })
+    }
+
+    /// Whether the node says that it serves (`grpc.health.v1`).
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] when it does not answer.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn is_serving(&self) -> Result<bool, ClientError> {
+        let request = HealthCheckRequest {
+            service: String::new(),
+        };
+        let mut health = HealthClient::new(self.channel.clone());
+        let answer = health.check(request).await?.into_inner();
+        Ok(answer.status() == ServingStatus::Serving)
     }
 
     fn ingest_service(&self) -> IngestServiceClient<Channel> {

@@ -139,9 +139,10 @@ impl Door {
 
     /// Lets a request in, or says why not; never waits.
     pub(super) fn admit(&self, commands: &[(CustomerKey, Command)]) -> Result<Permit, SubmitError> {
-        let is_ingest = commands
+        // Whatever is not an outcome is new work.
+        let is_ingest = !commands
             .iter()
-            .any(|(_, command)| matches!(command, Command::Ingest { .. }));
+            .all(|(_, command)| matches!(command, Command::Settle { .. }));
         let intake = self.intake();
         if intake == Intake::Nothing || (is_ingest && intake == Intake::NoEvents) {
             self.n_disk_low.fetch_add(1, Ordering::Relaxed);

@@ -1,8 +1,9 @@
 //! Who gets in, and who is told what.
 
-use journey_customer::{Command, IngestMode};
+use journey_customer::{Command, IngestMode, Outcome};
 use journey_types::{
-    CustomerEvent, CustomerId, CustomerKey, EventId, EventName, SourceName, Timestamp, WorkspaceId,
+    BirthIndex, CustomerEvent, CustomerId, CustomerKey, EventId, EventName, Sequence, SourceName,
+    Timestamp, WorkspaceId,
 };
 
 use super::{Door, Intake, SubmitError};
@@ -28,7 +29,13 @@ fn event(workspace: &str) -> Vec<(CustomerKey, Command)> {
 
 fn settlement(workspace: &str) -> Vec<(CustomerKey, Command)> {
     let (customer, _) = event(workspace).remove(0);
-    vec![(customer, Command::FireTimers)]
+    let command = Command::Settle {
+        birth: BirthIndex::default(),
+        effect: Sequence::default(),
+        attempt: 1,
+        outcome: Outcome::Sent,
+    };
+    vec![(customer, command)]
 }
 
 #[test]
