@@ -169,9 +169,14 @@ pub(crate) const TIMERS_ARMED: MetricName = MetricName::gauge(
     "journey_timers_armed",
     "Timers held in memory: those due first; the rest lies in rows.",
 );
+/// Label `bucket`: overdue for at most so long, and longer than the bucket before.
 pub(crate) const TIMERS_OVERDUE: MetricName = MetricName::gauge(
     "journey_timers_overdue",
-    "Timers due and not fired yet, counted up to 1,000 per partition.",
+    "Timers in memory that are due and did not fire yet, by how long they have been due.",
+);
+pub(crate) const TIMER_LATENESS: MetricName = MetricName::histogram(
+    "journey_timer_lateness_seconds",
+    "How long after its instant each timer was stamped that fired, once applied.",
 );
 pub(crate) const WORKERS: MetricName = MetricName::gauge("journey_workers", "Worker streams.");
 pub(crate) const EFFECTS_OFFERED: MetricName = MetricName::gauge(

@@ -308,12 +308,27 @@ variants: [ { channel: push, body: 'Dear {{ customer.id }} of {{ event.propertie
         let names = spans.iter().filter_map(|span| span["name"].as_str());
         names.map(str::to_owned).collect()
     };
-    let wanted = ["request", "ingest", "partition", "decide", "propose", "apply", "deliver"];
+    let wanted = [
+        "request",
+        "ingest",
+        "partition",
+        "decide",
+        "propose",
+        "apply",
+        "deliver",
+    ];
     let told = || async {
         let log = world.node.log_lines();
-        let lines = log.iter().filter_map(|line| serde_json::from_str(line).ok());
-        let seen: BTreeSet<String> = lines.flat_map(|line: serde_json::Value| spans_of(&line)).collect();
-        wanted.iter().all(|name| seen.contains(*name)).then_some(log)
+        let lines = log
+            .iter()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let seen: BTreeSet<String> = lines
+            .flat_map(|line: serde_json::Value| spans_of(&line))
+            .collect();
+        wanted
+            .iter()
+            .all(|name| seen.contains(*name))
+            .then_some(log)
     };
     let log = wait_until("every hop of the path is told", told).await?;
     let decided = log
@@ -323,6 +338,9 @@ variants: [ { channel: push, body: 'Dear {{ customer.id }} of {{ event.propertie
     assert_eq!(spans_of(&decided), ["partition", "decide"], "{decided}");
     assert!(decided["spans"][0]["partition_id"].is_number(), "{decided}");
     let text = log.join("\n");
-    assert!(!text.contains("Secret Street") && !text.contains("Dear ann"), "{text}");
+    assert!(
+        !text.contains("Secret Street") && !text.contains("Dear ann"),
+        "{text}"
+    );
     Ok(())
 }

@@ -1,12 +1,20 @@
 //! Puts the figures of the whole node together for one scrape.
 
-use journey_partition::{PartitionStatus, ReplicaStats};
+use journey_partition::{PartitionStatus, ReplicaStats, SpanHistogram};
 use journey_server::metric_names::{MICROSECONDS, MetricName, MetricSink as _};
+use journey_types::HistogramCounts;
 
 use crate::metric_names as names;
 use crate::node::disk::DiskLevel;
 use crate::node::exposition::{Exposition, as_f64};
 use crate::node::observer::{Observed, Watched};
+
+/// Milliseconds of a second.
+const MILLISECONDS: f64 = 1_000.0;
+/// The bounds of the core's histograms of spans; a test holds them together.
+const LATENESS_BOUNDS_MS: &[u64] = &[
+    1, 2, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000, 60_000, 300_000, 1_800_000, 3_600_000,
+];
 
 /// The text of `/metrics`. Never waits for a partition: what one said last counts.
 pub(crate) fn text(observed: &Observed) -> String {
@@ -87,11 +95,7 @@ fn partitions(text: &mut Exposition, watched: &Watched) {
         &names::TIMERS_ARMED,
         sum(|status| status.n_timers_in_memory),
     );
-    gauge(
-        text,
-        &names::TIMERS_OVERDUE,
-        sum(|status| status.n_timers_overdue),
-    );
+    timers(text, &statuses);
     gauge(
         text,
         &names::EFFECTS_OFFERED,
@@ -125,6 +129,22 @@ fn partitions(text: &mut Exposition, watched: &Watched) {
     gauge(text, &names::ACTOR_PANICS, n_failures);
 }
 
+/// Lateness of what fired, and how long what did not fire has been due.
+fn timers(text: &mut Exposition, statuses: &[PartitionStatus]) {
+    let (mut late, mut overdue) = (SpanHistogram::default(), SpanHistogram::default());
+    for status in statuses {
+        late.merge(&status.counters.timer_lateness);
+        overdue.merge(&status.timers_overdue);
+    }
+    let counts = late.buckets().map(|(_, n)| n);
+    let late = HistogramCounts::from_counts(LATENESS_BOUNDS_MS, counts, late.sum_ms());
+    text.histogram(&names::TIMER_LATENESS, &[], &late, MILLISECONDS);
+    for (bound, n) in overdue.buckets() {
+        let bucket = bound.map_or_else(|| "longer".to_owned(), |span| span.to_string());
+        text.value(&names::TIMERS_OVERDUE, &[("bucket", &bucket)], as_f64(n));
+    }
+}
+
 fn consensus(text: &mut Exposition, watched: &Watched, observed: &Observed) {
     let (mut n_led, mut n_leaderless, mut lag_max, mut log_bytes) = (0, 0, 0, 0);
     for (_, group) in watched.partitions() {
@@ -152,3 +172,6 @@ fn consensus(text: &mut Exposition, watched: &Watched, observed: &Observed) {
     text.histogram(&names::FLUSH_DURATION, &[], &log.flush_us, MICROSECONDS);
     text.histogram(&names::BATCH_ENTRIES, &[], &log.batch_writes, 1.0);
 }
+
+#[cfg(test)]
+mod tests;

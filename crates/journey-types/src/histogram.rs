@@ -31,6 +31,21 @@ impl HistogramCounts {
         }
     }
 
+    /// What somebody else counted: one count per bound, and one for what lies above the last.
+    #[must_use]
+    pub fn from_counts(
+        bounds: &'static [u64],
+        counts: impl IntoIterator<Item = u64>,
+        sum: u64,
+    ) -> Self {
+        let mut of_bounds = Self::new(bounds);
+        for (mine, count) in of_bounds.counts.iter_mut().zip(counts) {
+            *mine = count;
+        }
+        of_bounds.sum = sum;
+        of_bounds
+    }
+
     /// Counts one value.
     pub fn record(&mut self, value: u64) {
         self.counts[bucket(self.bounds, value)] += 1;
