@@ -223,3 +223,35 @@ pub(crate) const DISK_FREE: MetricName = MetricName::gauge(
 /// Label `state`: `ok`, `low`, `high`, `critical`.
 pub(crate) const DISK_STATE: MetricName =
     MetricName::gauge("store_disk_state", "1 for the state that the disk is in.");
+
+/// The figures of connectors have the label `connector`, bounded by the configuration.
+pub(crate) const CONNECTOR_INFLIGHT: MetricName = MetricName::gauge(
+    "journey_connector_inflight",
+    "Effects that a connector delivers or settles.",
+);
+pub(crate) const CONNECTOR_CREDIT: MetricName = MetricName::gauge(
+    "journey_connector_credit",
+    "Effects that a connector would take at once.",
+);
+/// Labels `connector` and `state`.
+pub(crate) const CONNECTOR_BREAKER: MetricName = MetricName::gauge(
+    "journey_connector_breaker",
+    "1 for the state that the connector's circuit breaker is in.",
+);
+pub(crate) const CONNECTOR_BREAKER_OPENED: MetricName = MetricName::counter(
+    "journey_connector_breaker_opened_total",
+    "How often a connector's circuit breaker opened.",
+);
+/// Labels `connector` and `class`.
+pub(crate) const CONNECTOR_ATTEMPTS: MetricName = MetricName::counter(
+    "journey_connector_attempts_total",
+    "Attempts of a connector by how they ended.",
+);
+pub(crate) const CONNECTOR_LATE: MetricName = MetricName::counter(
+    "journey_connector_late_hand_overs_total",
+    "Hand-overs to a connector that came too late and were left to expire.",
+);
+pub(crate) const CONNECTOR_UNSETTLED: MetricName = MetricName::counter(
+    "journey_connector_unsettled_total",
+    "Attempts of a connector whose outcome no partition took; their effects come again.",
+);

@@ -131,13 +131,14 @@ impl RunningNode {
         let upkeep = upkeep::spawn(config, &foundation, &started, failed.clone(), upkeep_watch);
         let mut groups = started.groups.clone();
         groups.push(foundation.metadata.group().clone());
-        observer.watch(Watched::new(
+        let watched = Watched::new(
             Arc::clone(&node),
             groups,
             foundation.log.clone(),
             Arc::clone(&foundation.proposal_us),
             pulse,
-        ));
+        );
+        observer.watch(watched.with_connectors(connectors.reader()));
         health.set_phase(Phase::Serving);
         let serving = health.serving();
         let (shutdown, stop) = oneshot::channel();

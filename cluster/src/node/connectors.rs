@@ -36,6 +36,9 @@ use crate::node::error::NodeError;
 /// with the same ids.
 const DRAIN_MAX: Duration = Duration::from_secs(2);
 
+/// Reads the figures of every connector.
+pub(crate) type ConnectorReader = Box<dyn Fn() -> Vec<ConnectorStatus> + Send + Sync>;
+
 /// The running connectors.
 #[derive(Debug)]
 pub(crate) struct Connectors {
@@ -74,6 +77,16 @@ impl Connectors {
             .iter()
             .map(|(status, _)| status.read())
             .collect()
+    }
+
+    /// Reads the same at any time.
+    pub(crate) fn reader(&self) -> ConnectorReader {
+        let statuses: Vec<SharedStatus> = self
+            .running
+            .iter()
+            .map(|(status, _)| status.clone())
+            .collect();
+        Box::new(move || statuses.iter().map(SharedStatus::read).collect())
     }
 
     /// Takes no more effects, lets those under way end, up to a bound.

@@ -1,10 +1,12 @@
 //! Puts the figures of the whole node together for one scrape.
 
+use journey_delivery::BreakerState;
 use journey_partition::{PartitionStatus, ReplicaStats, SpanHistogram};
 use journey_server::metric_names::{MICROSECONDS, MetricName, MetricSink as _};
 use journey_types::HistogramCounts;
 
 use crate::metric_names as names;
+use crate::node::connectors::ConnectorStatus;
 use crate::node::disk::DiskLevel;
 use crate::node::exposition::{Exposition, as_f64};
 use crate::node::observer::{Observed, Watched};
@@ -25,6 +27,7 @@ pub(crate) fn text(observed: &Observed) -> String {
         watched.node.metrics().export(&mut text);
         partitions(&mut text, &watched);
         consensus(&mut text, &watched, observed);
+        connectors(&mut text, &(watched.connectors)());
         text.into_text()
     } else {
         text.into_text()
@@ -142,6 +145,32 @@ fn timers(text: &mut Exposition, statuses: &[PartitionStatus]) {
     for (bound, n) in overdue.buckets() {
         let bucket = bound.map_or_else(|| "longer".to_owned(), |span| span.to_string());
         text.value(&names::TIMERS_OVERDUE, &[("bucket", &bucket)], as_f64(n));
+    }
+}
+
+fn connectors(text: &mut Exposition, connectors: &[ConnectorStatus]) {
+    for status in connectors {
+        let name = ("connector", status.name.as_str());
+        let mut one = |metric, n| text.value(metric, &[name], as_f64(n));
+        one(&names::CONNECTOR_INFLIGHT, u64::from(status.n_in_flight));
+        one(&names::CONNECTOR_CREDIT, u64::from(status.n_credit));
+        one(&names::CONNECTOR_BREAKER_OPENED, status.n_breaker_opened);
+        one(&names::CONNECTOR_LATE, status.n_late);
+        one(&names::CONNECTOR_UNSETTLED, status.n_unsettled);
+        let states = [
+            (BreakerState::Closed, "closed"),
+            (BreakerState::HalfOpen, "half-open"),
+            (BreakerState::Open, "open"),
+        ];
+        for (state, word) in states {
+            let is_it = u64::from(status.breaker == state);
+            let labels = [name, ("state", word)];
+            text.value(&names::CONNECTOR_BREAKER, &labels, as_f64(is_it));
+        }
+        for (class, n) in &status.n_attempts {
+            let labels = [name, ("class", class.name())];
+            text.value(&names::CONNECTOR_ATTEMPTS, &labels, as_f64(*n));
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use crate::clock::monotonic_now;
 use crate::config::Config;
 use crate::metric_names::PARTITION_FIGURES;
+use crate::node::connectors::ConnectorReader;
 use crate::node::disk::{DiskLevel, FolderProbe, LOOK_INTERVAL, SpaceProbe, Watermarks};
 use crate::node::error::NodeError;
 use crate::node::health::{DiskReport, Health};
@@ -40,6 +41,7 @@ pub(crate) struct Watched {
     pub(crate) log: LogStorage,
     pub(crate) proposal_us: Arc<Histogram>,
     pub(crate) upkeep: Arc<UpkeepPulse>,
+    pub(crate) connectors: ConnectorReader,
     probes: Vec<Arc<PartitionProbe>>,
 }
 
@@ -59,8 +61,14 @@ impl Watched {
             log,
             proposal_us,
             upkeep,
+            connectors: Box::new(Vec::new),
             probes,
         }
+    }
+
+    /// The same with connectors.
+    pub(crate) fn with_connectors(self, connectors: ConnectorReader) -> Self {
+        Self { connectors, ..self }
     }
 
     pub(crate) fn partitions(&self) -> impl Iterator<Item = (&PartitionHandle, &GroupHandle)> {
