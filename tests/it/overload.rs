@@ -213,7 +213,7 @@ fn disk_low(error: &ClientError) -> bool {
 #[tokio::test]
 async fn a_full_disk_refuses_by_name_and_the_node_comes_back_by_itself() -> anyhow::Result<()> {
     let config =
-        "[disk]\nbudget = \"512MiB\"\nlow = \"96MiB\"\nhigh = \"64MiB\"\ncritical = \"32MiB\"\n";
+        "[disk]\nbudget = \"256MiB\"\nlow = \"96MiB\"\nhigh = \"64MiB\"\ncritical = \"32MiB\"\n";
     let mut world = World::start_with(config).await?;
     publish(&world.client, TIMED).await?;
     for n in 0..20 {
