@@ -293,7 +293,7 @@ steps:
   say: { message: { content: hi, channels: [push] }, next: end }
 ---
 content: hi
-variants: [ { channel: push, body: 'Dear {{ customer.id }} of {{ event.properties.street }}' } ]
+variants: [ { channel: push, body: 'Dear {{ customer.id }} of {{ entry.properties.street }}' } ]
 ";
     let config = "[log]\nlevel = \"info,journey_server=trace,journey_partition=trace,cluster=debug\"\nformat = \"json\"\n";
     let world = World::start_with(config).await?;

@@ -10,13 +10,13 @@ use crate::error::ServerError;
 use crate::limits::ADOPTION_TIMEOUT;
 use crate::node::Node;
 
-/// Compiles the catalog of everything published so far.
+/// Compiles the catalog of everything published so far, older versions included: instances stay on theirs.
 ///
 /// # Errors
 /// [`ServerError::Internal`] when a published document does not compile (it did when it was published).
 pub fn compile(metadata: &MetadataState) -> Result<Catalog, ServerError> {
     let published: Result<Vec<PublishedDocument>, ServerError> = metadata
-        .documents()
+        .all_versions()
         .map(|document| {
             let kind =
                 DocumentKind::from_word(&document.kind).ok_or_else(|| ServerError::Internal {

@@ -81,6 +81,12 @@ impl MetadataState {
         self.by_name.values().filter_map(|versions| versions.last())
     }
 
+    /// Every version of every document, by kind and id, the first one first: instances stay on the version that they
+    /// entered.
+    pub fn all_versions(&self) -> impl Iterator<Item = &Arc<StoredDocument>> {
+        self.by_name.values().flatten()
+    }
+
     /// The catalog as of that revision: of each document the newest version published up to and with it.
     pub fn documents_at(&self, revision: u64) -> impl Iterator<Item = &Arc<StoredDocument>> {
         self.by_name.values().filter_map(move |versions| {
