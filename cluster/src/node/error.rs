@@ -35,7 +35,7 @@ pub enum NodeError {
     LocalAddress(#[source] std::io::Error),
     /// A part of the node failed while others were starting.
     #[error(transparent)]
-    Part(Arc<NodeError>),
+    Part(Arc<Self>),
     /// A group of this node stopped for good.
     #[error("{group} stopped: {reason}")]
     GroupStopped {
