@@ -114,3 +114,32 @@ async fn publish_list_show_and_counts() -> anyhow::Result<()> {
     world.expect_no_warnings();
     Ok(())
 }
+
+#[tokio::test]
+async fn embedded_tests_pass_or_say_what_differs() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let tested = |expect: &str| {
+        let (journey, content) = HELLO.split_once("---").unwrap();
+        format!(
+            "{journey}tests:\n  - name: one greeting\n    given: [ {{ at: 0s, event: signed_up }} ]\n    until: 1d\n    expect: {expect}\n---{content}"
+        )
+    };
+    let right = world.file("right.yaml", &tested("{ state: completed, sent: [hi] }"))?;
+    let output = world.ctl.run(&["journey", "test", &right])?;
+    assert_eq!(output.code, 0, "{output:?}");
+    assert!(output.stdout.contains("1 tests, 0 failed"), "{output:?}");
+    let wrong = world.file("wrong.yaml", &tested("{ state: active, sent: [] }"))?;
+    let output = world.ctl.run(&["journey", "test", &wrong])?;
+    assert_eq!(output.code, 1, "{output:?}");
+    for part in [
+        "one greeting",
+        "expected active, found completed",
+        "granted on email",
+    ] {
+        assert!(
+            output.stdout.contains(part),
+            "{part:?} is missing: {output:?}"
+        );
+    }
+    Ok(())
+}

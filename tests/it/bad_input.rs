@@ -42,8 +42,8 @@ const DOCUMENTS: &[(&str, &[&str])] = &[
         &["not available yet", "policy"],
     ),
     (
-        "journey: j\nentry: [ { event: a } ]\nsteps:\n  s: { delay: 1d }\ntests: []\n",
-        &["not available yet", "tests"],
+        "journey: j\nentry: [ { event: a } ]\nsteps:\n  s: { delay: 1d }\ntests: [ { name: t, given: [ { at: 0s, event: a } ], expect: { stat: active } } ]\n",
+        &["stat", "state"],
     ),
     (
         "journey: j\nentry: [ { event: a } ]\nsteps:\n  s: { message: { content: none, channels: [email] } }\n",

@@ -13,6 +13,10 @@ const SHOWN_BY: &[(&str, &str)] = &[
         "authoring::check_reports_every_problem_with_its_place",
     ),
     (
+        "journeyctl journey test",
+        "authoring::embedded_tests_pass_or_say_what_differs",
+    ),
+    (
         "journeyctl journey publish",
         "authoring::publish_list_show_and_counts",
     ),

@@ -75,6 +75,12 @@ pub enum JourneyCommand {
         #[arg(long)]
         online: bool,
     },
+    /// Run the tests embedded in the journeys, in virtual time; needs no node. The exit code is 1 when one fails.
+    Test {
+        /// YAML files or folders.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
     /// Check and publish the files, all or none; live when it returns.
     Publish {
         /// YAML files or folders.

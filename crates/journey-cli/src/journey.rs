@@ -8,6 +8,7 @@ use journey_client::{Client, wire};
 use serde_json::json;
 
 use crate::arguments::JourneyCommand;
+use crate::journey_test;
 use crate::output::{Output, instant};
 use crate::sources;
 
@@ -34,6 +35,7 @@ pub(crate) async fn run(
             };
             report_check(&response, output)
         }
+        JourneyCommand::Test { paths } => journey_test::run(&paths, output),
         JourneyCommand::Publish { paths } => publish(sources::read(&paths)?, address, output).await,
         JourneyCommand::List => list(address, output).await,
         JourneyCommand::Show { id, version } => {

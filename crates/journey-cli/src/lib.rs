@@ -15,6 +15,7 @@ mod customer;
 mod event_files;
 mod ingest;
 mod journey;
+mod journey_test;
 mod output;
 mod run;
 mod simulate;

@@ -1,6 +1,7 @@
 //! The `journey` document: read as it is written, checked, and made a [`Plan`].
 
 mod canonical;
+mod embedded_test;
 mod entry;
 mod exit;
 mod goal;
@@ -14,7 +15,7 @@ use journey_types::JourneyId;
 use crate::expression::{Expression, Position};
 use crate::fields::Fields;
 use crate::limits::STEPS_PER_JOURNEY_MAX;
-use crate::plan::{EntryRule, ExitRule, Goal, Plan, Reentry, Step, StepIdx};
+use crate::plan::{EmbeddedTest, EntryRule, ExitRule, Goal, Plan, Reentry, Step, StepIdx};
 use crate::reading::{ExpressionSite, Reader};
 use crate::step::{StepContext, StepNames, read_step};
 use crate::yaml::{Entry, Node};
@@ -38,6 +39,7 @@ struct Parts<'n> {
     exit: Option<&'n Node>,
     start: Option<&'n Node>,
     steps: Option<&'n Node>,
+    tests: Option<&'n Node>,
 }
 
 /// Reads a journey. The plan has no version and no hash yet; `None` when there is any error.
@@ -63,6 +65,13 @@ pub(crate) fn read_journey(reader: &mut Reader<'_, '_>, root: &Node) -> Option<P
     if let (Some(steps), Some(start)) = (&steps, start) {
         graph::check(reader, &names, steps, start);
     }
+    let tests = parts
+        .tests
+        .map_or(&[][..], |node| reader.items(node, "tests"));
+    let tests: Vec<EmbeddedTest> = tests
+        .iter()
+        .filter_map(|item| embedded_test::read(reader, item, &names))
+        .collect();
     let plan = Plan {
         journey: id?,
         version: journey_types::DefinitionVersion::default(),
@@ -78,6 +87,7 @@ pub(crate) fn read_journey(reader: &mut Reader<'_, '_>, root: &Node) -> Option<P
         purpose: DEFAULT_PURPOSE.to_owned(),
         start: start?,
         steps: steps?,
+        tests,
     };
     (reader.problems.n_errors() == n_errors).then_some(plan)
 }
@@ -85,7 +95,7 @@ pub(crate) fn read_journey(reader: &mut Reader<'_, '_>, root: &Node) -> Option<P
 fn take_parts<'n>(reader: &mut Reader<'_, '_>, root: &'n Node) -> Option<Parts<'n>> {
     let mut fields = Fields::of(root, "a journey", reader.problems)?;
     let problems = &mut *reader.problems;
-    fields.refuse_later(&["policy", "tests"], problems);
+    fields.refuse_later(&["policy"], problems);
     let id = fields.take_entry("journey");
     let parts = Parts {
         // A journey is named by its id: what it lacks is shown there.
@@ -101,6 +111,7 @@ fn take_parts<'n>(reader: &mut Reader<'_, '_>, root: &'n Node) -> Option<Parts<'
         exit: fields.take("exit"),
         start: fields.take("start"),
         steps: fields.take("steps"),
+        tests: fields.take("tests"),
     };
     for (name, part) in [("entry", parts.entry), ("steps", parts.steps)] {
         if part.is_none() && !fields.has_near_to(name) {

@@ -60,10 +60,10 @@ pub use expression::{
 pub use line_problem::LineProblem;
 pub use map_document::{MapDocument, MapReader};
 pub use plan::{
-    Again, Assignment, CallStep, Delay, EmitStep, EntryRule, EventMatch, ExitRule, ExitTrigger,
-    Goal, MatchKey, MessageAwait, MessageStep, OnConflict, Place, Plan, Reentry, SharedPlan,
-    SplitArm, Step, StepIdx, StepKind, StepTimeout, Target, TaskSla, TaskStep, ValueSource,
-    WaitBranch, WaitSince, WaitTrigger,
+    Again, Assignment, CallStep, Delay, EmbeddedTest, EmitStep, EntryRule, EventMatch, ExitRule,
+    ExitTrigger, Expectation, Given, GivenKind, Goal, MatchKey, MessageAwait, MessageStep,
+    OnConflict, Place, Plan, Reentry, SharedPlan, SplitArm, Step, StepIdx, StepKind, StepTimeout,
+    Target, TaskSla, TaskStep, ValueSource, WaitBranch, WaitSince, WaitTrigger,
 };
 pub use schema::{EventSchema, PropertyType, Schema, SchemaRefusal, Schemas};
 pub use scope::{CustomerScope, HistoryReader, InstanceScope, JourneysReader, Scope};

@@ -4,11 +4,12 @@
 
 mod expressions;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use journey_types::{
     Channel, ContentId, DefinitionVersion, Destination, EventName, JourneyId, QueueId, StepId,
-    TimeSpan, Value,
+    TimeSpan, Timestamp, Value,
 };
 
 use crate::calendar::{DailyTime, WeekdaySet, Window, ZoneChoice};
@@ -45,6 +46,8 @@ pub struct Plan {
     pub start: StepIdx,
     /// The steps in listed order, 1 to 1,000.
     pub steps: Vec<Step>,
+    /// What its author expects of it; no part of its hash.
+    pub tests: Vec<EmbeddedTest>,
 }
 
 impl Plan {
@@ -63,6 +66,74 @@ impl Plan {
         let position = self.steps.iter().position(|step| step.id == *id)?;
         u16::try_from(position).ok().map(StepIdx)
     }
+}
+
+/// One of a journey's `tests`: what happens to one customer, and what should come of it.
+#[derive(Debug, Clone)]
+pub struct EmbeddedTest {
+    /// What it shows.
+    pub name: String,
+    /// The customer's traits at the start.
+    pub traits: BTreeMap<String, Value>,
+    /// When virtual time begins.
+    pub start: Timestamp,
+    /// What happens, in order of time.
+    pub given: Vec<Given>,
+    /// When virtual time stops, from the start; timers due at that very instant fire.
+    pub until: TimeSpan,
+    /// What should have come of it.
+    pub expect: Expectation,
+}
+
+/// Something that happens in a test.
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// From the start.
+    pub at: TimeSpan,
+    /// What.
+    pub kind: GivenKind,
+}
+
+/// What happens in a test.
+#[derive(Debug, Clone)]
+pub enum GivenKind {
+    /// An event of the customer.
+    Event {
+        /// Its name.
+        name: EventName,
+        /// Its properties.
+        properties: BTreeMap<String, Value>,
+    },
+    /// A call or task is answered; messages are delivered by themselves.
+    Outcome {
+        /// The step that waits for it.
+        step: StepId,
+        /// Its answer, or why it failed for good.
+        result: Result<Value, String>,
+    },
+}
+
+/// What a test expects when its time is over; `None` and what is not named may be anything.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Expectation {
+    /// Of the newest instance: `active`, `parked`, `completed`, `exited`; `none` where nobody entered.
+    pub state: Option<&'static str>,
+    /// Of the newest instance: `completed`, the goal that ended it, or `exited:<reason>`.
+    pub outcome: Option<String>,
+    /// Where the newest instance is.
+    pub step: Option<StepId>,
+    /// How many instances entered.
+    pub entered: Option<i64>,
+    /// Goals reached, in order.
+    pub goals: Option<Vec<String>>,
+    /// Contents granted, in order.
+    pub sent: Option<Vec<String>>,
+    /// Events raised by `emit`, in order.
+    pub emitted: Option<Vec<String>>,
+    /// Traits of the customer, of those named; null: it is not there.
+    pub traits: BTreeMap<String, Value>,
+    /// Variables of the newest instance, of those named; null: it is not there.
+    pub vars: BTreeMap<String, Value>,
 }
 
 /// Position of a step in its plan.
