@@ -8,6 +8,7 @@ use crate::command::Outcome;
 use crate::event::{EventBody, Rest};
 use crate::state::{
     Aggregate, CustomerState, EffectBody, FallbackScope, Instance, JourneyMemory, OutboxRow,
+    WatchedGoal,
 };
 
 /// What a record takes beside its texts and values: numbers, stamps, tags.
@@ -15,14 +16,16 @@ const RECORD_SIZE_BYTES: usize = 48;
 /// What an entry of a window takes: an instant and an amount.
 const WINDOW_EVENT_SIZE_BYTES: usize = 24;
 
-/// What a chunk of event ids takes in memory beside the ids: its filter and its place.
-const CHUNK_SIZE_BYTES: usize = 320;
+/// What a chunk of event ids takes in memory beside the ids and their filter.
+const CHUNK_SIZE_BYTES: usize = 128;
+/// What an event takes in memory beside its texts and values.
+const EVENT_SIZE_BYTES: usize = size_of::<CustomerEvent>() + 32;
 /// What an instance takes in memory beside its texts and values, with the event by which it entered.
-const INSTANCE_SIZE_BYTES: usize = size_of::<Instance>() + size_of::<CustomerEvent>() + 64;
-/// What maps and pointers take around texts and values at most: where there is more, it is long texts.
-const MAPS_SIZE_BYTES_MAX: usize = 4_096;
+const INSTANCE_SIZE_BYTES: usize = size_of::<Instance>() + 32 + EVENT_SIZE_BYTES;
+/// What a named value takes in memory beside its texts: its place in a map that is two thirds full, two allocations.
+const VALUE_SIZE_BYTES: usize = 112;
 /// The texts of a customer's address and what sharing the state takes.
-const SHARED_TEXTS_SIZE_BYTES: usize = 128;
+const SHARED_TEXTS_SIZE_BYTES: usize = 96;
 
 /// The state without remembered event ids, which lie in rows of their own.
 pub(crate) fn of_state(state: &CustomerState) -> usize {
@@ -43,16 +46,37 @@ pub(crate) fn of_state(state: &CustomerState) -> usize {
         + paused.sum::<usize>()
 }
 
-/// The state as it lies in memory: what is packed when encoded lies in maps and shared texts of its own here, which
-/// doubles what is small.
+/// The state as it lies in memory, with what lies around it there.
 pub(crate) fn of_state_in_memory(state: &CustomerState) -> usize {
-    let ids = state.dedupe.n_ids_max() * size_of::<(Fingerprint, Timestamp)>();
-    let chunks = state.dedupe.chunks.len() * CHUNK_SIZE_BYTES;
-    let instances = state.instances.len() * INSTANCE_SIZE_BYTES;
-    let journeys = state.journeys.len() * size_of::<(JourneyId, JourneyMemory)>();
-    let fixed = size_of::<CustomerState>() + SHARED_TEXTS_SIZE_BYTES;
-    let texts = of_state(state);
-    fixed + ids + chunks + instances + journeys + texts + texts.min(MAPS_SIZE_BYTES_MAX)
+    let ids = |n_ids: usize| n_ids * size_of::<(Fingerprint, Timestamp)>();
+    let chunks = state.dedupe.chunks.iter();
+    let chunks = chunks.map(|chunk| CHUNK_SIZE_BYTES + ids(chunk.ids.len()) * 9 / 8);
+    let instances = state.instances.values();
+    let instances = instances.map(|i| INSTANCE_SIZE_BYTES + of_instance(i));
+    let journeys = state.journeys.values();
+    let journeys = journeys.map(|it| size_of::<(JourneyId, JourneyMemory)>() + of_memory(it));
+    let outbox = state.outbox.values();
+    let outbox = outbox.map(|row| 2 * size_of::<OutboxRow>() + of_row(row));
+    let watched = state.watched_goals.iter();
+    let watched = watched.map(|goal| size_of::<WatchedGoal>() + of_event(&goal.entry));
+    let paused = state.paused_turn.iter().flat_map(|paused| &paused.events);
+    let paused = paused.map(|raised| EVENT_SIZE_BYTES + of_event(&raised.event));
+    // Entries of ordered maps: their nodes are about two thirds full.
+    let history = state.history.values();
+    let history = history.map(|it| 2 * size_of::<Aggregate>() + of_aggregate(it));
+    let traits = of_values(&state.traits) + state.traits.len() * VALUE_SIZE_BYTES;
+    size_of::<CustomerState>()
+        + SHARED_TEXTS_SIZE_BYTES
+        + ids(state.dedupe.open.len())
+        + state.timeline.size_bytes()
+        + traits
+        + chunks.sum::<usize>()
+        + instances.sum::<usize>()
+        + journeys.sum::<usize>()
+        + outbox.sum::<usize>()
+        + watched.sum::<usize>()
+        + paused.sum::<usize>()
+        + history.sum::<usize>()
 }
 
 /// One fact.

@@ -77,3 +77,22 @@ fn the_timeline_keeps_the_newest_entries_cut_to_a_line() {
     let longest = state.timeline.iter().map(|entry| entry.text.len()).max();
     assert!(longest.unwrap() <= TIMELINE_TEXT_SIZE_BYTES_MAX);
 }
+
+#[test]
+fn what_a_customer_takes_in_memory_is_little_and_grows_by_what_is_added() {
+    let before = born().memory_size_bytes();
+    assert!(
+        before < 600,
+        "{before} bytes for a customer that was just born"
+    );
+    let mut state = born();
+    let text = "x".repeat(10_000);
+    apply(&mut state, &fact(2, trait_changed(&text)));
+    let grown = state.memory_size_bytes() - before;
+    assert!((10_000..11_000).contains(&grown), "{grown} bytes more");
+    for sequence in 3..1_000 {
+        apply(&mut state, &fact(sequence, trait_changed("Bonn")));
+    }
+    let settled = state.memory_size_bytes() - before;
+    assert!(settled < 2_000, "{settled} bytes for a full timeline");
+}
