@@ -76,7 +76,7 @@ pub struct StorageConfig {
     pub log_cache: ByteCount,
     /// Page cache of the state database, 8MiB to 64GiB, default 128MiB. sled may take several times as much.
     pub state_cache: ByteCount,
-    /// Customers kept in memory, all partitions together, 8MiB to 1TiB, default 640MiB. Customers that change are written
+    /// Customers kept in memory, all partitions together, 8MiB to 1TiB, default 448MiB. Customers that change are written
     /// behind: the more fit, the fewer writes; where all of it waits to be written, producers wait too.
     pub customer_cache: ByteCount,
     /// Log of one partition that makes a purge, 1MiB to 1TiB, default 64MiB. What is kept is replayed after a restart.
@@ -166,7 +166,7 @@ impl Default for StorageConfig {
         Self {
             log_cache: ByteCount::from_mib(64),
             state_cache: ByteCount::from_mib(128),
-            customer_cache: ByteCount::from_mib(640),
+            customer_cache: ByteCount::from_mib(448),
             log_bytes_max: ByteCount::from_mib(64),
         }
     }

@@ -100,9 +100,9 @@ pub(super) struct Residents {
 /// How much of the memory that customers may take is taken by those that cannot be dropped before they are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MemoryPressure {
-    /// Up to half: what changes often is written once, so writing takes its time.
+    /// Up to three quarters: what changes often is written once, so writing takes its time.
     Low,
-    /// Over half: to be written without pause.
+    /// More: to be written without pause.
     High,
     /// Nearly all: nothing more is to be applied before some are written.
     Full,
@@ -230,7 +230,7 @@ impl Residents {
         let full = self.size_bytes_max - self.size_bytes_max / CLEAN_PART_OF_MEMORY;
         if self.dirty_size_bytes > full {
             MemoryPressure::Full
-        } else if self.dirty_size_bytes > self.size_bytes_max / 2 {
+        } else if self.dirty_size_bytes > self.size_bytes_max / 4 * 3 {
             MemoryPressure::High
         } else {
             MemoryPressure::Low

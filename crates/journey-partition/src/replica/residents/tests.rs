@@ -57,8 +57,8 @@ fn dirty_customers_push_clean_ones_out_but_for_a_part_and_tell_when_they_fill_me
         pressures.push(residents.pressure());
     }
     assert_eq!(residents.n_clean(), 2, "an eighth is theirs");
-    assert_eq!(pressures[..8], [MemoryPressure::Low; 8]);
-    assert_eq!(pressures[8..14], [MemoryPressure::High; 6]);
+    assert_eq!(pressures[..12], [MemoryPressure::Low; 12]);
+    assert_eq!(pressures[12..14], [MemoryPressure::High; 2]);
     assert_eq!(pressures[14..], [MemoryPressure::Full; 2]);
 
     let taken = residents.take_dirty(lsn(99), 99, usize::MAX);
