@@ -3,10 +3,10 @@
 use journey_client::wire::outcome::Result as Outcome;
 use journey_client::{WorkerMessage, wire};
 use journey_delivery::{Secret, sign};
-use journey_types::Timestamp;
+use journey_types::{Timestamp, Value};
 use tests::{ReceivedRequest, ReceiverProcess, wait_until};
 
-use crate::world::{World, accept, counts, event, programs, publish, write_file};
+use crate::world::{World, accept, counts, event, event_with, programs, publish, write_file};
 
 const SECRET: &str = "whsec_0123456789abcdef";
 
@@ -177,5 +177,64 @@ async fn what_is_refused_for_good_goes_to_the_next_channel() -> anyhow::Result<(
     session.settle(vec![outcome]).await?;
     wait_completed(&world, 1).await?;
     world.expect_no_warnings();
+    Ok(())
+}
+
+const SCORED: &str = "\
+journey: scored
+entry: [ { event: applied } ]
+steps:
+  score: { call: { webhook: crm, input: { amount: entry.properties.amount } }, on_error: failed, next: keep }
+  keep: { update: { traits.tier: vars.score.tier }, next: end }
+  failed: { update: { traits.tier: \"'unscored'\" }, next: end }
+";
+
+async fn wait_tier(world: &World, customer: &str, tier: &str) -> anyhow::Result<()> {
+    let look = || async {
+        let output = world.ctl.run(&["customer", "show", customer]).ok()?;
+        output.stdout.contains(tier).then_some(())
+    };
+    wait_until(&format!("the tier {tier} of {customer}"), look).await
+}
+
+#[tokio::test]
+async fn the_answer_to_a_call_lands_in_the_journey() -> anyhow::Result<()> {
+    let (world, receiver) = world_with_receiver("200 {\"tier\": \"gold\"}").await?;
+    publish(&world.client, SCORED).await?;
+    let applied =
+        |customer: &str| event_with(customer, "1", "applied", &[("amount", Value::Int(900))]);
+    accept(&world.client, applied("ann")).await?;
+    wait_tier(&world, "ann", "gold").await?;
+    let request = received(&receiver, 1).await?.remove(0);
+    expect_signed(&request)?;
+    let body = request.json()?;
+    assert_eq!(
+        (&body["kind"], &body["step"]),
+        (&"call".into(), &"score".into())
+    );
+    assert_eq!(body["input"]["amount"], 900);
+    // What is refused for good fails the step.
+    receiver.answer("404")?;
+    accept(&world.client, applied("cem")).await?;
+    wait_tier(&world, "cem", "unscored").await?;
+    world.expect_no_warnings();
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_to_a_connector_that_the_node_does_not_have_is_refused_by_name() -> anyhow::Result<()>
+{
+    let (world, _receiver) = world_with_receiver("200").await?;
+    let wrong = SCORED.replace("webhook: crm", "webhook: crn");
+    let refused = publish(&world.client, &wrong)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("crn"), "{refused}");
+    let file = world.file("wrong.yaml", &wrong)?;
+    let output = world.ctl.run(&["journey", "publish", &file])?;
+    assert_ne!(output.code, 0);
+    let shown = format!("{}{}", output.stdout, output.stderr);
+    assert!(shown.contains("did you mean `crm`?"), "{output:?}");
     Ok(())
 }
