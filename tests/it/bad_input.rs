@@ -400,3 +400,52 @@ async fn large_events_are_sent_in_parts() -> anyhow::Result<()> {
     );
     Ok(())
 }
+
+/// Calls whose fields do not fit, each refused with the field, what is wrong and what would be right.
+#[tokio::test]
+async fn every_misuse_of_a_call_names_its_field() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let client = &world.client;
+    let no_files = wire::PublishJourneysRequest { files: Vec::new() };
+    let bad_id = wire::GetJourneyRequest {
+        id: "Bad Id".to_owned(),
+        version: 0,
+    };
+    let bad_page = wire::ListCustomersRequest {
+        page_token: "garbage".to_owned(),
+        ..Default::default()
+    };
+    let bad_customer = wire::GetCustomerRequest {
+        customer_id: "x".repeat(300),
+        ..Default::default()
+    };
+    let credit = wire::Subscribe {
+        credit: 1_000_000,
+        ..Default::default()
+    };
+    let refusals: Vec<(Option<journey_client::ClientError>, &[&str])> = vec![
+        (client.publish_journeys(no_files).await.err(), &["files: "]),
+        (
+            client.get_journey(bad_id).await.err(),
+            &["id: journey id \"Bad Id\" is not of the form"],
+        ),
+        (
+            client.list_customers(bad_page).await.err(),
+            &["page_token: is not a token of this list; leave it empty for the first page"],
+        ),
+        (
+            client.get_customer(bad_customer).await.err(),
+            &["customer_id: customer id has 300 bytes, at most 256 are allowed"],
+        ),
+        (client.work(credit).await.err(), &["credit: ", "10000"]),
+    ];
+    for (refusal, expected) in refusals {
+        let refusal = refusal.map(|error| error.to_string()).unwrap_or_default();
+        for part in expected.iter().chain(&["[INVALID_ARGUMENT]"]) {
+            assert!(refusal.contains(part), "{part:?} is missing in {refusal}");
+        }
+        assert!(!refusal.contains('\n'), "said twice: {refusal}");
+    }
+    world.expect_no_warnings();
+    Ok(())
+}
