@@ -344,7 +344,8 @@ const MENDED: &[Case] = &[
 fn start_and_end(folder: &Path) -> Output {
     let child = programs()
         .command("journeyd")
-        .args(["start", "--listen", "127.0.0.1:0", "--data-dir"])
+        .args(["start", "--http-listen", "", "--listen", "127.0.0.1:0"])
+        .arg("--data-dir")
         .arg(folder)
         .stdin(Stdio::null())
         .output();

@@ -335,8 +335,15 @@ variants: [ { channel: push, body: 'Dear {{ customer.id }} of {{ entry.propertie
         .iter()
         .find(|line| line.contains("turn begun") && line.contains("\"customer_id\":\"ann\""));
     let decided: serde_json::Value = serde_json::from_str(decided.unwrap())?;
-    assert_eq!(spans_of(&decided), ["partition", "decide"], "{decided}");
-    assert!(decided["spans"][0]["partition_id"].is_number(), "{decided}");
+    // Around them ractor has a span of its own.
+    assert!(
+        spans_of(&decided).ends_with(&["partition".into(), "decide".into()]),
+        "{decided}"
+    );
+    assert!(
+        decided.to_string().contains("\"partition_id\":"),
+        "{decided}"
+    );
     let text = log.join("\n");
     assert!(
         !text.contains("Secret Street") && !text.contains("Dear ann"),
