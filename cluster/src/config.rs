@@ -14,7 +14,9 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-pub(crate) use connectors::{ConnectorConfig, ConnectorConfigs, ConnectorRate};
+pub(crate) use connectors::{
+    ChannelConfig, ConnectorConfig, ConnectorConfigs, ConnectorRate, RetryConfig,
+};
 pub(crate) use layers::{Layers, load};
 pub(crate) use units::{ByteCount, Listen, Millis, Rates, Watermark};
 pub use validate::ConfigError;
@@ -54,6 +56,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Endpoints that the node itself delivers to, by name. Default none.
     pub connectors: BTreeMap<String, ConnectorConfig>,
+    /// Retry budgets of destinations that workers serve, by channel (`email`) or queue (`queue:care`).
+    pub channels: BTreeMap<String, ChannelConfig>,
 }
 
 /// `[raft]`
@@ -147,6 +151,7 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             log: LogConfig::default(),
             connectors: BTreeMap::new(),
+            channels: BTreeMap::new(),
         }
     }
 }

@@ -102,7 +102,8 @@ impl RunningNode {
         let observer = Observer::spawn(config, Arc::clone(&health))?;
         let tasks = TaskTracker::new();
         let foundation = Foundation::lay(config, seams).await?;
-        let started = parts::start_partitions(config, &foundation, &tasks, &failed).await?;
+        let decide = seams.decide.unwrap_or(journey_customer::decide);
+        let started = parts::start_partitions(config, &foundation, (&tasks, &failed), decide).await?;
         // Every group of this release has one voter, so each leads in a moment; the API opens when all do.
         tokio::select! {
             biased;

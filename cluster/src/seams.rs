@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use journey_partition::Decide;
 use journey_storage::Engine;
 
 /// Puts an engine in front of another one.
@@ -13,6 +14,8 @@ pub type WrapEngine = Arc<dyn Fn(Arc<dyn Engine>) -> Arc<dyn Engine> + Send + Sy
 pub struct Seams {
     /// In front of the log's database, to let a flush hang or fail.
     pub log_engine: Option<WrapEngine>,
+    /// In the place of `journey_customer::decide`, to put a fault around it.
+    pub decide: Option<Decide>,
 }
 
 impl fmt::Debug for Seams {

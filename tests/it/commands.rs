@@ -110,6 +110,78 @@ const SHOWN_BY: &[(&str, &str)] = &[
         "effects::an_effect_comes_back_until_it_is_settled",
     ),
     (
+        "journeyctl deadletter list",
+        "dead_letters::a_dead_letter_is_listed_read_replayed_and_discarded",
+    ),
+    (
+        "journeyctl deadletter read",
+        "dead_letters::a_dead_letter_is_listed_read_replayed_and_discarded",
+    ),
+    (
+        "journeyctl deadletter replay",
+        "dead_letters::a_dead_letter_is_listed_read_replayed_and_discarded",
+    ),
+    (
+        "journeyctl deadletter discard",
+        "dead_letters::a_dead_letter_is_listed_read_replayed_and_discarded",
+    ),
+    (
+        "DeadLetterService/ListDeadLetters",
+        "dead_letters::a_dead_letter_is_listed_read_replayed_and_discarded",
+    ),
+    (
+        "DeadLetterService/GetDeadLetter",
+        "dead_letters::a_dead_letter_is_listed_read_replayed_and_discarded",
+    ),
+    (
+        "DeadLetterService/ReplayDeadLetters",
+        "dead_letters::a_dead_letter_is_listed_read_replayed_and_discarded",
+    ),
+    (
+        "DeadLetterService/DiscardDeadLetters",
+        "dead_letters::a_dead_letter_is_listed_read_replayed_and_discarded",
+    ),
+    (
+        "journeyctl quarantine list",
+        "dead_letters::a_poison_event_is_quarantined_and_survives_a_crash",
+    ),
+    (
+        "journeyctl quarantine show",
+        "dead_letters::a_poison_event_is_quarantined_and_survives_a_crash",
+    ),
+    (
+        "journeyctl quarantine replay",
+        "dead_letters::a_poison_event_is_quarantined_and_survives_a_crash",
+    ),
+    (
+        "journeyctl quarantine discard",
+        "dead_letters::a_poison_event_is_quarantined_and_survives_a_crash",
+    ),
+    (
+        "journeyctl quarantine release",
+        "dead_letters::a_poison_event_is_quarantined_and_survives_a_crash",
+    ),
+    (
+        "QuarantineService/ListQuarantined",
+        "dead_letters::a_poison_event_is_quarantined_and_survives_a_crash",
+    ),
+    (
+        "QuarantineService/GetQuarantined",
+        "dead_letters::a_poison_event_is_quarantined_and_survives_a_crash",
+    ),
+    (
+        "QuarantineService/ReplayQuarantined",
+        "dead_letters::a_poison_event_is_quarantined_and_survives_a_crash",
+    ),
+    (
+        "QuarantineService/DiscardQuarantined",
+        "dead_letters::a_poison_event_is_quarantined_and_survives_a_crash",
+    ),
+    (
+        "QuarantineService/ReleaseCustomer",
+        "dead_letters::a_poison_event_is_quarantined_and_survives_a_crash",
+    ),
+    (
         "grpc.health.v1.Health/Check",
         "api::health_and_reflection_answer",
     ),

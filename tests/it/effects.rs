@@ -36,6 +36,7 @@ async fn settle(
         effect_id: effect.effect_id.clone(),
         attempt: effect.attempt,
         result: result.into(),
+        retry_after: None,
         reason: "test".to_owned(),
         answer: None,
     };

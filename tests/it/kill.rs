@@ -203,6 +203,7 @@ async fn take_effects(
             effect_id: effect.effect_id.clone(),
             attempt: effect.attempt,
             result: Outcome::Sent.into(),
+            retry_after: None,
             reason: String::new(),
             answer: None,
         };

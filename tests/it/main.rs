@@ -16,6 +16,7 @@ mod cdnow;
 mod commands;
 mod customers;
 mod damage;
+mod dead_letters;
 mod demo;
 mod effects;
 mod health;

@@ -12,6 +12,7 @@ use anyhow::Context as _;
 #[derive(Debug, Clone)]
 pub struct Programs {
     path: PathBuf,
+    environment: Vec<(String, String)>,
 }
 
 impl Programs {
@@ -20,7 +21,15 @@ impl Programs {
     pub fn at(path: &str) -> Self {
         Self {
             path: PathBuf::from(path),
+            environment: Vec::new(),
         }
+    }
+
+    /// The same with an environment variable set for every process.
+    #[must_use]
+    pub fn with_environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// A command line of one program.
@@ -28,6 +37,7 @@ impl Programs {
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(&self.path);
         command.arg(program);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 }

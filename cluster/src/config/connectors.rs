@@ -10,7 +10,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use journey_delivery::{Rate, WebhookOptions};
-use journey_types::{Channel, ConnectorId, WorkspaceId};
+use journey_types::{Channel, ConnectorId, Destination, WorkspaceId};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::config::Millis;
@@ -69,7 +69,7 @@ pub enum ConnectorKind {
     Webhook,
 }
 
-/// `[connectors.<name>.retry]`
+/// `[connectors.<name>.retry]` and `[channels.<name>.retry]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct RetryConfig {
@@ -79,6 +79,14 @@ pub struct RetryConfig {
     pub pause_first: Millis,
     /// The longest pause, up to 24h, default 30m.
     pub pause_max: Millis,
+}
+
+/// `[channels.<name>]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct ChannelConfig {
+    /// How often and how fast an effect is tried.
+    pub retry: RetryConfig,
 }
 
 /// `[connectors.<name>.breaker]`
@@ -171,6 +179,34 @@ pub(super) fn problems(connectors: &ConnectorConfigs) -> Vec<String> {
                 problems.push(format!(
                     "connectors.{name}.channels: `{channel}` is delivered by the connector `{other}` already; one \
                      channel, one connector"
+                ));
+            }
+        }
+    }
+    problems
+}
+
+/// What does not hold of the channels.
+pub(super) fn channel_problems(channels: &BTreeMap<String, ChannelConfig>) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (name, ChannelConfig { retry }) in channels {
+        if let Err(error) = name.parse::<Destination>() {
+            problems.push(format!("channels.{name}: {error}"));
+        }
+        if !(1..=1_000).contains(&retry.attempts_max) {
+            problems.push(format!(
+                "channels.{name}.retry.attempts-max = {} is not in 1 to 1000",
+                retry.attempts_max
+            ));
+        }
+        for (key, span, max_ms) in [
+            ("pause-first", retry.pause_first, 3_600_000),
+            ("pause-max", retry.pause_max, 86_400_000),
+        ] {
+            if !(10..=max_ms).contains(&span.get()) {
+                problems.push(format!(
+                    "channels.{name}.retry.{key} = {}ms is not in 10ms to {max_ms}ms",
+                    span.get()
                 ));
             }
         }

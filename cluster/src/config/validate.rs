@@ -100,6 +100,7 @@ impl Config {
             ));
         }
         disk_problems(&self.disk, &mut problems);
+        problems.extend(connectors::channel_problems(&self.channels));
         if problems.is_empty() {
             Ok(())
         } else {

@@ -21,6 +21,7 @@ pub(crate) async fn run(client: Client, traffic: Arc<Traffic>) -> anyhow::Result
                 effect_id: effect.effect_id.clone(),
                 attempt: effect.attempt,
                 result: Outcome::Sent.into(),
+                retry_after: None,
                 reason: String::new(),
                 answer: None,
             };

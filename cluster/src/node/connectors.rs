@@ -29,7 +29,7 @@ pub use self::status::ConnectorStatus;
 
 use self::status::SharedStatus;
 use self::worker::ConnectorWorker;
-use crate::config::{ConnectorConfig, ConnectorConfigs};
+use crate::config::{Config, ConnectorConfig, ConnectorConfigs, RetryConfig};
 use crate::node::error::NodeError;
 
 /// How long deliveries under way may go on after a stop was asked for; then they are cut, and their effects come again
@@ -124,15 +124,18 @@ pub(crate) fn surroundings(configs: &ConnectorConfigs) -> Result<Surroundings, N
     })
 }
 
-/// The retry budgets of the connectors, for the partitions.
-pub(crate) fn delivery_settings(configs: &ConnectorConfigs) -> Result<DeliverySettings, NodeError> {
+/// The retry budgets of channels and connectors, for the partitions; a connector's own counts for what it delivers.
+pub(crate) fn delivery_settings(config: &Config) -> Result<DeliverySettings, NodeError> {
     let mut by_destination = BTreeMap::new();
-    for (name, config) in configs {
-        let budget = RetryBudget {
-            attempts_max: config.retry.attempts_max,
-            pause_first: span(config.retry.pause_first.get()),
-            pause_max: span(config.retry.pause_max.get()),
-        };
+    for (name, channel) in &config.channels {
+        let destination = name.parse().map_err(|error| NodeError::Connector {
+            name: name.clone(),
+            reason: format!("it names no channel: {error}"),
+        })?;
+        by_destination.insert(destination, budget(channel.retry));
+    }
+    for (name, config) in &config.connectors {
+        let budget = budget(config.retry);
         let destinations = destinations(name, config).map_err(|error| NodeError::Connector {
             name: name.clone(),
             reason: error.to_string(),
@@ -143,6 +146,14 @@ pub(crate) fn delivery_settings(configs: &ConnectorConfigs) -> Result<DeliverySe
         by_destination,
         ..DeliverySettings::default()
     })
+}
+
+fn budget(retry: RetryConfig) -> RetryBudget {
+    RetryBudget {
+        attempts_max: retry.attempts_max,
+        pause_first: span(retry.pause_first.get()),
+        pause_max: span(retry.pause_max.get()),
+    }
 }
 
 fn span(ms: u64) -> TimeSpan {

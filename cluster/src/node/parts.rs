@@ -9,8 +9,8 @@ use journey_consensus::{
 };
 use journey_model::Catalog;
 use journey_partition::{
-    Applier, Clock as _, MemoryBounds, PartitionHandle, PartitionOptions, Replica, ReplicaOptions,
-    SharedReplica, partition_tree,
+    Applier, Clock as _, Decide, MemoryBounds, PartitionHandle, PartitionOptions, Replica,
+    ReplicaOptions, SharedReplica, partition_tree,
 };
 use journey_server::compile_catalog;
 use journey_storage::{DataFolder, DataFolderOptions, limits::STATE_VALUE_SIZE_BYTES_MAX};
@@ -141,8 +141,8 @@ pub(crate) struct Started {
 pub(crate) async fn start_partitions(
     config: &Config,
     foundation: &Foundation,
-    tasks: &TaskTracker,
-    failed: &Failed,
+    (tasks, failed): (&TaskTracker, &Failed),
+    decide: Decide,
 ) -> Result<Started, NodeError> {
     let mut started = Started {
         partitions: Vec::new(),
@@ -150,7 +150,7 @@ pub(crate) async fn start_partitions(
         groups: Vec::new(),
     };
     let opener_seed = rand::rng().random();
-    let delivery = connectors::delivery_settings(&config.connectors)?;
+    let delivery = connectors::delivery_settings(config)?;
     let memory = MemoryShare::of(config, foundation.identity.n_partitions);
     for number in 0..foundation.identity.n_partitions {
         let partition = PartitionId::new(number);
@@ -182,7 +182,7 @@ pub(crate) async fn start_partitions(
             opener_seed,
             clock_step_max: Some(CLOCK_STEP_MAX),
             delivery: delivery.clone(),
-            decide: journey_customer::decide,
+            decide,
         })
         .await?;
         handle.offer_catalog(Arc::clone(&foundation.catalog));

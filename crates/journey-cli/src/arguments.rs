@@ -59,6 +59,12 @@ pub enum Command {
     Cluster(ClusterCommand),
     /// Take effects, print each as a JSON line, and acknowledge it.
     Worker(WorkerArguments),
+    /// Look at effects that failed too often, try them again or give them up.
+    #[command(subcommand)]
+    Deadletter(DeadLetterCommand),
+    /// Look at commands that failed in the node itself, take them in again or give them up.
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
     /// Replay recorded events through journeys in virtual time; needs no node.
     Simulate(SimulateArguments),
 }
@@ -190,6 +196,114 @@ pub enum WorkerFailure {
     Now,
     /// Failed for good.
     Good,
+}
+
+/// `journeyctl deadletter …`
+#[derive(Debug, Subcommand)]
+pub enum DeadLetterCommand {
+    /// List them, the oldest of each partition first.
+    List {
+        /// Which.
+        #[command(flatten)]
+        filter: DeadLetterFilter,
+    },
+    /// Show one with what it says, why, and all attempts.
+    Read {
+        /// The effect id.
+        id: String,
+    },
+    /// Hand them over anew, each as the same effect with a fresh retry budget.
+    Replay {
+        /// Which.
+        #[command(flatten)]
+        filter: DeadLetterFilter,
+        /// Which, and how.
+        #[command(flatten)]
+        what: SetAsideArguments,
+    },
+    /// Give them up.
+    Discard {
+        /// Which.
+        #[command(flatten)]
+        filter: DeadLetterFilter,
+        /// Which, and how.
+        #[command(flatten)]
+        what: SetAsideArguments,
+    },
+}
+
+/// Which dead letters.
+#[derive(Debug, Args)]
+pub struct DeadLetterFilter {
+    /// Those that go there: a channel such as `email`, or `queue:care`, or `webhook:crm`.
+    #[arg(long)]
+    pub channel: Option<String>,
+    /// Those of this journey.
+    #[arg(long)]
+    pub journey: Option<String>,
+    /// Those of this customer.
+    #[arg(long)]
+    pub customer: Option<String>,
+}
+
+impl DeadLetterFilter {
+    /// Whether it takes everything.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.channel.is_none() && self.journey.is_none() && self.customer.is_none()
+    }
+}
+
+/// What is replayed or discarded, and how.
+#[derive(Debug, Args)]
+pub struct SetAsideArguments {
+    /// Ids as listed; without ids and filter everything of the workspace is meant, and asked about.
+    pub ids: Vec<String>,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// `journeyctl quarantine …`
+#[derive(Debug, Subcommand)]
+pub enum QuarantineCommand {
+    /// List quarantined commands and parked customers.
+    List {
+        /// Those of this customer.
+        #[arg(long)]
+        customer: Option<String>,
+    },
+    /// Show one with its event.
+    Show {
+        /// Its id.
+        id: String,
+    },
+    /// Take events in again.
+    Replay {
+        /// Those of this customer.
+        #[arg(long)]
+        customer: Option<String>,
+        /// Which, and how.
+        #[command(flatten)]
+        what: SetAsideArguments,
+    },
+    /// Give commands up.
+    Discard {
+        /// Those of this customer.
+        #[arg(long)]
+        customer: Option<String>,
+        /// Which, and how.
+        #[command(flatten)]
+        what: SetAsideArguments,
+    },
+    /// Let a customer go on that was parked after three failures in a minute.
+    Release {
+        /// The customer.
+        customer: String,
+    },
 }
 
 /// `journeyctl simulate …`

@@ -12,12 +12,15 @@
 mod arguments;
 mod cluster;
 mod customer;
+mod deadletter;
 mod event_files;
 mod ingest;
 mod journey;
 mod journey_test;
 mod output;
+mod quarantine;
 mod run;
+mod set_aside;
 mod simulate;
 mod sources;
 mod worker;

@@ -84,6 +84,7 @@ fn outcome(
         effect_id: effect.effect_id.clone(),
         attempt: effect.attempt,
         result: result.into(),
+        retry_after: None,
         reason,
         answer: answer.filter(|_| result == Outcome::Completed).cloned(),
     }

@@ -2,8 +2,10 @@
 
 use journey_proto::v1 as wire;
 use journey_proto::v1::customer_service_client::CustomerServiceClient;
+use journey_proto::v1::dead_letter_service_client::DeadLetterServiceClient;
 use journey_proto::v1::ingest_service_client::IngestServiceClient;
 use journey_proto::v1::journey_service_client::JourneyServiceClient;
+use journey_proto::v1::quarantine_service_client::QuarantineServiceClient;
 use journey_proto::v1::worker_service_client::WorkerServiceClient;
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
@@ -99,6 +101,16 @@ impl Client {
             .max_decoding_message_size(DECODED_SIZE_BYTES_MAX)
     }
 
+    fn dead_letter_service(&self) -> DeadLetterServiceClient<Channel> {
+        DeadLetterServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(DECODED_SIZE_BYTES_MAX)
+    }
+
+    fn quarantine_service(&self) -> QuarantineServiceClient<Channel> {
+        QuarantineServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(DECODED_SIZE_BYTES_MAX)
+    }
+
     unary!(
         /// Sends one batch of events and waits until it is durable.
         ingest, ingest_service, IngestRequest => IngestResponse
@@ -138,6 +150,47 @@ impl Client {
     unary!(
         /// Reads the latest turns of one customer.
         get_timeline, customer_service, GetTimelineRequest => GetTimelineResponse
+    );
+
+    unary!(
+        /// Lists dead letters, one page.
+        list_dead_letters, dead_letter_service, ListDeadLettersRequest => ListDeadLettersResponse
+    );
+    unary!(
+        /// Reads one dead letter with all attempts.
+        get_dead_letter, dead_letter_service, GetDeadLetterRequest => GetDeadLetterResponse
+    );
+    unary!(
+        /// Hands dead letters over anew.
+        replay_dead_letters, dead_letter_service,
+        ReplayDeadLettersRequest => ReplayDeadLettersResponse
+    );
+    unary!(
+        /// Gives dead letters up.
+        discard_dead_letters, dead_letter_service,
+        DiscardDeadLettersRequest => DiscardDeadLettersResponse
+    );
+    unary!(
+        /// Lists quarantined commands, one page, and parked customers.
+        list_quarantined, quarantine_service, ListQuarantinedRequest => ListQuarantinedResponse
+    );
+    unary!(
+        /// Reads one quarantined command with its event.
+        get_quarantined, quarantine_service, GetQuarantinedRequest => GetQuarantinedResponse
+    );
+    unary!(
+        /// Takes quarantined events in again.
+        replay_quarantined, quarantine_service,
+        ReplayQuarantinedRequest => ReplayQuarantinedResponse
+    );
+    unary!(
+        /// Gives quarantined commands up.
+        discard_quarantined, quarantine_service,
+        DiscardQuarantinedRequest => DiscardQuarantinedResponse
+    );
+    unary!(
+        /// Lets a parked customer go on.
+        release_customer, quarantine_service, ReleaseCustomerRequest => ReleaseCustomerResponse
     );
 
     /// Opens an ingest stream.

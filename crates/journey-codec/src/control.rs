@@ -22,6 +22,10 @@ pub struct Control {
     pub catalog_digest: [u8; 32],
     /// How many customers were born.
     pub n_customers: u64,
+    /// What lies among the dead letters of all customers.
+    pub dead_letters: Held,
+    /// What lies in the quarantines of all customers.
+    pub quarantined: Held,
 }
 
 message! {
@@ -32,6 +36,38 @@ message! {
         4 => catalog_revision,
         5 => catalog_digest,
         6 => n_customers,
+        10 => dead_letters,
+        11 => quarantined,
+    }
+}
+
+/// How many things are held, and what they take of their budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Held {
+    /// How many.
+    pub n: u64,
+    /// Their bytes, as the facts say that put them there.
+    pub size_bytes: u64,
+}
+
+impl Held {
+    /// Takes note of one more.
+    pub fn add(&mut self, size_bytes: u32) {
+        self.n += 1;
+        self.size_bytes += u64::from(size_bytes);
+    }
+
+    /// Takes note of one that has gone.
+    pub fn remove(&mut self, size_bytes: u32) {
+        self.n = self.n.saturating_sub(1);
+        self.size_bytes = self.size_bytes.saturating_sub(u64::from(size_bytes));
+    }
+}
+
+message! {
+    Held as "Held" {
+        1 => n,
+        2 => size_bytes,
     }
 }
 

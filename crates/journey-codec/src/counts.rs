@@ -182,6 +182,9 @@ pub fn counted_version(event: &JournalEvent) -> Option<(&JourneyId, DefinitionVe
         | EventBody::EffectClaimed { .. }
         | EventBody::EffectWithdrawn { .. }
         | EventBody::EffectSettled { .. }
+        | EventBody::EffectDeadLettered { .. }
+        | EventBody::CommandQuarantined(_)
+        | EventBody::SetAsideClosed { .. }
         | EventBody::TurnPaused { .. }
         | EventBody::TurnResumed => None,
     }
@@ -250,6 +253,9 @@ pub fn count_fact(counts: &mut JourneyCounts, event: &JournalEvent) {
         | EventBody::EffectClaimed { .. }
         | EventBody::EffectWithdrawn { .. }
         | EventBody::EffectSettled { .. }
+        | EventBody::EffectDeadLettered { .. }
+        | EventBody::CommandQuarantined(_)
+        | EventBody::SetAsideClosed { .. }
         | EventBody::TurnPaused { .. }
         | EventBody::TurnResumed => {}
     }

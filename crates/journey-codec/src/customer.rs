@@ -72,8 +72,8 @@ impl HeadList {
 
     /// The chunk of event ids that may have grown since; those before it never change.
     fn newest_chunk(&self) -> Option<PartId> {
-        let newest = self.parts.last_key_value();
-        newest.map(|(part, _)| *part).filter(is_chunk)
+        let mut newest = self.parts.keys().rev().copied();
+        newest.find(is_chunk)
     }
 }
 

@@ -1,8 +1,9 @@
 //! Facts: the numbers of their kinds and fields. A number once released keeps its meaning for ever.
 
 use journey_customer::{
-    ArmedTimer, Departure, Ending, EventBody, FallbackScope, Feed, IngestMode, InstanceEntered,
-    InstanceRef, MessageGranted, Outcome, RaisedEvent, Rest, TimerKind, WorkEmitted, WorkKind,
+    ArmedTimer, Closing, Departure, Ending, EventBody, FallbackScope, Feed, IngestMode,
+    InstanceEntered, InstanceRef, MessageGranted, Outcome, QuarantinedCommand, RaisedEvent, Rest,
+    SetAside, TimerKind, WorkEmitted, WorkKind,
 };
 use journey_types::Destination;
 
@@ -19,6 +20,7 @@ kinds! {
         newtypes {
             5 => InstanceEntered,
             7 => MessageGranted,
+            27 => CommandQuarantined,
             24 => WorkEmitted,
         }
         structs {
@@ -55,6 +57,7 @@ kinds! {
                 1 => effect,
                 2 => attempt,
                 3 => until,
+                4 => worker,
             },
             9 => EffectSettled as "EffectSettled" {
                 1 => effect,
@@ -118,6 +121,16 @@ kinds! {
                 2 => effect,
                 3 => due_at,
                 4 => escalated_to,
+            },
+            26 => EffectDeadLettered as "EffectDeadLettered" {
+                1 => effect,
+                2 => reason,
+                3 => size_bytes,
+            },
+            28 => SetAsideClosed as "SetAsideClosed" {
+                1 => what,
+                2 => how,
+                3 => size_bytes,
             },
             22 => TurnPaused as "TurnPaused" {
                 1 => round,
@@ -194,6 +207,60 @@ kinds! {
 }
 
 message! {
+    QuarantinedCommand as "QuarantinedCommand" {
+        1 => kind,
+        2 => event,
+        3 => mode,
+        4 => reason,
+        5 => since,
+        6 => size_bytes,
+    }
+}
+
+kinds! {
+    SetAside as "SetAside" {
+        newtypes {
+            1 => DeadLetter,
+            2 => Command,
+        }
+    }
+}
+
+impl Plain for Closing {
+    fn put(&self, number: u32, out: &mut Writer<'_>) {
+        out.varint(
+            number,
+            match self {
+                Self::Replayed => 0,
+                Self::Discarded => 1,
+                Self::Expired => 2,
+                Self::Settled => 3,
+            },
+        );
+    }
+
+    fn take(wire: Wire<'_>) -> Result<Self, Fault> {
+        match wire.varint()? {
+            0 => Ok(Self::Replayed),
+            1 => Ok(Self::Discarded),
+            2 => Ok(Self::Expired),
+            3 => Ok(Self::Settled),
+            other => Err(Fault::new(format!(
+                "unknown end {other} of a thing set aside"
+            ))),
+        }
+    }
+
+    fn implied() -> Option<Self> {
+        Some(Self::Replayed)
+    }
+
+    fn is_implied(&self) -> bool {
+        *self == Self::Replayed
+    }
+}
+
+message! {
     FallbackScope as "FallbackScope" {
         1 => key,
         2 => entry,
@@ -202,7 +269,7 @@ message! {
     }
 }
 
-shared!(FallbackScope);
+shared!(FallbackScope, QuarantinedCommand);
 
 message! {
     InstanceRef as "InstanceRef" {

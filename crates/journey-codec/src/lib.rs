@@ -35,7 +35,7 @@ mod arbitrary;
 #[cfg(test)]
 mod golden;
 
-pub use control::{Control, decode_floor, encode_floor};
+pub use control::{Control, Held, decode_floor, encode_floor};
 pub use counts::{
     JourneyCounts, StepCounts, count, count_fact, counted_version, decode_counts, encode_counts,
 };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use journey_types::InstanceNumber;
+use journey_types::{InstanceNumber, Sequence};
 
 use crate::wire::field::{Field, Plain, present};
 use crate::wire::{Fault, Wire, Writer};
@@ -26,6 +26,10 @@ pub enum PartId {
     Instance(InstanceNumber),
     /// Remembered event ids, by number of their chunk.
     DedupeChunk(u64),
+    /// One effect whose retry budget is used up.
+    DeadLetter(Sequence),
+    /// One command whose deciding panicked.
+    Quarantined(Sequence),
 }
 
 /// How many bytes [`PartId::to_bytes`] gives.
@@ -58,6 +62,8 @@ impl PartId {
             Self::PausedTurn => (6, 0),
             Self::Instance(number) => (7, number.get()),
             Self::DedupeChunk(number) => (8, number),
+            Self::DeadLetter(effect) => (9, effect.get()),
+            Self::Quarantined(entry) => (10, entry.get()),
         }
     }
 
@@ -71,6 +77,8 @@ impl PartId {
             6 => Self::PausedTurn,
             7 => Self::Instance(InstanceNumber::new(number)),
             8 => Self::DedupeChunk(number),
+            9 => Self::DeadLetter(Sequence::new(number)),
+            10 => Self::Quarantined(Sequence::new(number)),
             _ => return None,
         };
         (part.kind_and_number() == (kind, number)).then_some(part)
@@ -88,6 +96,8 @@ impl fmt::Display for PartId {
             Self::PausedTurn => formatter.write_str("paused turn"),
             Self::Instance(number) => write!(formatter, "instance {number}"),
             Self::DedupeChunk(number) => write!(formatter, "event ids {number}"),
+            Self::DeadLetter(effect) => write!(formatter, "dead letter {effect}"),
+            Self::Quarantined(entry) => write!(formatter, "quarantined command {entry}"),
         }
     }
 }

@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Instant;
 
-use journey_customer::{Command, CustomerState, DecideContext, IngestMode, apply, decide};
+use journey_customer::{
+    Command, CustomerState, DecideContext, DeliverySettings, IngestMode, apply, decide,
+};
 use journey_model::{Catalog, PublishedDocument, Source, check};
 use journey_types::{
     BirthIndex, CatalogRevision, ClusterKey, CustomerEvent, CustomerId, CustomerKey, EventId,
@@ -119,6 +121,8 @@ impl<'a> Customer<'a> {
             cluster_key: &ClusterKey::new([1; 16]),
             birth: BirthIndex::new(7),
             workspace_zone: "UTC",
+            delivery: &DeliverySettings::default(),
+            set_aside_has_room: true,
         };
         decide(&self.state, command, &context).unwrap()
     }

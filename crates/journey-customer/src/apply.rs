@@ -7,6 +7,7 @@ mod effects;
 mod entries;
 mod instances;
 mod profile;
+mod set_aside;
 mod timeline;
 
 use std::sync::Arc;
@@ -121,13 +122,21 @@ fn apply_body(state: &mut CustomerState, fact: &JournalEvent) {
             effect,
             attempt,
             until,
-        } => effects::claim(state, *effect, *attempt, *until),
+            worker,
+        } => effects::claim(state, (*effect, *attempt), *until, worker),
         EventBody::EffectWithdrawn { effect, .. } => {
             state.outbox.remove(effect);
         }
         EventBody::EffectSettled {
             effect, outcome, ..
         } => effects::settle(state, *effect, outcome),
+        EventBody::EffectDeadLettered {
+            effect,
+            reason,
+            size_bytes,
+        } => set_aside::dead_letter(state, *effect, reason, *size_bytes),
+        EventBody::CommandQuarantined(command) => set_aside::quarantine(state, command),
+        EventBody::SetAsideClosed { what, how, .. } => set_aside::close(state, *what, *how),
         EventBody::TurnPaused {
             round,
             events,

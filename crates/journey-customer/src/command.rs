@@ -2,6 +2,7 @@
 
 use journey_types::{BirthIndex, CustomerEvent, Sequence, Timestamp, Value};
 
+use crate::set_aside::SetAside;
 use crate::state::OutboxRow;
 
 /// A request to one customer. The partition calls `decide` with it; followers never see it.
@@ -24,6 +25,8 @@ pub enum Command {
         effect: Sequence,
         /// Until when the worker may work on it before it is offered again.
         until: Timestamp,
+        /// The name the worker gave, for people; empty if it gave none.
+        worker: String,
     },
     /// Tells what became of an effect.
     Settle {
@@ -36,6 +39,67 @@ pub enum Command {
         /// What became of it.
         outcome: Outcome,
     },
+    /// Hands a dead letter over anew, with a fresh retry budget.
+    ReplayDeadLetter {
+        /// The life of the customer it was emitted in.
+        birth: BirthIndex,
+        /// Which effect.
+        effect: Sequence,
+    },
+    /// Takes the event of a quarantined command in again.
+    ReplayQuarantined {
+        /// The life of the customer.
+        birth: BirthIndex,
+        /// Which, by the fact that set it aside.
+        entry: Sequence,
+    },
+    /// Gives something up that was set aside.
+    Discard {
+        /// The life of the customer.
+        birth: BirthIndex,
+        /// What.
+        what: SetAside,
+    },
+    /// Sets a command aside whose deciding panicked. Comes from the partition alone.
+    Quarantine {
+        /// The command.
+        command: Box<Self>,
+        /// The text of the panic.
+        reason: String,
+    },
+}
+
+impl Command {
+    /// Which kind of command it is, as people read it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Ingest { .. } => "ingest",
+            Self::FireTimers => "timer",
+            Self::ContinueTurn => "continue",
+            Self::Claim { .. } => "claim",
+            Self::Settle { .. } => "settle",
+            Self::ReplayDeadLetter { .. } | Self::ReplayQuarantined { .. } => "replay",
+            Self::Discard { .. } => "discard",
+            Self::Quarantine { .. } => "quarantine",
+        }
+    }
+
+    /// The event that it takes in, and how.
+    #[must_use]
+    pub const fn event(&self) -> Option<(&CustomerEvent, IngestMode)> {
+        match self {
+            Self::Ingest { event, mode } => Some((event, *mode)),
+            Self::FireTimers
+            | Self::ContinueTurn
+            | Self::Claim { .. }
+            | Self::Settle { .. }
+            | Self::ReplayDeadLetter { .. }
+            | Self::ReplayQuarantined { .. }
+            | Self::Discard { .. }
+            | Self::Quarantine { .. } => None,
+        }
+    }
 }
 
 /// How an event takes part.
@@ -102,6 +166,20 @@ pub enum Reply {
     Recorded,
     /// The effect had its outcome before, or its row is gone: nothing changed.
     Settled,
+    /// What was set aside is tried again.
+    Replayed {
+        /// What an operator should know of it, empty if nothing.
+        note: String,
+    },
+    /// What was set aside is given up.
+    Discarded,
+    /// The command panicked and was set aside.
+    Quarantined {
+        /// The life of the customer.
+        birth: BirthIndex,
+        /// The fact that set it aside: names it within the customer.
+        entry: Sequence,
+    },
 }
 
 /// A command refused by the domain: deterministic, and nothing changed.
@@ -135,6 +213,18 @@ pub enum Rejection {
         /// What was said of what, and what to say instead.
         reason: String,
     },
+    /// It is not there (any more).
+    #[error("it is not set aside: it was replayed, discarded or expired, or never was there")]
+    NotSetAside,
+    /// It is there, but to try it again makes no sense.
+    #[error("it cannot be replayed: {reason}")]
+    NotReplayable {
+        /// Why, and what to do instead.
+        reason: String,
+    },
+    /// A command panicked, and there is no room to keep it.
+    #[error("the quarantine is full: replay or discard what lies in it")]
+    QuarantineFull,
     /// The effect cannot be claimed at the moment.
     #[error("the effect cannot be claimed: {reason}")]
     NotClaimable {

@@ -3,6 +3,7 @@
 mod claim;
 mod fire;
 mod ingest;
+mod set_aside;
 mod settle;
 
 use journey_model::Catalog;
@@ -10,6 +11,7 @@ use journey_types::limits::CUSTOMER_STATE_SIZE_BYTES_MAX;
 use journey_types::{BirthIndex, ClusterKey, Timestamp};
 
 use crate::command::{Command, Rejection, Reply};
+use crate::delivery::DeliverySettings;
 use crate::event::JournalEvent;
 use crate::size;
 use crate::state::CustomerState;
@@ -28,6 +30,10 @@ pub struct DecideContext<'a> {
     pub birth: BirthIndex,
     /// The workspace's zone, `UTC` where none is set.
     pub workspace_zone: &'a str,
+    /// How often the effects of a destination are tried.
+    pub delivery: &'a DeliverySettings,
+    /// Whether the partition has room for what the command may set aside.
+    pub set_aside_has_room: bool,
 }
 
 /// What was decided.
@@ -53,14 +59,15 @@ pub struct Decision {
 ///
 /// # Panics
 /// When the stamp lies before the customer's last, when the event is another customer's, and when a turn is paused
-/// and the command is not [`Command::ContinueTurn`].
+/// and the command is neither [`Command::ContinueTurn`] nor [`Command::Quarantine`].
 pub fn decide(
     state: &CustomerState,
     command: &Command,
     context: &DecideContext<'_>,
 ) -> Result<Decision, Rejection> {
     assert!(
-        state.paused_turn.is_none() || *command == Command::ContinueTurn,
+        state.paused_turn.is_none()
+            || matches!(command, Command::ContinueTurn | Command::Quarantine { .. }),
         "a paused turn of {} goes on before anything else",
         state.key
     );
@@ -70,12 +77,17 @@ pub fn decide(
         return Ok(decision);
     }
     match command {
-        Command::Ingest { .. } => Err(Rejection::StateTooLarge { size_bytes }),
+        Command::Ingest { .. } | Command::ReplayQuarantined { .. } => {
+            Err(Rejection::StateTooLarge { size_bytes })
+        }
         // Time and outcomes cannot be refused: what they would move is parked instead, which shrinks the customer.
         Command::FireTimers
         | Command::ContinueTurn
         | Command::Claim { .. }
-        | Command::Settle { .. } => decide_in(Turn::open(state, context).frugal(), command),
+        | Command::Settle { .. }
+        | Command::ReplayDeadLetter { .. }
+        | Command::Discard { .. }
+        | Command::Quarantine { .. } => decide_in(Turn::open(state, context).frugal(), command),
     }
 }
 
@@ -84,13 +96,25 @@ fn decide_in(turn: Turn<'_>, command: &Command) -> Result<Decision, Rejection> {
         Command::Ingest { event, mode } => ingest::decide(turn, event, *mode),
         Command::FireTimers => Ok(fire::decide(turn)),
         Command::ContinueTurn => Ok(continue_turn(turn)),
-        Command::Claim { effect, until } => claim::decide(turn, *effect, *until),
+        Command::Claim {
+            effect,
+            until,
+            worker,
+        } => claim::decide(turn, *effect, *until, worker),
         Command::Settle {
             birth,
             effect,
             attempt,
             outcome,
         } => settle::decide(turn, *birth, (*effect, *attempt), outcome),
+        Command::ReplayDeadLetter { birth, effect } => {
+            set_aside::replay_dead_letter(turn, *birth, *effect)
+        }
+        Command::ReplayQuarantined { birth, entry } => {
+            set_aside::replay_command(turn, *birth, *entry)
+        }
+        Command::Discard { birth, what } => set_aside::discard(turn, *birth, *what),
+        Command::Quarantine { command, reason } => set_aside::quarantine(turn, command, reason),
     }
 }
 

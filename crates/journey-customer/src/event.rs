@@ -11,6 +11,7 @@ use journey_types::{
 };
 
 use crate::command::{IngestMode, Outcome};
+use crate::set_aside::{Closing, QuarantinedCommand, SetAside};
 use crate::state::{FallbackScope, WorkKind};
 
 /// One fact.
@@ -190,6 +191,8 @@ pub enum EventBody {
         attempt: u32,
         /// From when it may be offered again.
         until: Timestamp,
+        /// The name its worker gave, for people.
+        worker: String,
     },
     /// An effect will not be handed over (any more); its row is gone.
     EffectWithdrawn {
@@ -206,6 +209,27 @@ pub enum EventBody {
         attempt: u32,
         /// What became of it.
         outcome: Outcome,
+    },
+    /// The retry budget of an effect is used up: it lies among the dead letters from now on.
+    EffectDeadLettered {
+        /// Which.
+        effect: Sequence,
+        /// Why its last attempt failed.
+        reason: String,
+        /// What it takes of the partition's budget.
+        size_bytes: u32,
+    },
+    /// A command panicked and was set aside, under the sequence of this fact.
+    CommandQuarantined(Box<QuarantinedCommand>),
+    /// Something that was set aside came to its end. Sizes stand in the facts, so that the partition's sums follow from
+    /// facts alone.
+    SetAsideClosed {
+        /// What.
+        what: SetAside,
+        /// How.
+        how: Closing,
+        /// What it took of the partition's budget.
+        size_bytes: u32,
     },
     /// The turn reached its budget; what is left is done at the same stamp before any other command.
     TurnPaused {

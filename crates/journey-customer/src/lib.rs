@@ -16,6 +16,7 @@ mod delivery;
 mod event;
 pub mod limits;
 mod packed_map;
+mod set_aside;
 mod state;
 mod timeline;
 
@@ -40,6 +41,7 @@ pub use event::{
     MessageGranted, RaisedEvent, Rest, TimerKind, WorkEmitted,
 };
 pub use packed_map::PackedMap;
+pub use set_aside::{Attempt, Closing, DeadLetter, QuarantinedCommand, SetAside};
 pub use state::{
     Aggregate, CustomerState, EffectBody, EffectStatus, FallbackScope, Instance, JourneyMemory,
     MessageBody, OutboxRow, PausedTurn, WatchedGoal, WorkBody, WorkKind,

@@ -1,7 +1,9 @@
 //! Bounds of one customer that only this crate uses, each with its reason.
 
 use journey_types::TimeSpan;
-use journey_types::limits::TURN_SIZE_BYTES_MAX;
+use journey_types::limits::{
+    CUSTOMER_STATE_SIZE_BYTES_MAX, PROPERTIES_SIZE_BYTES_MAX, TURN_SIZE_BYTES_MAX,
+};
 
 /// Timeline entries kept: enough to answer "why did this happen" for the last days, small enough to stay in a row.
 pub const TIMELINE_ENTRIES_MAX: usize = 32;
@@ -40,10 +42,27 @@ pub const ATTEMPTS_MAX_DEFAULT: u32 = 20;
 pub const RETRY_PAUSE_FIRST_DEFAULT: TimeSpan = TimeSpan::from_secs(1);
 /// The longest pause between two attempts, before jitter: a channel that comes back is used within the hour.
 pub const RETRY_PAUSE_MAX_DEFAULT: TimeSpan = TimeSpan::from_secs(30 * 60);
+/// Attempts of an effect that are kept from the beginning: how it failed when it was fresh.
+pub const ATTEMPTS_KEPT_FIRST: usize = 3;
+/// Attempts of an effect that are kept up to now: with the first ones all of a default budget.
+pub const ATTEMPTS_KEPT_LAST: usize = 17;
+/// How long dead letters and quarantined commands are kept: DESIGN section 6.
+pub const SET_ASIDE_SPAN: TimeSpan = TimeSpan::from_days(14);
+/// Dead letters of one customer: they count towards its size; beyond it effects stay in their queues, tried seldom.
+pub const DEAD_LETTERS_MAX: usize = 64;
+/// Quarantined commands of one customer: a command holds at most one event of 32 KiB, and a customer whose commands
+/// panic over and over is parked long before.
+pub const QUARANTINED_COMMANDS_MAX: usize = 8;
+/// Bytes of a worker's name that are kept with each attempt.
+pub const WORKER_NAME_SIZE_BYTES_MAX: usize = 64;
 
 const _: () = assert!(
     RAISED_EVENTS_SIZE_BYTES_MAX * 2 <= TURN_SIZE_BYTES_MAX,
     "a pause fits into a turn"
+);
+const _: () = assert!(
+    QUARANTINED_COMMANDS_MAX * 4 * PROPERTIES_SIZE_BYTES_MAX <= CUSTOMER_STATE_SIZE_BYTES_MAX,
+    "a customer has room for more than its quarantine"
 );
 const _: () = assert!(
     DEDUPE_OPEN_IDS_MAX <= DEDUPE_CHUNK_IDS_MAX,

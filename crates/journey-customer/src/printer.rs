@@ -9,6 +9,7 @@ use crate::event::{
     Departure, Ending, EventBody, InstanceEntered, InstanceRef, JournalEvent, MessageGranted, Rest,
     TimerKind, WorkEmitted,
 };
+use crate::set_aside::SetAside;
 use journey_types::{CustomerEvent, StepId, Value};
 
 /// One line: sequence, stamp, fact.
@@ -120,6 +121,18 @@ pub fn describe(body: &EventBody) -> String {
         EventBody::EffectClaimed { .. }
         | EventBody::EffectWithdrawn { .. }
         | EventBody::EffectSettled { .. } => effect_text(body),
+        EventBody::EffectDeadLettered { effect, reason, .. } => {
+            format!("effect {effect} became a dead letter: {reason}")
+        }
+        EventBody::CommandQuarantined(command) => {
+            format!("{} quarantined: {}", command.kind, command.reason)
+        }
+        EventBody::SetAsideClosed { what, how, .. } => match what {
+            SetAside::DeadLetter(effect) => format!("dead letter {effect} {}", how.as_str()),
+            SetAside::Command(entry) => {
+                format!("quarantined command {entry} {}", how.as_str())
+            }
+        },
         EventBody::TurnPaused {
             round,
             events,
@@ -234,6 +247,7 @@ fn effect_text(body: &EventBody) -> String {
         effect,
         attempt,
         until,
+        ..
     } = body
     {
         return format!("effect {effect} claimed: attempt {attempt} until {until}");

@@ -6,6 +6,7 @@ use journey_types::{CustomerEvent, Fingerprint, JourneyId, Timestamp, Value};
 
 use crate::command::Outcome;
 use crate::event::{EventBody, Rest};
+use crate::set_aside::{Attempt, QuarantinedCommand};
 use crate::state::{
     Aggregate, CustomerState, EffectBody, FallbackScope, Instance, JourneyMemory, OutboxRow,
     WatchedGoal,
@@ -36,6 +37,10 @@ pub(crate) fn of_state(state: &CustomerState) -> usize {
     let timeline = state.timeline.len() * RECORD_SIZE_BYTES + state.timeline.size_bytes();
     let paused = state.paused_turn.iter().flat_map(|paused| &paused.events);
     let paused = paused.map(|raised| RECORD_SIZE_BYTES + of_event(&raised.event));
+    let letters = state.dead_letters.values();
+    let letters = letters.map(|letter| of_row(&letter.row) + letter.reason.len());
+    let quarantined = state.quarantined.values();
+    let quarantined = quarantined.map(|command| of_quarantined(command));
     of_values(&state.traits)
         + state.history.values().map(of_aggregate).sum::<usize>()
         + state.journeys.values().map(of_memory).sum::<usize>()
@@ -44,6 +49,8 @@ pub(crate) fn of_state(state: &CustomerState) -> usize {
         + watched.sum::<usize>()
         + timeline
         + paused.sum::<usize>()
+        + letters.sum::<usize>()
+        + quarantined.sum::<usize>()
 }
 
 /// The state as it lies in memory, with what lies around it there.
@@ -103,7 +110,9 @@ pub(crate) fn of_fact(body: &EventBody) -> usize {
             }
             EventBody::InstanceParked { reason, .. }
             | EventBody::MessageRefused { reason, .. }
-            | EventBody::EffectWithdrawn { reason, .. } => reason.len(),
+            | EventBody::EffectWithdrawn { reason, .. }
+            | EventBody::EffectDeadLettered { reason, .. } => reason.len(),
+            EventBody::CommandQuarantined(command) => of_quarantined(command),
             EventBody::CustomerBorn { .. }
             | EventBody::LifecycleChanged { .. }
             | EventBody::EntryRefused { .. }
@@ -115,6 +124,7 @@ pub(crate) fn of_fact(body: &EventBody) -> usize {
             | EventBody::InstanceEnded { .. }
             | EventBody::EffectClaimed { .. }
             | EventBody::TaskOverdue { .. }
+            | EventBody::SetAsideClosed { .. }
             | EventBody::TurnResumed => RECORD_SIZE_BYTES,
         }
 }
@@ -169,7 +179,8 @@ fn of_memory(memory: &JourneyMemory) -> usize {
     RECORD_SIZE_BYTES + memory.outcome.len() + entries.sum::<usize>() + queued.sum::<usize>()
 }
 
-fn of_row(row: &OutboxRow) -> usize {
+/// An effect with its attempts.
+pub(crate) fn of_row(row: &OutboxRow) -> usize {
     2 * RECORD_SIZE_BYTES
         + match &row.body {
             EffectBody::Message(message) => {
@@ -178,6 +189,7 @@ fn of_row(row: &OutboxRow) -> usize {
             }
             EffectBody::Work(work) => of_values(&work.input),
         }
+        + row.attempts.iter().map(of_attempt).sum::<usize>()
 }
 
 fn of_outcome(outcome: &Outcome) -> usize {
@@ -186,6 +198,16 @@ fn of_outcome(outcome: &Outcome) -> usize {
         Outcome::Completed { result } => result.size_bytes(),
         Outcome::FailedForGood { reason } | Outcome::FailedForNow { reason, .. } => reason.len(),
     }
+}
+
+fn of_attempt(attempt: &Attempt) -> usize {
+    24 + attempt.worker.len() + attempt.failure.as_ref().map_or(0, String::len)
+}
+
+/// A quarantined command.
+pub(crate) fn of_quarantined(command: &QuarantinedCommand) -> usize {
+    let event = command.event.as_deref().map_or(0, of_event);
+    RECORD_SIZE_BYTES + command.reason.len() + event
 }
 
 fn of_fallback(scope: &FallbackScope) -> usize {

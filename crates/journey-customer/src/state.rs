@@ -14,6 +14,7 @@ use journey_types::{
 use crate::dedupe::Dedupe;
 use crate::event::{RaisedEvent, Rest};
 use crate::packed_map::PackedMap;
+use crate::set_aside::{Attempt, DeadLetter, QuarantinedCommand};
 use crate::size;
 use crate::timeline::Timeline;
 
@@ -54,6 +55,10 @@ pub struct CustomerState {
     pub paused_turn: Option<PausedTurn>,
     /// The latest things that happened.
     pub timeline: Timeline,
+    /// Effects whose retry budget is used up, by the fact that emitted them.
+    pub dead_letters: BTreeMap<Sequence, Arc<DeadLetter>>,
+    /// Commands whose deciding panicked, by the fact that set them aside.
+    pub quarantined: BTreeMap<Sequence, Arc<QuarantinedCommand>>,
 }
 
 impl CustomerState {
@@ -76,6 +81,8 @@ impl CustomerState {
             outbox: BTreeMap::new(),
             paused_turn: None,
             timeline: Timeline::default(),
+            dead_letters: BTreeMap::new(),
+            quarantined: BTreeMap::new(),
         }
     }
 
@@ -98,12 +105,13 @@ impl CustomerState {
         size::of_state_in_memory(self)
     }
 
-    /// After which instant this customer has something to do by itself: its earliest timer, or a paused turn that
-    /// goes on. Whoever hosts it finds it by this.
+    /// After which instant this customer has something to do by itself: its earliest timer, a paused turn that goes on,
+    /// or something set aside that expires. Whoever hosts it finds it by this.
     #[must_use]
     pub fn next_wake_at(&self) -> Option<Timestamp> {
         let paused = self.paused_turn.as_ref().map(|paused| paused.stamp);
-        [paused, self.next_due_at()].into_iter().flatten().min()
+        let wakes = [paused, self.next_due_at(), self.next_expiry_at()];
+        wakes.into_iter().flatten().min()
     }
 
     /// Effects in order of emission with the instant from which each may be claimed: of every channel only the
@@ -278,6 +286,10 @@ pub struct OutboxRow {
     pub attempt: u32,
     /// Where it stands.
     pub status: EffectStatus,
+    /// Its handings over, the first and the newest of them.
+    pub attempts: Vec<Attempt>,
+    /// How many there were when it was last replayed as a dead letter; 0 if it never was.
+    pub attempts_before_replay: u32,
 }
 
 /// What an effect is.

@@ -2,6 +2,7 @@
 
 mod script;
 
+mod dead_letters;
 mod delays;
 mod delivery;
 mod entries;

@@ -28,6 +28,7 @@ mod replies;
 mod retry;
 mod schedule;
 mod session;
+mod set_aside;
 mod settling;
 mod supervision;
 mod timers;
@@ -44,8 +45,8 @@ use journey_types::{ClusterKey, CustomerKey, Lsn, TimeSpan, Timestamp};
 
 pub use activation::MemoryBounds;
 pub use api::{
-    Answer, ConfirmationId, Destinations, HandOver, Input, Output, ProposalId, Refusal,
-    Subscription, TicketId, WorkerCredit, WorkerId,
+    Answer, ConfirmationId, Destinations, HandOver, Input, Output, ProposalId, QuarantineEntry,
+    Refusal, Subscription, TicketId, WorkerCredit, WorkerId,
 };
 pub use clock::ClockHeld;
 pub use counters::{PartitionCounters, PartitionStatus, Role};
@@ -53,6 +54,7 @@ pub use histogram::SpanHistogram;
 pub use hosted::Lifecycle;
 pub use order::SubmissionOrder;
 pub use quarantine::QuarantinedCommand;
+pub use set_aside::StoppedQueue;
 
 use activation::ActivationPace;
 use batch::InFlight;
@@ -62,6 +64,7 @@ use offers::Offers;
 use quarantine::Quarantine;
 use replies::Replies;
 use session::Leadership;
+use set_aside::StoppedQueues;
 use timers::TimerHeap;
 use workers::Workers;
 
@@ -107,6 +110,7 @@ pub struct PartitionCore {
     workers: Workers,
     replies: Replies,
     quarantine: Quarantine,
+    stopped_queues: StoppedQueues,
     in_flight: Vec<InFlight>,
     /// The newest catalog the node has, to be adopted.
     offered: Option<Arc<Catalog>>,
@@ -156,6 +160,7 @@ impl PartitionCore {
             workers: Workers::default(),
             replies: Replies::default(),
             quarantine: Quarantine::default(),
+            stopped_queues: StoppedQueues::new(),
             in_flight: Vec::new(),
             offered: None,
             catalog: Arc::new(Catalog::default()),
@@ -233,6 +238,7 @@ impl PartitionCore {
             n_workers: self.workers.len(),
             n_in_flight: self.in_flight.len(),
             n_parked: self.customers.n_parked(),
+            stopped_queues: self.stopped_queues(),
             counters: self.counters.clone(),
         }
     }
@@ -246,6 +252,11 @@ impl PartitionCore {
     /// Commands whose deciding panicked, oldest first.
     pub fn quarantined(&self) -> impl Iterator<Item = &QuarantinedCommand> {
         self.quarantine.commands()
+    }
+
+    /// Customers that are parked, with the text of their last panic.
+    pub fn parked(&self) -> impl Iterator<Item = (&CustomerKey, &str)> {
+        self.customers.parked()
     }
 
     /// Where a customer is in its life.

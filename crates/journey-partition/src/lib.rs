@@ -36,8 +36,8 @@ pub use crate::clock::Clock;
 pub use crate::core::{
     Answer, ClockHeld, ConfirmationId, CoreOptions, Decide, Destinations, HandOver, Input,
     Lifecycle, MemoryBounds, Output, PartitionCore, PartitionCounters, PartitionStatus, ProposalId,
-    QuarantinedCommand, Refusal, Role, SpanHistogram, SubmissionOrder, Subscription, TicketId,
-    WorkerCredit, WorkerId,
+    QuarantineEntry, QuarantinedCommand, Refusal, Role, SpanHistogram, StoppedQueue,
+    SubmissionOrder, Subscription, TicketId, WorkerCredit, WorkerId,
 };
 pub use decided::DecidedEntry;
 pub use error::PartitionError;

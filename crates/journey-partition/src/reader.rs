@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use journey_codec::Held;
 use journey_customer::CustomerState;
 use journey_types::{CatalogRevision, CustomerKey, Lsn, SessionId, Timestamp};
 
@@ -21,6 +22,10 @@ pub struct CommittedControl {
     pub catalog_revision: CatalogRevision,
     /// Its digest.
     pub catalog_digest: [u8; 32],
+    /// What lies among the dead letters of all customers.
+    pub dead_letters: Held,
+    /// What lies in the quarantines of all customers.
+    pub quarantined: Held,
 }
 
 /// A customer as it was found.
@@ -84,6 +89,8 @@ impl CommittedReader for SharedReplica {
             stamp: control.stamp,
             catalog_revision: control.catalog_revision,
             catalog_digest: control.catalog_digest,
+            dead_letters: control.dead_letters,
+            quarantined: control.quarantined,
         }
     }
 

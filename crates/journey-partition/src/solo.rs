@@ -321,6 +321,7 @@ impl SoloPartition {
         self.credit.add(u32::MAX);
         self.input(Input::Subscribe(Subscription {
             worker,
+            name: "solo".to_owned(),
             workspace,
             destinations: Destinations::everything(),
             credit: self.credit.clone(),

@@ -83,7 +83,7 @@ async fn wait_for_freshness(
     Ok(())
 }
 
-fn internal(error: impl std::fmt::Display) -> ServerError {
+pub(crate) fn internal(error: impl std::fmt::Display) -> ServerError {
     ServerError::Internal {
         reason: error.to_string(),
     }

@@ -9,7 +9,7 @@ use journey_partition::{Answer, Refusal};
 use journey_proto::v1 as wire;
 use journey_proto::v1::event_result::Status as EventStatus;
 use journey_proto::v1::ingest_service_server::IngestService;
-use journey_types::PartitionId;
+use journey_types::{EffectOrigin, PartitionId};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::StreamExt as _;
@@ -24,6 +24,7 @@ use crate::limits::{
     STREAM_BATCHES_IN_FLIGHT_MAX,
 };
 use crate::node::{Commands, Node, Submitted};
+use crate::set_aside::id_text;
 use crate::stream_order::StreamOrders;
 
 /// Said of an accepted event that names two ids of one customer.
@@ -258,7 +259,7 @@ impl Batch {
                 if let Answer::Refused(refusal) = &answer {
                     node.metrics().shed(refusal.code(), 1);
                 }
-                let result = event_result(share.partition, answer);
+                let result = event_result(node.origin(), share.partition, answer);
                 let noted = std::mem::replace(&mut self.results[position], result);
                 let result = &mut self.results[position];
                 if result.status() == EventStatus::Accepted && noted.reason == NOT_MERGED_YET {
@@ -271,7 +272,7 @@ impl Batch {
     }
 }
 
-fn event_result(partition: PartitionId, answer: Answer) -> wire::EventResult {
+fn event_result(origin: EffectOrigin, partition: PartitionId, answer: Answer) -> wire::EventResult {
     match answer {
         Answer::Done { reply, lsn } => {
             let status = if reply == Reply::Duplicate {
@@ -293,6 +294,9 @@ fn event_result(partition: PartitionId, answer: Answer) -> wire::EventResult {
                 Rejection::EventRefused { .. } => ("EVENT_REFUSED", false),
                 Rejection::NotClaimable { .. } => ("NOT_CLAIMABLE", false),
                 Rejection::OutcomeUnfit { .. } => ("OUTCOME_UNFIT", false),
+                Rejection::NotSetAside => ("NOT_SET_ASIDE", false),
+                Rejection::NotReplayable { .. } => ("NOT_REPLAYABLE", false),
+                Rejection::QuarantineFull => ("QUARANTINE_FULL", true),
             };
             rejected(code, rejection.to_string(), retry)
         }
@@ -303,10 +307,17 @@ fn event_result(partition: PartitionId, answer: Answer) -> wire::EventResult {
             } else {
                 Duration::ZERO
             };
-            wire::EventResult {
+            let mut result = wire::EventResult {
                 retry_after_ms: u32::try_from(after.as_millis()).unwrap_or(u32::MAX),
                 ..rejected(refusal.code(), refusal.to_string(), retry)
+            };
+            if let Refusal::Quarantined {
+                kept: Some(kept), ..
+            } = refusal
+            {
+                result.quarantine_id = id_text(origin, &kept.customer, kept.birth, kept.entry);
             }
+            result
         }
     }
 }

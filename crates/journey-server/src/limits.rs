@@ -24,6 +24,10 @@ pub const WORKER_CREDIT_DEFAULT: u32 = 100;
 pub const OUTCOMES_PER_MESSAGE_MAX: usize = 1_000;
 /// Messages to one worker that wait to be written; the claims behind them are bounded by its credit.
 pub const WORKER_MESSAGES_QUEUED_MAX: usize = 1_024;
+/// Things set aside that one call replays or discards: some batches of work, and an answer of some hundred KiB.
+pub const SET_ASIDE_PER_CALL_MAX: usize = 1_000;
+/// Customers with something set aside that are read at once.
+pub const SET_ASIDE_CUSTOMERS_AT_ONCE: usize = 64;
 /// Retry advice where nothing better is known: a few commits, or one election.
 pub const RETRY_AFTER_DEFAULT: Duration = Duration::from_millis(200);
 /// How long a publish waits for every partition to adopt it before it answers with what is missing.

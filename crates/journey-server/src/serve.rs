@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journey_proto::v1::customer_service_server::CustomerServiceServer;
+use journey_proto::v1::dead_letter_service_server::DeadLetterServiceServer;
 use journey_proto::v1::ingest_service_server::IngestServiceServer;
 use journey_proto::v1::journey_service_server::JourneyServiceServer;
+use journey_proto::v1::quarantine_service_server::QuarantineServiceServer;
 use journey_proto::v1::worker_service_server::WorkerServiceServer;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -18,11 +20,13 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::customers::CustomerApi;
+use crate::dead_letters::DeadLetterApi;
 use crate::ingest::IngestApi;
 use crate::journeys::JourneyApi;
 use crate::limits::{CONNECTION_STREAMS_MAX, REQUEST_SIZE_BYTES_MAX};
 use crate::node::Node;
 use crate::observe::Observe;
+use crate::quarantine::QuarantineApi;
 use crate::workers::WorkerApi;
 
 /// How long a silent connection is kept before it is probed.
@@ -89,6 +93,8 @@ pub async fn serve(
         .max_decoding_message_size(REQUEST_SIZE_BYTES_MAX);
     let customers = CustomerServiceServer::new(CustomerApi::new(Arc::clone(&node)));
     let observe = Observe::new(Arc::clone(&node));
+    let dead_letters = DeadLetterServiceServer::new(DeadLetterApi::new(Arc::clone(&node)));
+    let quarantine = QuarantineServiceServer::new(QuarantineApi::new(Arc::clone(&node)));
     let workers = WorkerServiceServer::new(WorkerApi::new(node))
         .max_decoding_message_size(REQUEST_SIZE_BYTES_MAX);
     let served = Server::builder()
@@ -104,6 +110,8 @@ pub async fn serve(
         .add_service(journeys)
         .add_service(customers)
         .add_service(workers)
+        .add_service(dead_letters)
+        .add_service(quarantine)
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),
             shutdown,
@@ -134,6 +142,8 @@ async fn tell_health(reporter: &HealthReporter, serves: bool) {
         JourneyServiceServer::<JourneyApi>::NAME,
         CustomerServiceServer::<CustomerApi>::NAME,
         WorkerServiceServer::<WorkerApi>::NAME,
+        DeadLetterServiceServer::<DeadLetterApi>::NAME,
+        QuarantineServiceServer::<QuarantineApi>::NAME,
     ];
     for service in services {
         reporter.set_service_status(service, status).await;

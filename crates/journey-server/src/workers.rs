@@ -13,8 +13,8 @@ use journey_proto::v1::work_response::Response as WorkAnswer;
 use journey_proto::v1::worker_service_server::WorkerService;
 use journey_types::limits::{VALUE_DEPTH_MAX, VARS_SIZE_BYTES_MAX};
 use journey_types::{
-    Channel, CustomerKey, Destination, EffectId, EffectOrigin, PartitionId, QueueId, Value,
-    WorkspaceId,
+    Channel, CustomerKey, Destination, EffectId, EffectOrigin, PartitionId, QueueId, TimeSpan,
+    Timestamp, Value, WorkspaceId,
 };
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
@@ -129,6 +129,7 @@ impl WorkerStream {
             let subscription = Subscription {
                 worker,
                 workspace: workspace.clone(),
+                name: subscribe.worker.clone(),
                 destinations: destinations.clone(),
                 credit: credit.clone(),
                 claim_span: CLAIM_SPAN,
@@ -323,10 +324,10 @@ fn settle_command(node: &Node, outcome: wire::Outcome) -> Result<(CustomerKey, C
             result: answer(outcome.answer)?,
         },
         OutcomeKind::FailedForGood => CustomerOutcome::FailedForGood { reason },
-        // The partition puts the instant of the next attempt in, by its backoff.
+        // The partition takes the later of this and its backoff.
         OutcomeKind::FailedForNow => CustomerOutcome::FailedForNow {
             reason,
-            retry_at: node.now(),
+            retry_at: retry_at(node, outcome.retry_after.as_ref()),
         },
         OutcomeKind::Unspecified => {
             return Err(
@@ -342,6 +343,15 @@ fn settle_command(node: &Node, outcome: wire::Outcome) -> Result<(CustomerKey, C
         outcome: outcome_of_customer,
     };
     Ok((effect.customer, command))
+}
+
+/// The earliest instant that a worker asks for; now where it asks for none, or for one that has passed.
+fn retry_at(node: &Node, retry_after: Option<&pbjson_types::Duration>) -> Timestamp {
+    let ms = retry_after.map_or(0, |span| {
+        let of_seconds = span.seconds.saturating_mul(1_000);
+        of_seconds.saturating_add(i64::from(span.nanos) / 1_000_000)
+    });
+    node.now().plus(TimeSpan::from_ms(ms.max(0)))
 }
 
 /// What a call or task answers, if it can be kept at all.

@@ -154,6 +154,7 @@ impl World {
         self.credit.add(WORKER_CREDIT);
         let subscription = Subscription {
             worker: self.worker,
+            name: "w1".to_owned(),
             workspace: WorkspaceId::default_workspace(),
             destinations: Destinations::everything(),
             credit: self.credit.clone(),

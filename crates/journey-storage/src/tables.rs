@@ -6,6 +6,7 @@
 //!   r <slot> <workspace> <customer> …    rows that a head row names, each under a new key
 //!   t <due> <workspace> <customer>       earliest timer of a customer, in the order of (due, customer)
 //!   o <workspace> <customer>             a customer with effects that have no outcome yet
+//!   l <since> <workspace> <customer>     a customer with something set aside, in the order of (since, customer)
 //!   d <slot> <workspace> <customer> <chunk>  dedupe fingerprints
 //!   p <producer>                         watermarks of producers that number their events
 //!   a …                                  aggregates: counts by journey and step, statistics
@@ -29,6 +30,8 @@ pub enum Table {
     SealKey,
     /// Control state of the partition.
     Control,
+    /// Customers with something set aside (dead letters, quarantined commands), which lies in the customer.
+    SetAside,
     /// Customers with effects that have no outcome yet; the effects lie in the customer.
     Outbox,
     /// Watermarks of numbered producers.
@@ -43,10 +46,11 @@ pub enum Table {
 
 impl Table {
     /// Every table, in key order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Aggregate,
         Self::Dedupe,
         Self::SealKey,
+        Self::SetAside,
         Self::Control,
         Self::Outbox,
         Self::Producer,
@@ -62,6 +66,7 @@ impl Table {
             Self::Aggregate => b'a',
             Self::Dedupe => b'd',
             Self::SealKey => b'k',
+            Self::SetAside => b'l',
             Self::Control => b'm',
             Self::Outbox => b'o',
             Self::Producer => b'p',
@@ -103,6 +108,13 @@ impl Table {
 #[must_use]
 pub fn timer_key(due_at: Timestamp, customer: &CustomerKey) -> Vec<u8> {
     let key = Table::Timer.key().timestamp(due_at);
+    key.address(customer).finish()
+}
+
+/// The key that marks a customer with something set aside; rows lie in the order of `(Timestamp, CustomerKey)`.
+#[must_use]
+pub fn set_aside_key(since: Timestamp, customer: &CustomerKey) -> Vec<u8> {
+    let key = Table::SetAside.key().timestamp(since);
     key.address(customer).finish()
 }
 

@@ -4,6 +4,11 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use journey_customer::{Command, CustomerState, DecideContext, Decision, Rejection};
+
+/// Names the event on which deciding panics in a node of the tests, so that quarantine can be seen in a real process.
+const POISON: &str = "JOURNEY_TEST_POISON";
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -18,6 +23,7 @@ fn hanging(arguments: &[OsString]) -> cluster::Seams {
         log_engine: Some(std::sync::Arc::new(move |engine| {
             std::sync::Arc::new(tests::HangingEngine::new(engine, file.clone()))
         })),
+        ..cluster::Seams::default()
     }
 }
 
@@ -26,6 +32,13 @@ fn main() -> ExitCode {
     let program = arguments.next().unwrap_or_default();
     let arguments = std::iter::once(program.clone()).chain(arguments);
     match program.to_str() {
+        Some("journeyd") if std::env::var_os(POISON).is_some() => {
+            let seams = cluster::Seams {
+                decide: Some(decide_or_panic),
+                ..cluster::Seams::default()
+            };
+            cluster::run_with(arguments, &seams)
+        }
         Some("journeyd") => cluster::run(arguments),
         Some("journeyd-hanging") => {
             let arguments: Vec<OsString> = arguments.collect();
@@ -40,4 +53,17 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The law, with a fault around it.
+fn decide_or_panic(
+    state: &CustomerState,
+    command: &Command,
+    context: &DecideContext<'_>,
+) -> Result<Decision, Rejection> {
+    if let Command::Ingest { event, .. } = command {
+        let is_poison = std::env::var(POISON).is_ok_and(|name| name == event.name.as_str());
+        assert!(!is_poison, "poisoned by the test");
+    }
+    journey_customer::decide(state, command, context)
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use journey_customer::{
-    Aggregate, CustomerState, Dedupe, DedupeChunk, EffectBody, EffectStatus, Instance,
-    JourneyMemory, MessageBody, OutboxRow, PausedTurn, TimelineEntry, WatchedGoal, WorkBody,
+    Aggregate, Attempt, CustomerState, DeadLetter, Dedupe, DedupeChunk, EffectBody, EffectStatus,
+    Instance, JourneyMemory, MessageBody, OutboxRow, PausedTurn, TimelineEntry, WatchedGoal,
+    WorkBody,
 };
 use journey_types::{
     Channel, ContentId, CustomerKey, EventName, Fingerprint, JourneyId, StepId, TimeSpan, Timestamp,
@@ -15,10 +16,10 @@ use proptest::prelude::*;
 
 use super::{
     aggregate_id, batch_number, birth, content_version, customer_event, customer_key, destination,
-    fallback, fingerprint, id, instance_number, instance_ref, nanos, raised_event, rest, revision,
-    sequence, session, text, timestamp, values, work_kind,
+    fallback, fingerprint, id, instance_number, instance_ref, nanos, quarantined, raised_event,
+    rest, revision, sequence, session, text, timestamp, values, work_kind,
 };
-use crate::{Control, Durations, JourneyCounts, StepCounts};
+use crate::{Control, Durations, Held, JourneyCounts, StepCounts};
 
 fn aggregate() -> BoxedStrategy<Aggregate> {
     (
@@ -176,11 +177,12 @@ fn outbox_row(key: CustomerKey) -> BoxedStrategy<Arc<OutboxRow>> {
         (sequence(), birth(), timestamp(), of(timestamp())),
         (instance_ref(), id::<StepId>(), destination()),
         (text(), effect_body(key)),
-        (any::<u32>(), status),
+        (any::<u32>(), status, vec(attempt(), 0..3), any::<u32>()),
     )
-        .prop_map(|(times, asked, (purpose, body), (attempt, status))| {
+        .prop_map(|(times, asked, (purpose, body), standing)| {
             let (effect, birth, created_at, send_by) = times;
             let (of, step, destination) = asked;
+            let (attempt, status, attempts, attempts_before_replay) = standing;
             Arc::new(OutboxRow {
                 effect,
                 birth,
@@ -195,6 +197,32 @@ fn outbox_row(key: CustomerKey) -> BoxedStrategy<Arc<OutboxRow>> {
                 body,
                 attempt,
                 status,
+                attempts,
+                attempts_before_replay,
+            })
+        })
+        .boxed()
+}
+
+fn attempt() -> BoxedStrategy<Attempt> {
+    (any::<u32>(), timestamp(), text(), of(text()))
+        .prop_map(|(number, at, worker, failure)| Attempt {
+            number,
+            at,
+            worker,
+            failure,
+        })
+        .boxed()
+}
+
+fn dead_letter(key: CustomerKey) -> BoxedStrategy<Arc<DeadLetter>> {
+    (outbox_row(key), timestamp(), text(), any::<u32>())
+        .prop_map(|(row, since, reason, size_bytes)| {
+            Arc::new(DeadLetter {
+                row: Arc::unwrap_or_clone(row),
+                since,
+                reason,
+                size_bytes,
             })
         })
         .boxed()
@@ -241,17 +269,26 @@ pub(crate) fn customer() -> BoxedStrategy<CustomerState> {
                     btree_map(id::<JourneyId>(), memory(key.clone()), 0..3),
                     vec(watched_goal(key.clone()), 0..3),
                 ),
-                btree_map(sequence(), outbox_row(key.clone()), 0..3),
+                (
+                    btree_map(sequence(), outbox_row(key.clone()), 0..3),
+                    btree_map(sequence(), dead_letter(key.clone()), 0..3),
+                    btree_map(
+                        sequence(),
+                        quarantined(key.clone()).prop_map(Arc::new),
+                        0..3,
+                    ),
+                ),
                 of(paused_turn(key)),
                 vec_deque(timeline_entry(), 0..3),
             )
         })
         .prop_map(
-            |(key, head, profile, seen, instances, remembered, outbox, paused_turn, timeline)| {
+            |(key, head, profile, seen, instances, remembered, effects, paused_turn, timeline)| {
                 let (birth, last_sequence, stamp, next_instance) = head;
                 let (traits, lifecycle) = profile;
                 let (history, dedupe) = seen;
                 let (journeys, watched_goals) = remembered;
+                let (outbox, dead_letters, quarantined) = effects;
                 CustomerState {
                     key,
                     birth,
@@ -268,10 +305,16 @@ pub(crate) fn customer() -> BoxedStrategy<CustomerState> {
                     outbox,
                     paused_turn,
                     timeline: timeline.into_iter().collect(),
+                    dead_letters,
+                    quarantined,
                 }
             },
         )
         .boxed()
+}
+
+fn held() -> impl Strategy<Value = Held> {
+    (any::<u64>(), any::<u64>()).prop_map(|(n, size_bytes)| Held { n, size_bytes })
 }
 
 /// Any control state.
@@ -282,16 +325,18 @@ pub(crate) fn control() -> BoxedStrategy<Control> {
         timestamp(),
         revision(),
         any::<[u8; 32]>(),
-        any::<u64>(),
+        (any::<u64>(), held(), held()),
     )
         .prop_map(
-            |(session, next_batch, stamp, catalog_revision, catalog_digest, n_customers)| Control {
+            |(session, next_batch, stamp, catalog_revision, catalog_digest, sums)| Control {
                 session,
                 next_batch,
                 stamp,
                 catalog_revision,
                 catalog_digest,
-                n_customers,
+                n_customers: sums.0,
+                dead_letters: sums.1,
+                quarantined: sums.2,
             },
         )
         .boxed()

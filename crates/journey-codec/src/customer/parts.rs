@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use journey_customer::{CustomerState, DedupeChunk, Instance, PausedTurn};
+use journey_customer::{
+    CustomerState, DeadLetter, DedupeChunk, Instance, PausedTurn, QuarantinedCommand,
+};
 
 use super::state::{History, IdList, Journeys, Outbox, Profile, Timeline};
 use crate::error::CodecError;
@@ -30,6 +32,8 @@ pub(super) fn parts_of(state: &CustomerState) -> impl Iterator<Item = PartId> {
         .map(|(part, _)| part)
         .chain(instances.map(PartId::Instance))
         .chain(chunks.map(|chunk| PartId::DedupeChunk(chunk.number)))
+        .chain(state.dead_letters.keys().copied().map(PartId::DeadLetter))
+        .chain(state.quarantined.keys().copied().map(PartId::Quarantined))
 }
 
 /// The bytes of one of the customer's parts.
@@ -54,6 +58,16 @@ pub(super) fn encode_part(state: &CustomerState, part: PartId) -> Bytes {
             let chunks = &state.dedupe.chunks;
             if let Some(chunk) = chunks.iter().find(|chunk| chunk.number == number) {
                 IdList::write_ids(&chunk.ids, out);
+            }
+        }
+        PartId::DeadLetter(effect) => {
+            if let Some(letter) = state.dead_letters.get(&effect) {
+                letter.write_fields(out);
+            }
+        }
+        PartId::Quarantined(entry) => {
+            if let Some(command) = state.quarantined.get(&entry) {
+                command.write_fields(out);
             }
         }
     })
@@ -85,6 +99,14 @@ pub(super) fn decode_part(
             let IdList(ids) = IdList::read_fields(fields(IdList::NAME)?)?;
             let chunk = DedupeChunk::new(number, ids);
             state.dedupe.chunks.push_back(Arc::new(chunk));
+        }
+        PartId::DeadLetter(effect) => {
+            let letter = DeadLetter::read_fields(fields(DeadLetter::NAME)?)?;
+            state.dead_letters.insert(effect, Arc::new(letter));
+        }
+        PartId::Quarantined(entry) => {
+            let command = QuarantinedCommand::read_fields(fields(QuarantinedCommand::NAME)?)?;
+            state.quarantined.insert(entry, Arc::new(command));
         }
     }
     Ok(())

@@ -150,6 +150,8 @@ pub(crate) fn write_state(state: &CustomerState, out: &mut Writer<'_>) {
         outbox,
         paused_turn,
         timeline,
+        dead_letters,
+        quarantined,
     } = state;
     key.write(1, out);
     birth.write(2, out);
@@ -173,4 +175,6 @@ pub(crate) fn write_state(state: &CustomerState, out: &mut Writer<'_>) {
     outbox.write(15, out);
     paused_turn.write(16, out);
     timeline.write(17, out);
+    dead_letters.write(18, out);
+    quarantined.write(19, out);
 }

@@ -43,6 +43,8 @@ fn through_generated(part: Option<PartId>, bytes: &[u8]) -> Bytes {
         Some(PartId::PausedTurn) => again::<durable::PausedTurn>(bytes),
         Some(PartId::Instance(_)) => again::<durable::Instance>(bytes),
         Some(PartId::DedupeChunk(_)) => again::<durable::IdList>(bytes),
+        Some(PartId::DeadLetter(_)) => again::<durable::DeadLetter>(bytes),
+        Some(PartId::Quarantined(_)) => again::<durable::QuarantinedCommand>(bytes),
     }
 }
 

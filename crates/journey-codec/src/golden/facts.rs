@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use journey_customer::{
-    ArmedTimer, Departure, Ending, EventBody, FallbackScope, Feed, IngestMode, InstanceEntered,
-    MessageGranted, Outcome, RaisedEvent, Rest, TimerKind, WorkEmitted, WorkKind,
+    ArmedTimer, Closing, Departure, Ending, EventBody, FallbackScope, Feed, IngestMode,
+    InstanceEntered, MessageGranted, Outcome, QuarantinedCommand, RaisedEvent, Rest, SetAside,
+    TimerKind, WorkEmitted, WorkKind,
 };
 use journey_types::{
     AggregateId, BirthIndex, ContentVersion, DefinitionVersion, Fingerprint, InstanceNumber,
@@ -309,6 +310,7 @@ fn effect_facts() -> Vec<(&'static str, EventBody)> {
                 effect: Sequence::new(6),
                 attempt: 2,
                 until: at(95),
+                worker: "w-1".to_owned(),
             },
         ),
         (
@@ -334,6 +336,45 @@ fn effect_facts() -> Vec<(&'static str, EventBody)> {
     ]
 }
 
+pub(super) fn quarantined() -> QuarantinedCommand {
+    QuarantinedCommand {
+        kind: "ingest".to_owned(),
+        event: Some(event()),
+        mode: IngestMode::History,
+        reason: "index out of bounds".to_owned(),
+        since: at(64),
+        size_bytes: 320,
+    }
+}
+
+fn set_aside_facts() -> Vec<(&'static str, EventBody)> {
+    let closed = |what, how| EventBody::SetAsideClosed {
+        what,
+        how,
+        size_bytes: 480,
+    };
+    let letter = SetAside::DeadLetter(Sequence::new(5));
+    let command = SetAside::Command(Sequence::new(39));
+    vec![
+        (
+            "effect_dead_lettered",
+            EventBody::EffectDeadLettered {
+                effect: Sequence::new(5),
+                reason: "busy".to_owned(),
+                size_bytes: 480,
+            },
+        ),
+        (
+            "command_quarantined",
+            EventBody::CommandQuarantined(Box::new(quarantined())),
+        ),
+        ("dead_letter_replayed", closed(letter, Closing::Replayed)),
+        ("dead_letter_discarded", closed(letter, Closing::Discarded)),
+        ("dead_letter_settled", closed(letter, Closing::Settled)),
+        ("command_expired", closed(command, Closing::Expired)),
+    ]
+}
+
 /// One fact of every kind, by name.
 pub(super) fn facts() -> Vec<(&'static str, EventBody)> {
     let raised = RaisedEvent {
@@ -346,6 +387,7 @@ pub(super) fn facts() -> Vec<(&'static str, EventBody)> {
     facts.extend(moving_facts());
     facts.extend(ending_facts());
     facts.extend(effect_facts());
+    facts.extend(set_aside_facts());
     facts.push((
         "turn_paused",
         EventBody::TurnPaused {

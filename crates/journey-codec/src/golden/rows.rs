@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use journey_customer::{
-    Aggregate, CustomerState, Dedupe, DedupeChunk, EffectBody, EffectStatus, Instance,
-    JourneyMemory, MessageBody, OutboxRow, PausedTurn, RaisedEvent, WatchedGoal, WorkBody,
-    WorkKind,
+    Aggregate, Attempt, CustomerState, DeadLetter, Dedupe, DedupeChunk, EffectBody, EffectStatus,
+    Instance, JourneyMemory, MessageBody, OutboxRow, PausedTurn, RaisedEvent, WatchedGoal,
+    WorkBody, WorkKind,
 };
 use journey_types::{
     AggregateId, BatchNumber, BirthIndex, CatalogRevision, ContentVersion, DefinitionVersion,
@@ -17,7 +17,7 @@ use journey_types::{
 use super::facts::{fallback, rest};
 use super::{at, event, every_value, id, instance, key};
 use crate::{
-    Control, JourneyCounts, PartId, StepCounts, decode_counts, decode_customer, decode_floor,
+    Control, Held, JourneyCounts, PartId, StepCounts, decode_counts, decode_customer, decode_floor,
     encode_counts, encode_customer, encode_floor, state_hash,
 };
 
@@ -90,6 +90,13 @@ fn effect(
         body,
         attempt: 2,
         status,
+        attempts: vec![Attempt {
+            number: 2,
+            at: at(61),
+            worker: "w-1".to_owned(),
+            failure: Some("busy".to_owned()),
+        }],
+        attempts_before_replay: 1,
     };
     (effect, Arc::new(row))
 }
@@ -162,6 +169,15 @@ fn customer() -> CustomerState {
         }],
         instances: vec![(2, InstanceNumber::new(4))],
     });
+    let letter = DeadLetter {
+        row: Arc::unwrap_or_clone(effect(5, ("email", message()), EffectStatus::Open).1),
+        since: at(65),
+        reason: "busy".to_owned(),
+        size_bytes: 480,
+    };
+    state.dead_letters = BTreeMap::from([(Sequence::new(5), Arc::new(letter))]);
+    let command = super::facts::quarantined();
+    state.quarantined = BTreeMap::from([(Sequence::new(39), Arc::new(command))]);
     let of = (Sequence::new(6), Some(InstanceNumber::new(4)));
     state.timeline.push(at(60), of, "sent cart/reminder");
     state
@@ -175,6 +191,14 @@ fn control() -> Control {
         catalog_revision: CatalogRevision::new(3),
         catalog_digest: [0xab; 32],
         n_customers: 5,
+        dead_letters: Held {
+            n: 1,
+            size_bytes: 480,
+        },
+        quarantined: Held {
+            n: 2,
+            size_bytes: 640,
+        },
     }
 }
 

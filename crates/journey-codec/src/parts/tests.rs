@@ -15,6 +15,8 @@ fn bytes_name_the_part_and_keep_its_order() {
         PartId::Instance(InstanceNumber::new(256)),
         PartId::DedupeChunk(0),
         PartId::DedupeChunk(u64::MAX),
+        PartId::DeadLetter(Sequence::new(4)),
+        PartId::Quarantined(Sequence::new(2)),
     ];
     assert!(parts.is_sorted());
     assert!(parts.map(PartId::to_bytes).is_sorted());
@@ -28,7 +30,7 @@ fn bytes_of_no_part_are_refused() {
     for bytes in [
         [0, 0, 0, 0, 0, 0, 0, 0, 0],
         [1, 0, 0, 0, 0, 0, 0, 0, 1],
-        [9, 0, 0, 0, 0, 0, 0, 0, 0],
+        [11, 0, 0, 0, 0, 0, 0, 0, 0],
     ] {
         assert_eq!(PartId::from_bytes(bytes), None);
     }

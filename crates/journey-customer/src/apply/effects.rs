@@ -6,6 +6,7 @@ use journey_types::{Destination, Sequence, Timestamp};
 
 use crate::command::Outcome;
 use crate::event::{MessageGranted, WorkEmitted};
+use crate::set_aside::NO_ANSWER;
 use crate::state::{CustomerState, EffectBody, EffectStatus, MessageBody, OutboxRow, WorkBody};
 
 /// Puts a granted message into the outbox under the sequence of its own fact.
@@ -33,6 +34,8 @@ pub(super) fn grant(state: &mut CustomerState, granted: &MessageGranted) {
         }),
         attempt: 0,
         status: EffectStatus::Open,
+        attempts: Vec::new(),
+        attempts_before_replay: 0,
     };
     state.outbox.insert(effect, Arc::new(row));
 }
@@ -58,6 +61,8 @@ pub(super) fn emit(state: &mut CustomerState, emitted: &WorkEmitted) {
         }),
         attempt: 0,
         status: EffectStatus::Open,
+        attempts: Vec::new(),
+        attempts_before_replay: 0,
     };
     state.outbox.insert(effect, Arc::new(row));
 }
@@ -76,14 +81,22 @@ pub(super) fn escalate(
 }
 
 /// Marks a row as handed to a worker.
-pub(super) fn claim(state: &mut CustomerState, effect: Sequence, attempt: u32, until: Timestamp) {
+pub(super) fn claim(
+    state: &mut CustomerState,
+    (effect, attempt): (Sequence, u32),
+    until: Timestamp,
+    worker: &str,
+) {
+    let at = state.stamp;
     let row = of(state, effect);
     assert!(
         attempt == row.attempt + 1,
         "attempt {attempt} of effect {effect} after {}",
         row.attempt
     );
+    row.end_attempt(NO_ANSWER);
     row.attempt = attempt;
+    row.begin_attempt(at, worker);
     row.status = EffectStatus::Claimed { until };
 }
 
@@ -97,7 +110,9 @@ pub(super) fn settle(state: &mut CustomerState, effect: Sequence, outcome: &Outc
             state.outbox.remove(&effect);
         }
         Outcome::FailedForNow { reason, retry_at } => {
-            of(state, effect).status = EffectStatus::Retrying {
+            let row = of(state, effect);
+            row.end_attempt(reason);
+            row.status = EffectStatus::Retrying {
                 retry_at: *retry_at,
                 reason: reason.clone(),
             };

@@ -37,7 +37,10 @@ fn subject(body: &EventBody) -> Option<Option<InstanceNumber>> {
         | EventBody::EntryRefused { .. }
         | EventBody::EntryQueued { .. }
         | EventBody::EffectWithdrawn { .. }
-        | EventBody::EffectSettled { .. } => Some(None),
+        | EventBody::EffectSettled { .. }
+        | EventBody::EffectDeadLettered { .. }
+        | EventBody::CommandQuarantined(_)
+        | EventBody::SetAsideClosed { .. } => Some(None),
         EventBody::InstanceEntered(entered) => Some(Some(entered.instance)),
         EventBody::MessageGranted(granted) => Some(Some(granted.instance)),
         EventBody::WorkEmitted(emitted) => Some(Some(emitted.instance)),

@@ -2,9 +2,11 @@
 
 use journey_types::{Sequence, Timestamp};
 
-use super::Decision;
+use super::{Decision, set_aside};
 use crate::command::{Rejection, Reply};
 use crate::event::EventBody;
+use crate::limits::WORKER_NAME_SIZE_BYTES_MAX;
+use crate::set_aside::NO_ANSWER;
 use crate::state::{EffectBody, EffectStatus, OutboxRow};
 use crate::step::{message, work};
 use crate::turn::Turn;
@@ -15,6 +17,7 @@ pub(super) fn decide(
     mut turn: Turn<'_>,
     effect: Sequence,
     until: Timestamp,
+    worker: &str,
 ) -> Result<Decision, Rejection> {
     let Some(row) = turn.state.outbox.get(&effect).cloned() else {
         return Err(not_claimable("it is gone"));
@@ -37,11 +40,19 @@ pub(super) fn decide(
     if row.send_by.is_some_and(|send_by| send_by < turn.stamp) {
         return Ok(withdraw(turn, &row, "expired"));
     }
+    let is_unanswered = matches!(row.status, EffectStatus::Claimed { .. });
+    if is_unanswered && set_aside::bury_if_spent(&mut turn, &row, NO_ANSWER) {
+        turn.advance();
+        let reason = format!("its retry budget is used up: {NO_ANSWER}");
+        return Ok(turn.close(Reply::Withdrawn { reason }));
+    }
     let attempt = row.attempt + 1;
+    let end = worker.floor_char_boundary(WORKER_NAME_SIZE_BYTES_MAX);
     turn.record(EventBody::EffectClaimed {
         effect,
         attempt,
         until,
+        worker: worker[..end].to_owned(),
     });
     let row = turn.state.outbox.get(&effect).expect("claimed just now");
     let row = Box::new(OutboxRow::clone(row));
@@ -54,6 +65,7 @@ fn withdraw(mut turn: Turn<'_>, row: &OutboxRow, reason: &str) -> Decision {
         reason: reason.to_owned(),
     });
     match &row.body {
+        _ if row.is_replay() => {}
         EffectBody::Message(body) => message::lose(&mut turn, (row, body), reason),
         EffectBody::Work(_) => work::fail(&mut turn, row.effect, reason),
     }

@@ -6,6 +6,7 @@ use journey_types::{InstanceNumber, Timestamp};
 use super::Decision;
 use crate::command::Reply;
 use crate::event::{Departure, EventBody, TimerKind};
+use crate::set_aside::Closing;
 use crate::step::work;
 use crate::turn::{Position, Turn};
 
@@ -13,7 +14,7 @@ use crate::turn::{Position, Turn};
 /// once; what was due later comes after all that followed from it, as if it had been on time. What the budget leaves
 /// over stays armed, and is due still.
 pub(super) fn decide(mut turn: Turn<'_>) -> Decision {
-    let mut n_fired = 0;
+    let mut n_fired = expire(&mut turn);
     while let Some(due_at) = turn.state.next_due_at() {
         if due_at >= turn.stamp || turn.is_spent() {
             break;
@@ -25,6 +26,20 @@ pub(super) fn decide(mut turn: Turn<'_>) -> Decision {
         turn.advance();
     }
     turn.close(Reply::Fired { n_fired })
+}
+
+/// Lets go of what was kept for as long as such things are kept.
+fn expire(turn: &mut Turn<'_>) -> u32 {
+    let mut n_expired = 0;
+    for (what, size_bytes) in turn.state.expired(turn.stamp) {
+        turn.record(EventBody::SetAsideClosed {
+            what,
+            how: Closing::Expired,
+            size_bytes,
+        });
+        n_expired += 1;
+    }
+    n_expired
 }
 
 /// Timers due at that instant, by instance number.

@@ -5,7 +5,7 @@
 
 use journey_types::{BirthIndex, Sequence};
 
-use super::Decision;
+use super::{Decision, set_aside};
 use crate::command::{Outcome, Rejection, Reply};
 use crate::event::EventBody;
 use crate::limits::REASON_SIZE_BYTES_MAX;
@@ -32,7 +32,12 @@ pub(super) fn decide(
             refuse_unfit(row, outcome)?;
             is_news(row, attempt, outcome)
         }
-        None => is_late_receipt(&turn, effect, outcome),
+        None => {
+            if set_aside::settle_late(&mut turn, (effect, attempt), outcome) {
+                return Ok(turn.close(Reply::Recorded));
+            }
+            is_late_receipt(&turn, effect, outcome)
+        }
     };
     if !is_news {
         return Ok(turn.close(Reply::Settled));
@@ -47,16 +52,19 @@ pub(super) fn decide(
         (Outcome::Sent, _) => message::receive(&mut turn, effect, false),
         (Outcome::Delivered, _) => message::receive(&mut turn, effect, true),
         (Outcome::Completed { result }, _) => work::complete(&mut turn, effect, result),
-        (Outcome::FailedForGood { reason }, Some(row)) => match &row.body {
-            EffectBody::Message(body) => message::fall_back(&mut turn, (&row, body), reason),
-            EffectBody::Work(_) => work::fail(&mut turn, effect, reason),
-        },
+        (Outcome::FailedForGood { reason }, Some(row)) => {
+            set_aside::give_up(&mut turn, &row, reason);
+        }
         (Outcome::FailedForGood { reason }, None) => {
             if let Some(position) = message::awaiting(&turn, effect) {
                 turn.fail(&position, reason.clone());
             }
         }
-        (Outcome::FailedForNow { .. }, _) => {}
+        (Outcome::FailedForNow { reason, .. }, _) => {
+            if let Some(row) = turn.state.outbox.get(&effect).cloned() {
+                set_aside::bury_if_spent(&mut turn, &row, reason);
+            }
+        }
     }
     turn.advance();
     Ok(turn.close(Reply::Recorded))

@@ -9,6 +9,7 @@ use journey_types::{
 
 use super::{DecideContext, decide};
 use crate::command::{Command, Outcome, Rejection, Reply};
+use crate::delivery::DeliverySettings;
 use crate::state::{CustomerState, PausedTurn};
 
 fn nobody() -> CustomerState {
@@ -25,6 +26,8 @@ fn decide_for(state: &CustomerState, command: &Command) -> Result<(usize, Reply)
         cluster_key: &ClusterKey::new([1; 16]),
         birth: BirthIndex::new(1),
         workspace_zone: "UTC",
+        delivery: &DeliverySettings::default(),
+        set_aside_has_room: true,
     };
     let decision = decide(state, command, &context)?;
     assert!(!decision.events.is_empty() || decision.state == *state);
@@ -48,6 +51,7 @@ fn what_changes_nothing_makes_no_facts_and_no_customer() {
     let claim = Command::Claim {
         effect: Sequence::new(1),
         until: Timestamp::MAX,
+        worker: String::new(),
     };
     assert!(matches!(
         decide_for(&state, &claim),

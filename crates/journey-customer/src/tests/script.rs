@@ -1,9 +1,10 @@
 //! Runs scripts over journeys in virtual time.
 //!
 //! A script is lines of: `09:00 event NAME key=value …` (also `history NAME …`), `again` (the last event once more),
-//! `advance 2h`, `day 2026-03-28`, `claim [DESTINATION]` (`claim-next`: the one after the first), `ack`,
-//! `deliver`, `done VALUE`, `fail`, `nack 5m`. A time of day moves the
-//! clock there; timers that fall due on the way fire 1 ms after their instant. After every command the laws are held
+//! `advance 2h`, `day 2026-03-28`, `claim [DESTINATION]` (`claim-next`: the one after the first), `ack`, `deliver`,
+//! `done VALUE`, `fail`, `nack 5m`, `budget 3`, `full`, `poison NAME`, `replay`, `discard` (both of the oldest thing set
+//! aside). A time of day moves the clock there; timers that fall due on the way fire 1 ms after their instant. After every
+//! command the laws are held
 //! against what was decided.
 
 use std::fmt::Write as _;
@@ -15,10 +16,11 @@ use journey_types::{
     EventName, Sequence, SourceName, TimeSpan, Timestamp, Value, WorkspaceId,
 };
 
+use crate::delivery::DeliverySettings;
 use crate::event::JournalEvent;
 use crate::{
-    Command, CustomerState, DecideContext, Decision, IngestMode, Outcome, Rejection, Reply, apply,
-    decide, printer,
+    Command, CustomerState, DecideContext, Decision, IngestMode, Outcome, Rejection, Reply,
+    SetAside, apply, decide, printer,
 };
 
 /// Runs a script and gives the journal it makes, one line a fact. The journal is the same when every event is delivered
@@ -64,6 +66,8 @@ pub(super) struct World {
     last_claim: Option<(Sequence, u32)>,
     n_events: usize,
     trouble: Trouble,
+    delivery: DeliverySettings,
+    set_aside_has_room: bool,
 }
 
 impl World {
@@ -97,6 +101,8 @@ impl World {
             last_claim: None,
             n_events: 0,
             trouble: Trouble::None,
+            delivery: DeliverySettings::default(),
+            set_aside_has_room: true,
         }
     }
 
@@ -163,6 +169,21 @@ impl World {
                 let retry_at = self.now.plus(TimeSpan::parse(rest).unwrap());
                 self.settle(Outcome::FailedForNow { reason, retry_at });
             }
+            "budget" => self.delivery.default.attempts_max = rest.parse().unwrap(),
+            "full" => self.set_aside_has_room = false,
+            "poison" => {
+                let event = self.new_event(rest);
+                let mode = IngestMode::Live;
+                let command = Box::new(Command::Ingest { event, mode });
+                let reason = "no such thing".to_owned();
+                self.command(&Command::Quarantine { command, reason });
+            }
+            "replay" => self.replay(),
+            "discard" => {
+                let birth = self.state.birth;
+                let what = self.set_aside();
+                self.command(&Command::Discard { birth, what });
+            }
             _ => panic!("unknown line in a script: {line}"),
         }
     }
@@ -209,11 +230,11 @@ impl World {
     /// Moves the clock; what falls due on the way, or right there, fires 1 ms after its instant.
     pub(super) fn go_to(&mut self, target: Timestamp) {
         assert!(target >= self.now, "the clock does not go back");
-        while let Some(due_at) = self.state.next_due_at().filter(|due_at| *due_at <= target) {
+        while let Some(due_at) = self.state.next_wake_at().filter(|due_at| *due_at <= target) {
             self.now = self.now.max(due_at.plus(TimeSpan::from_ms(1)));
             self.command(&Command::FireTimers);
             assert!(
-                self.state.next_due_at() > Some(due_at) || self.state.next_due_at().is_none(),
+                self.state.next_wake_at() > Some(due_at) || self.state.next_wake_at().is_none(),
                 "a timer that was due is still armed"
             );
         }
@@ -227,7 +248,31 @@ impl World {
         let effect = offered.map(|(_, row)| row.effect).nth(n_before);
         let effect = effect.unwrap_or(Sequence::new(999));
         let until = self.now.plus(TimeSpan::from_secs(60));
-        self.command(&Command::Claim { effect, until });
+        let worker = "w1".to_owned();
+        self.command(&Command::Claim {
+            effect,
+            until,
+            worker,
+        });
+    }
+
+    /// The oldest thing set aside; a dead letter that is not there if there is none.
+    fn set_aside(&self) -> SetAside {
+        let letters = self.state.dead_letters.keys().copied();
+        let commands = self.state.quarantined.keys().copied();
+        let mut all = letters
+            .map(SetAside::DeadLetter)
+            .chain(commands.map(SetAside::Command));
+        all.next()
+            .unwrap_or(SetAside::DeadLetter(Sequence::new(999)))
+    }
+
+    fn replay(&mut self) {
+        let birth = self.state.birth;
+        self.command(&match self.set_aside() {
+            SetAside::DeadLetter(effect) => Command::ReplayDeadLetter { birth, effect },
+            SetAside::Command(entry) => Command::ReplayQuarantined { birth, entry },
+        });
     }
 
     fn settle(&mut self, outcome: Outcome) {
@@ -289,6 +334,8 @@ impl World {
             cluster_key: &ClusterKey::new([1; 16]),
             birth: BirthIndex::new(7),
             workspace_zone: "UTC",
+            delivery: &self.delivery,
+            set_aside_has_room: self.set_aside_has_room,
         };
         decide(&self.state, command, &context)
     }
@@ -303,6 +350,9 @@ impl World {
             | Reply::Withdrawn { .. } => {}
             Reply::Duplicate => self.note("duplicate"),
             Reply::Settled => self.note("settled before"),
+            Reply::Replayed { note } if note.is_empty() => {}
+            Reply::Replayed { note } => self.note(note),
+            Reply::Discarded | Reply::Quarantined { .. } => {}
         }
     }
 

@@ -82,6 +82,9 @@ impl Changes {
             | EventBody::EffectClaimed { .. }
             | EventBody::EffectWithdrawn { .. }
             | EventBody::EffectSettled { .. }
+            | EventBody::EffectDeadLettered { .. }
+            | EventBody::CommandQuarantined(_)
+            | EventBody::SetAsideClosed { .. }
             | EventBody::TurnPaused { .. }
             | EventBody::TurnResumed => {}
         }

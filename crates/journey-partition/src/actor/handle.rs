@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
-use journey_codec::JourneyCounts;
+use journey_codec::{Held, JourneyCounts};
 use journey_customer::{Command, CustomerState};
 use journey_model::Catalog;
 use journey_types::{
@@ -18,6 +18,7 @@ use ractor::{ActorCell, ActorRef};
 use tokio::sync::{mpsc, oneshot};
 
 use super::door::{Door, DoorStatus, Intake, SubmitError};
+use super::limits::OLDEST_LOOKS_MAX;
 use super::message::PartitionMessage;
 use super::supervisor::PartitionOptions;
 use crate::core::{
@@ -350,6 +351,60 @@ impl PartitionHandle {
         let (commands, receiver) = oneshot::channel();
         self.shared.send(PartitionMessage::Quarantine(commands))?;
         receiver.await.map_err(|_| Closed)
+    }
+
+    /// Parked customers with the text of their last panic.
+    ///
+    /// # Errors
+    /// [`Closed`] when the actor is gone.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn parked(&self) -> Result<Vec<(CustomerKey, String)>, Closed> {
+        let (parked, receiver) = oneshot::channel();
+        self.shared.send(PartitionMessage::Parked(parked))?;
+        receiver.await.map_err(|_| Closed)
+    }
+
+    /// Customers with something set aside, dead letters or quarantined commands, after the given one, in the order of
+    /// (since when the oldest of it lies there, customer).
+    ///
+    /// # Errors
+    /// A failing disk.
+    pub fn set_aside(
+        &self,
+        after: Option<&(Timestamp, CustomerKey)>,
+        n_max: usize,
+    ) -> Result<Vec<(Timestamp, CustomerKey)>, PartitionError> {
+        self.shared.options.replica.lock().set_aside(after, n_max)
+    }
+
+    /// What lies among the dead letters, and what in the quarantines.
+    #[must_use]
+    pub fn held(&self) -> (Held, Held) {
+        let replica = self.shared.options.replica.lock();
+        let control = replica.control();
+        (control.dead_letters, control.quarantined)
+    }
+
+    /// Since when the oldest dead letter lies there (`dlq_oldest_age_seconds` is its age). Customers whose oldest thing
+    /// set aside is a quarantined command are looked through up to a bound; beyond it the answer may be somewhat young.
+    ///
+    /// # Errors
+    /// A failing disk.
+    pub fn oldest_dead_letter(&self) -> Result<Option<Timestamp>, PartitionError> {
+        let mut replica = self.shared.options.replica.lock();
+        let mut oldest: Option<Timestamp> = None;
+        for (since, key) in replica.set_aside(None, OLDEST_LOOKS_MAX)? {
+            if oldest.is_some_and(|oldest| oldest <= since) {
+                break;
+            }
+            let state = replica.customer(&key)?;
+            let letters = state.iter().flat_map(|state| state.dead_letters.values());
+            let of_customer = letters.map(|letter| letter.since).min();
+            oldest = [oldest, of_customer].into_iter().flatten().min();
+        }
+        Ok(oldest)
     }
 
     /// A customer's committed state.

@@ -16,3 +16,6 @@ pub const SETTLEMENTS_MAX: usize = 64;
 /// Percent of the requests waiting with events that one workspace may have, so that a noisy one always leaves room for
 /// another.
 pub const WORKSPACE_SHARE_PERCENT: usize = 75;
+
+/// Customers with something set aside that are looked at for the oldest dead letter: a scrape's worth of reads.
+pub(super) const OLDEST_LOOKS_MAX: usize = 64;

@@ -218,6 +218,7 @@ async fn an_event_becomes_a_hand_over_by_the_partitions_own_timer() {
     credit.add(1);
     let subscription = Subscription {
         worker: WorkerId(1),
+        name: "w1".to_owned(),
         workspace: WorkspaceId::default_workspace(),
         destinations: Destinations::everything(),
         credit,

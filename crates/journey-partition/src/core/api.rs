@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use bytes::Bytes;
 use journey_customer::{Command, OutboxRow, Rejection, Reply};
 use journey_model::Catalog;
-use journey_types::{CustomerKey, Destination, Lsn, TimeSpan, Timestamp, WorkspaceId};
+use journey_types::{
+    BirthIndex, CustomerKey, Destination, Lsn, Sequence, TimeSpan, Timestamp, WorkspaceId,
+};
 
 use crate::core::order::SubmissionOrder;
 use crate::decided::DecidedEntry;
@@ -196,6 +198,8 @@ pub enum Refusal {
     Quarantined {
         /// The text of the panic.
         reason: String,
+        /// Where it lies; `None` where it is kept in memory alone.
+        kept: Option<Box<QuarantineEntry>>,
     },
     /// The customer is parked after several panics.
     #[error("CUSTOMER_PARKED: this customer is parked until an operator releases it: {reason}")]
@@ -317,6 +321,17 @@ impl Destinations {
     }
 }
 
+/// Names a quarantined command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuarantineEntry {
+    /// With whom it lies.
+    pub customer: CustomerKey,
+    /// In which life.
+    pub birth: BirthIndex,
+    /// The fact that set it aside.
+    pub entry: Sequence,
+}
+
 /// What a worker stream takes.
 #[derive(Debug, Clone)]
 pub struct Subscription {
@@ -324,6 +339,8 @@ pub struct Subscription {
     pub worker: WorkerId,
     /// Of which tenant.
     pub workspace: WorkspaceId,
+    /// What it calls itself, for people; empty if it does not say.
+    pub name: String,
     /// Where what it takes goes.
     pub destinations: Destinations,
     /// What it may still take, shared by all partitions it subscribes to.

@@ -159,6 +159,10 @@ fn event_size_bytes(event: &JournalEvent) -> usize {
         EventBody::TraitChanged { value, .. } | EventBody::VarChanged { value, .. } => {
             value.as_ref().map_or(0, Value::size_bytes)
         }
+        EventBody::CommandQuarantined(command) => {
+            let event = command.event.as_deref();
+            event.map_or(0, customer_event_size_bytes) + command.reason.len()
+        }
         EventBody::CustomerBorn { .. }
         | EventBody::LifecycleChanged { .. }
         | EventBody::EntryRefused { .. }
@@ -175,6 +179,8 @@ fn event_size_bytes(event: &JournalEvent) -> usize {
         | EventBody::EffectClaimed { .. }
         | EventBody::EffectWithdrawn { .. }
         | EventBody::EffectSettled { .. }
+        | EventBody::EffectDeadLettered { .. }
+        | EventBody::SetAsideClosed { .. }
         | EventBody::TurnResumed => 0,
     };
     PLAIN + payload

@@ -7,6 +7,7 @@ use journey_types::{CatalogRevision, Lsn, SessionId, Timestamp};
 use crate::core::clock::ClockHeld;
 use crate::core::histogram::SpanHistogram;
 use crate::core::limits::CONDITION_ERROR_PLACES_MAX;
+use crate::core::set_aside::StoppedQueue;
 
 /// Counts since the core was made; they only grow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -133,6 +134,8 @@ pub struct PartitionStatus {
     pub n_in_flight: usize,
     /// Customers parked after panics.
     pub n_parked: usize,
+    /// Queues that stand still because the dead letters take all of their budget.
+    pub stopped_queues: Vec<StoppedQueue>,
     /// The counts.
     pub counters: PartitionCounters,
 }

@@ -148,6 +148,13 @@ impl Customers {
             .count()
     }
 
+    /// Parked ones with the text of their last panic.
+    pub(crate) fn parked(&self) -> impl Iterator<Item = (&CustomerKey, &str)> {
+        let hosted = self.places.iter().flatten();
+        let parked = hosted.filter(|h| h.lifecycle == Lifecycle::Quarantined);
+        parked.map(|hosted| (&hosted.key, hosted.last_panic()))
+    }
+
     pub(crate) fn n_mailed(&self) -> usize {
         self.places.iter().flatten().map(|h| h.mailbox.len()).sum()
     }

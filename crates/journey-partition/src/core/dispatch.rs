@@ -163,11 +163,15 @@ impl PartitionCore {
     }
 }
 
-/// The command that claims an effect for a worker; `until` follows from the stamp of its turn.
-const fn claim_mail(worker: WorkerId, effect: Sequence, stamp: Timestamp) -> Mail {
+/// The command that claims an effect for a worker; `until` follows from the stamp of its turn, its name from the stream.
+fn claim_mail(worker: WorkerId, effect: Sequence, stamp: Timestamp) -> Mail {
     let until = stamp;
     Mail {
-        command: Command::Claim { effect, until },
+        command: Command::Claim {
+            effect,
+            until,
+            worker: String::new(),
+        },
         origin: Origin::Worker { worker, effect },
     }
 }

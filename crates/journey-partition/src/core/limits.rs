@@ -62,7 +62,14 @@ pub const RETRY_AFTER_MAX: TimeSpan = TimeSpan::from_hours(24);
 pub const STRIKES_MAX: usize = 3;
 /// The minute of DESIGN section 2.
 pub const STRIKES_WINDOW: TimeSpan = TimeSpan::from_secs(60);
-/// Quarantined commands kept readable; a command holds at most one event of 32 KiB.
+/// Bytes of dead letters of one partition: DESIGN section 6; over 16 partitions a GiB of a node's disk. At it a queue
+/// stands still, visibly, and nothing is dropped.
+pub const DEAD_LETTERS_SIZE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes of durable quarantines of one partition: some hundred events of the largest size, thousands of usual ones.
+pub const QUARANTINE_SIZE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Queues that are named as standing still; all of them do when the budget is used up.
+pub const STOPPED_QUEUES_MAX: usize = 256;
+/// Quarantined commands kept readable in memory; a command holds at most one event of 32 KiB.
 pub const QUARANTINED_COMMANDS_MAX: usize = 256;
 /// Bytes of a panic's text that are kept and answered.
 pub const PANIC_TEXT_SIZE_BYTES_MAX: usize = 512;

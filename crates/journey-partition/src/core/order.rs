@@ -72,13 +72,6 @@ impl SubmissionOrder {
 
 /// The event that a command takes in.
 pub(crate) fn event_of((customer, command): &(CustomerKey, Command)) -> Option<EventKey> {
-    match command {
-        Command::Ingest { event, .. } => {
-            Some((customer.clone(), event.source.clone(), event.id.clone()))
-        }
-        Command::FireTimers
-        | Command::ContinueTurn
-        | Command::Claim { .. }
-        | Command::Settle { .. } => None,
-    }
+    let (event, _) = command.event()?;
+    Some((customer.clone(), event.source.clone(), event.id.clone()))
 }

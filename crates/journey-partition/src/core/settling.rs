@@ -1,11 +1,11 @@
 //! What happens when the journal says that a batch was applied, or that this replica leads: answers and hand-overs
 //! leave, customers go on.
 
-use journey_customer::{CustomerState, Reply};
+use journey_customer::{Command, CustomerState, Reply};
 use journey_types::{Lsn, Timestamp};
 
 use crate::core::PartitionCore;
-use crate::core::api::{Answer, ConfirmationId, HandOver, Output, Refusal};
+use crate::core::api::{Answer, ConfirmationId, HandOver, Output, QuarantineEntry, Refusal};
 use crate::core::batch::{DecidedTurn, InFlight};
 use crate::core::customers::HostedIdx;
 use crate::core::hosted::{Lifecycle, Origin};
@@ -58,7 +58,18 @@ impl PartitionCore {
             Origin::Core => self.counters.n_fires += 1,
             Origin::Caller { ticket, position } => {
                 self.counters.n_accepted += u64::from(reply == Reply::Accepted);
-                let answer = Answer::Done { reply, lsn };
+                let answer = match (reply, mail.command) {
+                    (Reply::Quarantined { birth, entry }, Command::Quarantine { reason, .. }) => {
+                        let customer = state.key.clone();
+                        let kept = Some(Box::new(QuarantineEntry {
+                            customer,
+                            birth,
+                            entry,
+                        }));
+                        Answer::Refused(Refusal::Quarantined { reason, kept })
+                    }
+                    (reply, _) => Answer::Done { reply, lsn },
+                };
                 self.replies
                     .answer(ticket, position, answer, &mut self.outputs);
             }
@@ -87,7 +98,10 @@ impl PartitionCore {
                     | Reply::Continued
                     | Reply::Withdrawn { .. }
                     | Reply::Recorded
-                    | Reply::Settled => self.give_credit_back(worker),
+                    | Reply::Settled
+                    | Reply::Replayed { .. }
+                    | Reply::Discarded
+                    | Reply::Quarantined { .. } => self.give_credit_back(worker),
                 }
             }
         }

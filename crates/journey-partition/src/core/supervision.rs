@@ -3,28 +3,56 @@
 
 use std::sync::Arc;
 
-use journey_customer::CustomerState;
+use journey_codec::Turn;
+use journey_customer::{Command, CustomerState, Decision};
 use journey_types::{CustomerKey, Timestamp};
 
 use crate::core::PartitionCore;
 use crate::core::api::{Answer, Refusal};
+use crate::core::batch::DecidedTurn;
 use crate::core::customers::HostedIdx;
 use crate::core::hosted::{Lifecycle, Mail, Origin};
 use crate::core::limits::REFUSED_CLAIM_PAUSE;
 use crate::core::schedule::with_sources;
 use crate::core::session::Leadership;
 
+/// A turn that panicked.
+pub(crate) struct Panicked {
+    pub(crate) mail: Mail,
+    /// The text of the panic.
+    pub(crate) reason: String,
+    pub(crate) stamp: Timestamp,
+}
+
 impl PartitionCore {
-    /// Drops what the turn was making and keeps the command where it can be read.
+    /// Drops what the turn was making and keeps the command where it can be read: `kept` is the turn that says so in the
+    /// journal, to be answered when it is applied. Without one the command is kept in memory.
     pub(crate) fn turn_panicked(
         &mut self,
         idx: HostedIdx,
-        mail: Mail,
-        reason: String,
-        stamp: Timestamp,
-    ) {
+        panicked: Panicked,
+        kept: Option<(Command, Decision)>,
+        now: Timestamp,
+    ) -> Option<(Turn, DecidedTurn)> {
         self.counters.n_quarantined += 1;
-        let Mail { command, origin } = mail;
+        let Panicked {
+            mail: Mail { command, origin },
+            reason,
+            stamp,
+        } = panicked;
+        if let Some((command, decision)) = kept {
+            let hosted = self.customers.get_mut(idx);
+            let is_parked = hosted.strike(stamp, reason.clone());
+            let kept = self.turn_decided(idx, Mail { command, origin }, decision, now);
+            let head = self.customers.get(idx).head.clone();
+            if is_parked {
+                self.park(idx, &reason);
+            } else if let Some(head) = head {
+                // What led to the panic is tried again, but not in this stamp.
+                self.arm_and_offer(idx, &head, stamp);
+            }
+            return kept;
+        }
         self.answer_quarantined(idx, origin, &reason);
         let hosted = self.customers.get_mut(idx);
         let customer = hosted.key.clone();
@@ -44,18 +72,20 @@ impl PartitionCore {
         self.counters.n_quarantined_forgotten += u64::from(is_forgotten);
         if is_parked {
             self.park(idx, &reason);
-            return;
+            return None;
         }
         if let Some(head) = head {
             // What led to the panic is tried again, but not in this stamp.
             self.arm_and_offer(idx, &head, stamp);
         }
         self.go_on(idx);
+        None
     }
 
     fn answer_quarantined(&mut self, idx: HostedIdx, origin: Origin, reason: &str) {
         let reason = reason.to_owned();
-        let answer = Answer::Refused(Refusal::Quarantined { reason });
+        let kept = None;
+        let answer = Answer::Refused(Refusal::Quarantined { reason, kept });
         self.answer_when_proven(idx, origin, answer);
     }
 

@@ -7,6 +7,7 @@
 mod answers;
 mod bed;
 mod chaos;
+mod dead_letters;
 mod effects;
 mod mailboxes;
 mod orders;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use journey_codec::{BatchWriter, Record, Turn};
 use journey_customer::{
-    Command, CustomerState, DecideContext, Decision, Outcome, Rejection, Reply, RetryBudget,
+    Command, CustomerState, DecideContext, Decision, Outcome, Rejection, Reply,
 };
-use journey_types::{BatchNumber, CustomerKey, Sequence, SessionId, Timestamp};
+use journey_types::{BatchNumber, CustomerKey, SessionId, Timestamp};
 
 use crate::core::PartitionCore;
 use crate::core::api::Answer;
@@ -15,11 +15,12 @@ use crate::core::batch::{DecidedTurn, OpenBatch, turn_size_bytes};
 use crate::core::customers::HostedIdx;
 use crate::core::hosted::{Lifecycle, Mail, Origin};
 use crate::core::limits::{
-    BATCH_SIZE_BYTES_TARGET, ENTRY_OVERHEAD_BYTES, ENTRY_SIZE_BYTES_MAX, IDLE_FIRE_PAUSE,
-    REFUSED_CLAIM_PAUSE, RETRY_AFTER_MAX,
+    BATCH_SIZE_BYTES_TARGET, CLAIM_SPAN_DEFAULT, ENTRY_OVERHEAD_BYTES, ENTRY_SIZE_BYTES_MAX,
+    IDLE_FIRE_PAUSE, REFUSED_CLAIM_PAUSE, RETRY_AFTER_MAX,
 };
 use crate::core::quarantine::panic_text;
 use crate::core::retry::{FailedAttempt, backoff_until};
+use crate::core::supervision::Panicked;
 use crate::error::PartitionError;
 
 /// The zone of workspaces: none can be set yet.
@@ -50,12 +51,15 @@ impl PartitionCore {
             // A clock that went back between two leaders never takes a customer back.
             None => stamp.max(state.stamp),
         };
+        let set_aside_has_room = self.has_room_for(&command, &state, stamp);
         let context = DecideContext {
             stamp: turn_stamp,
             catalog: &self.catalog,
             cluster_key: &self.options.cluster_key,
             birth: batch.birth(),
             workspace_zone: WORKSPACE_ZONE,
+            delivery: &self.options.delivery,
+            set_aside_has_room,
         };
         self.counters.n_turns += 1;
         tracing::debug!(stamp_ms = turn_stamp.unix_ms(), "turn begun");
@@ -75,8 +79,13 @@ impl PartitionCore {
         match decided {
             Err(panic) => {
                 let reason = panic_text(panic.as_ref());
-                self.turn_panicked(idx, Mail { command, origin }, reason, stamp);
-                None
+                let kept = self.decide_quarantine(&state, &command, &reason, context);
+                let panicked = Panicked {
+                    mail: Mail { command, origin },
+                    reason,
+                    stamp,
+                };
+                self.turn_panicked(idx, panicked, kept, now)
             }
             Ok(Err(rejection)) => {
                 self.turn_rejected(idx, origin, rejection, stamp);
@@ -127,10 +136,13 @@ impl PartitionCore {
     ) -> Command {
         match (command, origin) {
             (Command::Claim { effect, .. }, Origin::Worker { worker, .. }) => {
-                let claim_span = self.workers.get(worker).map(|worker| worker.claim_span);
-                let span = claim_span.unwrap_or(crate::core::limits::CLAIM_SPAN_DEFAULT);
-                let until = stamp.plus(span);
-                Command::Claim { effect, until }
+                let worker = self.workers.get(worker);
+                let span = worker.map_or(CLAIM_SPAN_DEFAULT, |worker| worker.claim_span);
+                Command::Claim {
+                    effect,
+                    until: stamp.plus(span),
+                    worker: worker.map_or(String::new(), |worker| worker.name.clone()),
+                }
             }
             (
                 Command::Settle {
@@ -143,13 +155,13 @@ impl PartitionCore {
             ) => {
                 let outcome = match outcome {
                     Outcome::FailedForNow { reason, retry_at } => {
-                        let budget = self.budget_of(state, effect);
+                        let (budget, n_attempts) = self.attempts_of(state, effect);
                         let failed = FailedAttempt {
                             customer: &state.key,
                             birth,
                             effect,
                             attempt,
-                            n_attempts: attempt,
+                            n_attempts,
                         };
                         let asked_for = retry_at.min(stamp.plus(RETRY_AFTER_MAX));
                         let retry_at = backoff_until(failed, budget, stamp).max(asked_for);
@@ -171,14 +183,7 @@ impl PartitionCore {
         }
     }
 
-    /// The retry budget of an effect's destination.
-    fn budget_of(&self, state: &CustomerState, effect: Sequence) -> RetryBudget {
-        let delivery = &self.options.delivery;
-        let row = state.outbox.get(&effect);
-        row.map_or(delivery.default, |row| delivery.budget(&row.destination))
-    }
-
-    fn turn_decided(
+    pub(crate) fn turn_decided(
         &mut self,
         idx: HostedIdx,
         mail: Mail,
@@ -196,8 +201,12 @@ impl PartitionCore {
         let turn = Turn { customer, events };
         if let Some(reason) = too_large(&turn) {
             let stamp = self.clock.peek(now);
-            self.turn_panicked(idx, mail, reason, stamp);
-            return None;
+            let panicked = Panicked {
+                mail,
+                reason,
+                stamp,
+            };
+            return self.turn_panicked(idx, panicked, None, now);
         }
         let state = Arc::new(state);
         let hosted = self.customers.get_mut(idx);
@@ -239,7 +248,10 @@ impl PartitionCore {
             | Reply::Claimed { .. }
             | Reply::Withdrawn { .. }
             | Reply::Recorded
-            | Reply::Settled => {}
+            | Reply::Settled
+            | Reply::Replayed { .. }
+            | Reply::Discarded
+            | Reply::Quarantined { .. } => {}
         }
         self.rest(idx, origin, stamp);
         let answer = Answer::Done {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use journey_codec::{Batch, JournalEntry, Record, Turn};
-use journey_customer::{CustomerState, EventBody, JournalEvent};
+use journey_customer::{CustomerState, EventBody, JournalEvent, SetAside};
 use journey_types::{BatchNumber, Lsn, Sequence, SessionId};
 
 use super::Replica;
@@ -200,7 +200,26 @@ impl Replica {
         if matches!(event.body, EventBody::CustomerBorn { .. }) {
             self.control.n_customers += 1;
         }
+        self.note_set_aside(&event.body);
         self.counts.count(lsn, event);
+    }
+
+    /// What lies set aside, from the facts alone.
+    fn note_set_aside(&mut self, fact: &EventBody) {
+        let control = &mut self.control;
+        if let EventBody::EffectDeadLettered { size_bytes, .. } = fact {
+            control.dead_letters.add(*size_bytes);
+        } else if let EventBody::CommandQuarantined(command) = fact {
+            control.quarantined.add(command.size_bytes);
+        } else if let EventBody::SetAsideClosed {
+            what, size_bytes, ..
+        } = fact
+        {
+            match what {
+                SetAside::DeadLetter(_) => control.dead_letters.remove(*size_bytes),
+                SetAside::Command(_) => control.quarantined.remove(*size_bytes),
+            }
+        }
     }
 }
 

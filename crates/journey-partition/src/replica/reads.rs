@@ -9,7 +9,7 @@ use std::ops::Bound;
 
 use journey_customer::CustomerState;
 use journey_storage::keys::prefix_bounds;
-use journey_storage::tables::{outbox_key, timer_key};
+use journey_storage::tables::{outbox_key, set_aside_key, timer_key};
 use journey_storage::{Scan, StorageError, Table};
 use journey_types::{CustomerId, CustomerKey, N_SLOTS, Slot, Timestamp, WorkspaceId};
 
@@ -84,6 +84,43 @@ impl Replica {
         });
         let rows = self.settled_rows(rows, |customer| customer, |_, index| index.has_open_effects);
         let dirty = self.residents.open_after(after).cloned();
+        merged(rows, dirty).take(n_max).collect()
+    }
+
+    /// Customers with something set aside, dead letters or quarantined commands: behind `after`, in the order of
+    /// (since when the oldest of it lies there, customer), at most `n_max`.
+    ///
+    /// # Errors
+    /// When the replica is stopped or rows cannot be read.
+    pub fn set_aside(
+        &self,
+        after: Option<&(Timestamp, CustomerKey)>,
+        n_max: usize,
+    ) -> Result<Vec<(Timestamp, CustomerKey)>, PartitionError> {
+        self.check_running()?;
+        let start = match after {
+            Some((since, customer)) => Bound::Excluded(set_aside_key(*since, customer)),
+            None => Bound::Included(Table::SetAside.key().finish()),
+        };
+        let (_, end) = prefix_bounds(&Table::SetAside.key().finish());
+        let tree = self.rows.tree();
+        let rows = Scan::new(tree, start, end).map(|row| {
+            let (key, _) = row?;
+            let mut reader = Table::SetAside
+                .read(&key)
+                .map_err(|bad| bad.in_tree(tree.name()))?;
+            let parts = reader
+                .timestamp()
+                .and_then(|since| Ok((since, reader.address()?)));
+            let found = parts.map_err(|bad| bad.in_tree(tree.name()))?;
+            Ok((key, found))
+        });
+        let rows = self.settled_rows(
+            rows,
+            |(_, customer)| customer,
+            |(since, _), index| index.set_aside_since == Some(*since),
+        );
+        let dirty = self.residents.set_aside_after(after).cloned();
         merged(rows, dirty).take(n_max).collect()
     }
 

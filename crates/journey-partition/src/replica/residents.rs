@@ -69,6 +69,7 @@ pub(super) struct Dirty {
     is_taken: bool,
     /// What the indexes hold of it.
     due_at: Option<Timestamp>,
+    set_aside_since: Option<Timestamp>,
     has_open_effects: bool,
 }
 
@@ -84,13 +85,14 @@ pub(super) struct Taken {
 }
 
 /// # Invariants
-/// No customer is both dirty and clean. `order`, `due` and `open` hold exactly what the dirty customers say.
+/// No customer is both dirty and clean. `order`, `due`, `set_aside` and `open` hold exactly what the dirty customers say.
 #[derive(Debug)]
 pub(super) struct Residents {
     dirty: BTreeMap<Place, Dirty>,
     /// Dirty customers by the first entry that their rows lack.
     order: BTreeSet<(Lsn, Place)>,
     due: BTreeSet<(Timestamp, CustomerKey)>,
+    set_aside: BTreeSet<(Timestamp, CustomerKey)>,
     open: BTreeSet<CustomerKey>,
     dirty_size_bytes: usize,
     clean: CleanCustomers,
@@ -114,6 +116,7 @@ impl Residents {
             dirty: BTreeMap::new(),
             order: BTreeSet::new(),
             due: BTreeSet::new(),
+            set_aside: BTreeSet::new(),
             open: BTreeSet::new(),
             dirty_size_bytes: 0,
             clean: CleanCustomers::new(size_bytes_max),
@@ -169,6 +172,7 @@ impl Residents {
                 first_since_taken: None,
                 is_taken: false,
                 due_at: None,
+                set_aside_since: None,
                 has_open_effects: false,
                 resident,
             };
@@ -205,6 +209,16 @@ impl Residents {
                 self.due.insert((new, place.customer.clone()));
             }
             dirty.due_at = due_at;
+        }
+        let since = dirty.resident.state.set_aside_since();
+        if since != dirty.set_aside_since {
+            if let Some(old) = dirty.set_aside_since {
+                self.set_aside.remove(&(old, place.customer.clone()));
+            }
+            if let Some(new) = since {
+                self.set_aside.insert((new, place.customer.clone()));
+            }
+            dirty.set_aside_since = since;
         }
         let has_open_effects = !dirty.resident.state.outbox.is_empty();
         if has_open_effects != dirty.has_open_effects {
@@ -285,6 +299,9 @@ impl Residents {
         if let Some(due_at) = dirty.due_at {
             self.due.remove(&(due_at, place.customer.clone()));
         }
+        if let Some(since) = dirty.set_aside_since {
+            self.set_aside.remove(&(since, place.customer.clone()));
+        }
         self.open.remove(&place.customer);
         self.share_out();
         self.clean.insert(place.clone(), dirty.resident);
@@ -306,6 +323,15 @@ impl Residents {
     ) -> impl Iterator<Item = &(Timestamp, CustomerKey)> {
         let after = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.due.range((after, Bound::Unbounded))
+    }
+
+    /// Dirty customers with something set aside behind the given one, oldest first.
+    pub(super) fn set_aside_after(
+        &self,
+        after: Option<&(Timestamp, CustomerKey)>,
+    ) -> impl Iterator<Item = &(Timestamp, CustomerKey)> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.set_aside.range((after, Bound::Unbounded))
     }
 
     /// Dirty customers with open effects behind the given one.

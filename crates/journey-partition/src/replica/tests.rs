@@ -292,6 +292,7 @@ fn panic_in_apply_stops_the_partition_with_its_reason() {
             effect: Sequence::new(u64::MAX),
             attempt: 1,
             until: event.stamp,
+            worker: String::new(),
         };
     });
     let error = refused(&world, vec![record]);

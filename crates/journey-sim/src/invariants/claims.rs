@@ -29,6 +29,7 @@ pub(super) fn check(world: &World) -> Result<(), String> {
                 effect,
                 attempt,
                 until,
+                ..
             } => {
                 let before = open.get_mut(&(customer.clone(), *effect));
                 let Some(before) = before else {

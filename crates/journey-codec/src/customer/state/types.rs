@@ -1,13 +1,13 @@
 //! The types that a customer's state is made of as messages.
 
 use journey_customer::{
-    EffectBody, EffectStatus, Instance, JourneyMemory, MessageBody, OutboxRow, PausedTurn,
-    TimelineEntry, WatchedGoal, WorkBody,
+    Attempt, DeadLetter, EffectBody, EffectStatus, Instance, JourneyMemory, MessageBody, OutboxRow,
+    PausedTurn, TimelineEntry, WatchedGoal, WorkBody,
 };
 
 use crate::wire::message::{kinds, message, shared};
 
-shared!(Instance, OutboxRow);
+shared!(Instance, OutboxRow, DeadLetter);
 
 message! {
     Instance as "Instance" {
@@ -63,6 +63,26 @@ message! {
         11 => body,
         12 => attempt,
         13 => status,
+        20 => attempts,
+        21 => attempts_before_replay,
+    }
+}
+
+message! {
+    Attempt as "Attempt" {
+        1 => number,
+        2 => at,
+        3 => worker,
+        4 => failure,
+    }
+}
+
+message! {
+    DeadLetter as "DeadLetter" {
+        1 => row,
+        2 => since,
+        3 => reason,
+        4 => size_bytes,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use journey_codec::{JournalEntry, Record};
+use journey_codec::{Held, JournalEntry, Record};
 use journey_customer::{
     Command, CustomerState, DecideContext, Decision, DeliverySettings, EventBody, IngestMode,
     JournalEvent, MessageGranted, Outcome, Rejection, apply, decide,
@@ -18,6 +18,7 @@ use journey_types::{
 use parking_lot::Mutex;
 
 use crate::DecidedEntry;
+use crate::core::limits::QUARANTINE_SIZE_BYTES_MAX;
 use crate::core::{
     Answer, ConfirmationId, CoreOptions, Destinations, HandOver, Input, MemoryBounds, Output,
     PartitionCore, ProposalId, Refusal, Subscription, TicketId, WorkerCredit, WorkerId,
@@ -166,6 +167,8 @@ impl Bed {
                 stamp: Timestamp::EPOCH,
                 catalog_revision: CatalogRevision::new(0),
                 catalog_digest: [0; 32],
+                dead_letters: Held::default(),
+                quarantined: Held::default(),
             },
             next: BatchNumber::new(1),
             customers: BTreeMap::new(),
@@ -358,6 +361,7 @@ impl Bed {
             .map(|destination| destination.parse().unwrap());
         self.input(Input::Subscribe(Subscription {
             worker: WorkerId(worker),
+            name: "w1".to_owned(),
             workspace: WorkspaceId::new(workspace).unwrap(),
             destinations: Destinations::only(channels),
             credit: pool.clone(),
@@ -395,6 +399,18 @@ impl Bed {
             .iter()
             .filter(|(_, fact)| is_kind(&fact.body))
             .count()
+    }
+
+    /// Lets the partition have no room for another quarantined command.
+    pub(super) fn fill_quarantine(&self) {
+        let control = &mut self.committed.lock().control;
+        control.quarantined.size_bytes = QUARANTINE_SIZE_BYTES_MAX;
+    }
+
+    /// Lets the partition have room for another dead letter, or none.
+    pub(super) fn fill_dead_letters(&self, size_bytes: u64) {
+        let control = &mut self.committed.lock().control;
+        control.dead_letters.size_bytes = size_bytes;
     }
 
     pub(super) fn n_accepted(&self) -> usize {

@@ -163,9 +163,11 @@ fn a_panic_leaves_the_turns_in_flight_as_they_are() {
     bed.commit();
     assert!(is_accepted(bed.answer(first)));
     bed.commit_all();
-    let reason = "poisoned".to_owned();
-    let quarantined = Answer::Refused(Refusal::Quarantined { reason });
-    assert_eq!(bed.answer(poison), Some(&quarantined));
+    let Some(Answer::Refused(Refusal::Quarantined { reason, kept })) = bed.answer(poison) else {
+        panic!("{:?}", bed.answers);
+    };
+    assert_eq!(reason, "poisoned");
+    assert_eq!(kept.as_ref().map(|kept| kept.entry.get()), Some(3));
     assert!(is_accepted(bed.answer(third)));
     assert_eq!(bed.n_accepted(), 2);
 }
@@ -173,13 +175,13 @@ fn a_panic_leaves_the_turns_in_flight_as_they_are() {
 #[test]
 fn a_customer_parked_with_turns_in_flight_keeps_them() {
     let mut bed = Bed::leading();
-    let first = bed.send("ann", "wait_a_minute", "1");
-    for n in 2..5 {
-        bed.send("ann", "poison", &n.to_string());
-    }
+    let now = bed.now;
+    let poison = (2..5).map(|n| ingest("ann", "poison", &n.to_string(), now));
+    let wait = std::iter::once(ingest("ann", "wait_a_minute", "1", now));
+    let ticket = bed.submit(wait.chain(poison).collect());
     assert_eq!(bed.core.lifecycle(&key("ann")), Lifecycle::Quarantined);
     bed.commit_all();
-    assert!(is_accepted(bed.answer(first)));
+    assert!(is_accepted(bed.answers[&ticket].first()));
     bed.pass(MINUTE);
     bed.pass(MINUTE);
     assert_eq!(bed.n_fired(), 0, "it is parked");

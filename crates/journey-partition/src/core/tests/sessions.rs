@@ -259,7 +259,7 @@ fn a_decision_that_no_entry_can_hold_is_quarantined_before_it_is_proposed() {
     let ticket = bed.send("ann", "grow_2049", "1");
     assert!(bed.proposed.is_empty());
     bed.commit_all();
-    let Some(Answer::Refused(Refusal::Quarantined { reason })) = bed.answer(ticket) else {
+    let Some(Answer::Refused(Refusal::Quarantined { reason, .. })) = bed.answer(ticket) else {
         panic!("{:?}", bed.answers);
     };
     assert!(

@@ -1,5 +1,6 @@
 //! Panics of one customer's turn.
 
+use journey_customer::{Command, Reply};
 use journey_types::TimeSpan;
 
 use super::bed::{Bed, ingest, key};
@@ -19,17 +20,53 @@ fn a_poison_event_is_quarantined_and_its_customer_goes_on() {
     let ticket = bed.submit(commands);
     bed.commit_all();
     let answers = &bed.answers[&ticket];
-    let reason = "poisoned".to_owned();
-    assert_eq!(answers[0], Answer::Refused(Refusal::Quarantined { reason }));
+    let Answer::Refused(Refusal::Quarantined { reason, kept }) = &answers[0] else {
+        panic!("{answers:?}");
+    };
+    let kept = kept.as_ref().unwrap();
+    let (birth, entry) = (kept.birth, kept.entry);
+    assert_eq!(reason, "poisoned");
     assert!(matches!(answers[1], Answer::Done { .. }));
     assert!(matches!(answers[2], Answer::Done { .. }));
-    let quarantined: Vec<_> = bed.core.quarantined().collect();
-    assert_eq!(quarantined.len(), 1);
+    let ann = bed.state("ann");
+    assert_eq!(birth, ann.birth);
+    let command = &ann.quarantined[&entry];
     assert_eq!(
-        (&quarantined[0].customer, quarantined[0].reason.as_str()),
-        (&key("ann"), "poisoned")
+        (command.kind.as_str(), command.reason.as_str()),
+        ("ingest", "poisoned")
     );
+    let event = command.event.as_ref().unwrap();
+    assert_eq!((event.id.as_str(), event.name.as_str()), ("1", "poison"));
     assert_eq!(bed.n_accepted(), 3);
+}
+
+#[test]
+fn a_command_that_panicked_is_answered_when_it_is_kept_and_outlives_the_core() {
+    let mut bed = Bed::leading();
+    let ticket = bed.send("ann", "poison", "1");
+    assert_eq!(bed.answer(ticket), None, "it is not in the journal yet");
+    bed.commit_all();
+    assert!(matches!(
+        bed.answer(ticket),
+        Some(Answer::Refused(Refusal::Quarantined { kept: Some(_), .. }))
+    ));
+    bed.input(Input::LeadershipLost);
+    bed.input(Input::LeadershipGained);
+    bed.commit_all();
+    let ann = bed.state("ann");
+    let (entry, birth) = (*ann.quarantined.keys().next().unwrap(), ann.birth);
+    // By the law itself, which has nothing against this event.
+    let replay = Command::ReplayQuarantined { birth, entry };
+    let replayed = bed.submit(vec![(key("ann"), replay)]);
+    bed.commit_all();
+    assert!(matches!(
+        bed.answers[&replayed][0],
+        Answer::Done {
+            reply: Reply::Replayed { .. },
+            ..
+        }
+    ));
+    assert!(bed.state("ann").quarantined.is_empty());
 }
 
 #[test]
@@ -70,6 +107,7 @@ fn panics_that_lie_apart_do_not_park() {
 #[test]
 fn the_list_of_quarantined_commands_is_bounded_and_says_what_it_forgot() {
     let mut bed = Bed::leading();
+    bed.fill_quarantine();
     for n in 0..QUARANTINED_COMMANDS_MAX + 5 {
         bed.send(&format!("customer{n}"), "poison", "1");
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use journey_codec::Held;
 use journey_customer::CustomerState;
 use journey_types::{
     CatalogRevision, CustomerId, CustomerKey, Lsn, SessionId, Timestamp, WorkspaceId,
@@ -23,6 +24,8 @@ impl CommittedReader for Rows {
             stamp: Timestamp::EPOCH,
             catalog_revision: CatalogRevision::new(0),
             catalog_digest: [0; 32],
+            dead_letters: Held::default(),
+            quarantined: Held::default(),
         }
     }
 

@@ -13,9 +13,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use journey_codec::{HeadList, PartId, decode_customer, decode_head, encode_customer};
-use journey_storage::tables::{outbox_key, timer_key};
+use journey_storage::keys::MalformedKey;
+use journey_storage::tables::{outbox_key, set_aside_key, timer_key};
 use journey_storage::{Put, Scan, Table, chunked};
-use journey_types::{CustomerKey, Lsn};
+use journey_types::{CustomerKey, Lsn, Timestamp};
 
 use super::Rows;
 use super::head::{Form, HeadIndex, HeadRow};
@@ -159,24 +160,9 @@ impl Rows {
     ) -> Result<Vec<Put>, PartitionError> {
         let mut puts = Vec::new();
         for key in keys {
-            let timer = Table::Timer.read(key).ok();
-            let (due_at, customer) = match timer {
-                Some(mut reader) => {
-                    let due_at = reader.timestamp().map_err(self.unreadable("timer"))?;
-                    (Some(due_at), reader.address())
-                }
-                None => {
-                    let reader = Table::Outbox.read(key);
-                    (None, reader.and_then(|mut reader| reader.address()))
-                }
-            };
-            let customer = customer.map_err(self.unreadable("index"))?;
-            let index = self.head_index(&place_of(&customer))?;
-            let is_called_for = index.is_some_and(|index| match due_at {
-                Some(due_at) => index.due_at == Some(due_at),
-                None => index.has_open_effects,
-            });
-            if !is_called_for {
+            let row = IndexRow::read(key).map_err(self.unreadable("index"))?;
+            let index = self.head_index(&place_of(row.customer()))?;
+            if !index.is_some_and(|index| row.is_called_for(&index)) {
                 puts.push(Put::remove(key.clone()));
             }
         }
@@ -285,6 +271,41 @@ impl Rows {
     }
 }
 
+/// An index row, by its key.
+enum IndexRow {
+    Timer(Timestamp, CustomerKey),
+    SetAside(Timestamp, CustomerKey),
+    Outbox(CustomerKey),
+}
+
+impl IndexRow {
+    fn read(key: &[u8]) -> Result<Self, MalformedKey> {
+        if let Ok(mut reader) = Table::Timer.read(key) {
+            return Ok(Self::Timer(reader.timestamp()?, reader.address()?));
+        }
+        if let Ok(mut reader) = Table::SetAside.read(key) {
+            return Ok(Self::SetAside(reader.timestamp()?, reader.address()?));
+        }
+        Ok(Self::Outbox(Table::Outbox.read(key)?.address()?))
+    }
+
+    const fn customer(&self) -> &CustomerKey {
+        match self {
+            Self::Timer(_, customer) | Self::SetAside(_, customer) | Self::Outbox(customer) => {
+                customer
+            }
+        }
+    }
+
+    fn is_called_for(&self, index: &HeadIndex) -> bool {
+        match self {
+            Self::Timer(due_at, _) => index.due_at == Some(*due_at),
+            Self::SetAside(since, _) => index.set_aside_since == Some(*since),
+            Self::Outbox(_) => index.has_open_effects,
+        }
+    }
+}
+
 fn part_key(place: &Place, part: [u8; journey_codec::PART_ID_SIZE_BYTES], mark: Lsn) -> Vec<u8> {
     let key = Table::CustomerPart.customer_key(place.slot, &place.customer);
     key.rest(&part).u64(mark.get()).finish()
@@ -303,6 +324,10 @@ fn remove_index_rows(
     if let Some(due_at) = old.due_at.filter(|_| old.due_at != new.due_at) {
         puts.push(Put::remove(timer_key(due_at, customer)));
     }
+    let since = old.set_aside_since;
+    if let Some(since) = since.filter(|_| since != new.set_aside_since) {
+        puts.push(Put::remove(set_aside_key(since, customer)));
+    }
     if old.has_open_effects && !new.has_open_effects {
         puts.push(Put::remove(outbox_key(customer)));
     }
@@ -312,6 +337,9 @@ fn remove_index_rows(
 fn put_index_rows(new: &HeadIndex, customer: &CustomerKey, puts: &mut Vec<Put>) {
     if let Some(due_at) = new.due_at {
         puts.push(Put::set(timer_key(due_at, customer), Vec::new()));
+    }
+    if let Some(since) = new.set_aside_since {
+        puts.push(Put::set(set_aside_key(since, customer), Vec::new()));
     }
     if new.has_open_effects {
         puts.push(Put::set(outbox_key(customer), Vec::new()));

@@ -1,7 +1,7 @@
 //! The head row of a customer: what index rows it calls for, and the customer itself or where its parts lie.
 //!
 //! ```text
-//!   format (1), kind (1), mark (8), due (8), open effects (1), form (1), body
+//!   format (1), kind (1), mark (8), due (8), set aside since (8), open effects (1), form (1), body
 //!
 //!   form 0   length (4) and head, then part (9), length (4) and bytes of each part: the whole customer
 //!   form 1   head; the parts lie in rows of their own
@@ -19,8 +19,8 @@ use journey_types::{Lsn, Timestamp};
 
 const FORMAT_VERSION: u8 = 1;
 const LIVING: u8 = 1;
-const NEVER_DUE: u64 = u64::MAX;
-const HEADER_SIZE_BYTES: usize = 1 + 1 + 8 + 8 + 1 + 1;
+const NEVER: u64 = u64::MAX;
+const HEADER_SIZE_BYTES: usize = 1 + 1 + 8 + 8 + 8 + 1 + 1;
 const LENGTH_SIZE_BYTES: usize = 4;
 
 /// What index rows a head calls for, and the last entry that it reflects.
@@ -28,6 +28,7 @@ const LENGTH_SIZE_BYTES: usize = 4;
 pub(in crate::replica) struct HeadIndex {
     pub(in crate::replica) mark: Lsn,
     pub(in crate::replica) due_at: Option<Timestamp>,
+    pub(in crate::replica) set_aside_since: Option<Timestamp>,
     pub(in crate::replica) has_open_effects: bool,
 }
 
@@ -52,12 +53,15 @@ impl HeadIndex {
         Self {
             mark,
             due_at: state.next_wake_at(),
+            set_aside_since: state.set_aside_since(),
             has_open_effects: !state.outbox.is_empty(),
         }
     }
 
     pub(super) fn calls_for_the_same(&self, other: &Self) -> bool {
-        self.due_at == other.due_at && self.has_open_effects == other.has_open_effects
+        self.due_at == other.due_at
+            && self.set_aside_since == other.set_aside_since
+            && self.has_open_effects == other.has_open_effects
     }
 }
 
@@ -88,12 +92,11 @@ impl HeadRow {
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let due_at = self.index.due_at;
-        let due_ms = due_at.map_or(NEVER_DUE, |due_at| due_at.unix_ms().unsigned_abs());
         let mut row = Vec::with_capacity(self.size_bytes());
         row.extend([FORMAT_VERSION, LIVING]);
         row.extend(self.index.mark.get().to_be_bytes());
-        row.extend(due_ms.to_be_bytes());
+        row.extend(instant_bytes(self.index.due_at));
+        row.extend(instant_bytes(self.index.set_aside_since));
         row.push(u8::from(self.index.has_open_effects));
         row.push(match self.form {
             Form::Inline => 0,
@@ -120,10 +123,8 @@ impl HeadRow {
             return Err(format!("its kind {kind} is not known"));
         }
         let mark = Lsn::new(row.get_u64());
-        let due_at = match row.get_u64() {
-            NEVER_DUE => None,
-            due_ms => Some(timestamp(due_ms).ok_or("its timer is out of range")?),
-        };
+        let due_at = instant(row.get_u64())?;
+        let set_aside_since = instant(row.get_u64())?;
         let has_open_effects = row.get_u8() != 0;
         let form = match row.get_u8() {
             0 => Form::Inline,
@@ -134,6 +135,7 @@ impl HeadRow {
         let index = HeadIndex {
             mark,
             due_at,
+            set_aside_since,
             has_open_effects,
         };
         Ok(Self::new(index, form, row))
@@ -154,6 +156,20 @@ impl HeadRow {
             parts.insert(part, take_led_by_length(&mut body)?);
         }
         Ok((head, parts))
+    }
+}
+
+fn instant_bytes(instant: Option<Timestamp>) -> [u8; 8] {
+    let ms = instant.map_or(NEVER, |instant| instant.unix_ms().unsigned_abs());
+    ms.to_be_bytes()
+}
+
+fn instant(ms: u64) -> Result<Option<Timestamp>, String> {
+    match ms {
+        NEVER => Ok(None),
+        ms => timestamp(ms)
+            .map(Some)
+            .ok_or_else(|| "an instant of it is out of range".to_owned()),
     }
 }
 

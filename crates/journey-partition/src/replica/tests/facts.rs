@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use journey_customer::{
-    ArmedTimer, CustomerState, Departure, EffectStatus, Ending, EventBody, Feed, IngestMode,
-    InstanceEntered, InstanceRef, JournalEvent, MessageGranted, Outcome, Rest, TimerKind,
+    ArmedTimer, Closing, CustomerState, Departure, EffectStatus, Ending, EventBody, Feed,
+    IngestMode, InstanceEntered, InstanceRef, JournalEvent, MessageGranted, Outcome,
+    QuarantinedCommand, Rest, SetAside, TimerKind,
 };
 use journey_types::{
     AggregateId, BirthIndex, Channel, ContentId, ContentVersion, CustomerEvent, CustomerKey,
@@ -69,7 +70,7 @@ fn draw_body(state: &CustomerState, stamp: Timestamp, draw: &mut Draw) -> EventB
     if state.paused_turn.is_some() {
         return EventBody::TurnResumed;
     }
-    match draw.below(13) {
+    match draw.below(14) {
         0..=2 => accepted(state, stamp, draw),
         3 => EventBody::TraitChanged {
             name: format!("trait_{}", draw.below(40)),
@@ -85,7 +86,8 @@ fn draw_body(state: &CustomerState, stamp: Timestamp, draw: &mut Draw) -> EventB
             events: Vec::new(),
             instances: Vec::new(),
         },
-        10 => granted(state, draw).unwrap_or_else(|| entered(state, stamp, draw)),
+        10 => about_set_aside(state, stamp, draw).unwrap_or_else(|| accepted(state, stamp, draw)),
+        11 => granted(state, draw).unwrap_or_else(|| entered(state, stamp, draw)),
         _ => about_effect(state, stamp, draw).unwrap_or_else(|| accepted(state, stamp, draw)),
     }
 }
@@ -221,6 +223,39 @@ fn granted(state: &CustomerState, draw: &mut Draw) -> Option<EventBody> {
     })))
 }
 
+fn about_set_aside(state: &CustomerState, stamp: Timestamp, draw: &mut Draw) -> Option<EventBody> {
+    let letter = state.dead_letters.iter().next();
+    let command = state.quarantined.iter().next();
+    let how = match draw.below(3) {
+        0 => Closing::Replayed,
+        1 => Closing::Discarded,
+        _ => Closing::Expired,
+    };
+    match (letter, command, draw.below(3)) {
+        (Some((effect, letter)), _, 0) => Some(EventBody::SetAsideClosed {
+            what: SetAside::DeadLetter(*effect),
+            how,
+            size_bytes: letter.size_bytes,
+        }),
+        (_, Some((entry, command)), 1) => Some(EventBody::SetAsideClosed {
+            what: SetAside::Command(*entry),
+            how,
+            size_bytes: command.size_bytes,
+        }),
+        (_, _, 2) => Some(EventBody::CommandQuarantined(Box::new(
+            QuarantinedCommand {
+                kind: "timer".to_owned(),
+                event: None,
+                mode: IngestMode::Live,
+                reason: text(300, draw),
+                since: stamp,
+                size_bytes: 300,
+            },
+        ))),
+        (_, _, _) => None,
+    }
+}
+
 fn about_effect(state: &CustomerState, stamp: Timestamp, draw: &mut Draw) -> Option<EventBody> {
     let row = state.outbox.values().next()?;
     let until = stamp.plus(TimeSpan::from_secs(30));
@@ -238,6 +273,11 @@ fn about_effect(state: &CustomerState, stamp: Timestamp, draw: &mut Draw) -> Opt
             attempt: row.attempt,
             outcome: Outcome::Sent,
         },
+        (_, 0) if row.attempt > 1 => EventBody::EffectDeadLettered {
+            effect: row.effect,
+            reason: "busy".to_owned(),
+            size_bytes: 100 + row.attempt,
+        },
         (_, 0) => EventBody::EffectWithdrawn {
             effect: row.effect,
             reason: "late".to_owned(),
@@ -246,6 +286,7 @@ fn about_effect(state: &CustomerState, stamp: Timestamp, draw: &mut Draw) -> Opt
             effect: row.effect,
             attempt: row.attempt + 1,
             until,
+            worker: "w1".to_owned(),
         },
     })
 }

@@ -472,6 +472,28 @@ impl<E: Engine + Clone> World<E> {
             paged(3, |after| replica.open_effects(after, 3).unwrap()),
             open
         );
+        let heads = self.heads.values();
+        let set_aside = heads.filter_map(|head| Some((head.set_aside_since()?, head.key.clone())));
+        let mut set_aside: Vec<_> = set_aside.collect();
+        set_aside.sort();
+        assert_eq!(
+            paged(2, |after| replica.set_aside(after, 2).unwrap()),
+            set_aside
+        );
+        let letters = self
+            .heads
+            .values()
+            .flat_map(|head| head.dead_letters.values());
+        let sizes = letters.map(|letter| u64::from(letter.size_bytes));
+        assert_eq!(
+            replica.control().dead_letters.size_bytes,
+            sizes.sum::<u64>()
+        );
+        let commands = self
+            .heads
+            .values()
+            .map(|head| head.quarantined.len() as u64);
+        assert_eq!(replica.control().quarantined.n, commands.sum::<u64>());
         for workspace in ["shop", "default", "nobody"] {
             let workspace = WorkspaceId::new(workspace).unwrap();
             let mut listed = paged(2, |after: Option<&CustomerKey>| {

@@ -1,0 +1,204 @@
+//! `journeyctl deadletter`: list, read, replay, discard.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use journey_client::{Client, wire};
+
+use crate::arguments::{DeadLetterCommand, DeadLetterFilter, SetAsideArguments};
+use crate::output::{Output, instant};
+use crate::set_aside::{PAGE_SIZE, confirm, held_text, show_report};
+
+pub(crate) async fn run(
+    command: DeadLetterCommand,
+    address: &str,
+    workspace: &str,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let client = Client::connect(address).await?;
+    match command {
+        DeadLetterCommand::List { filter } => {
+            list(&client, filter_of(&filter, workspace), *output).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        DeadLetterCommand::Read { id } => {
+            read(&client, id, *output).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        DeadLetterCommand::Replay { filter, what } => {
+            let is_all = confirm(&what, filter.is_empty(), "replay")?;
+            let reports = reports(&client, &what, is_all, &filter, workspace, true).await?;
+            show_report(reports, &what, "replayed", *output)
+        }
+        DeadLetterCommand::Discard { filter, what } => {
+            let is_all = confirm(&what, filter.is_empty(), "discard")?;
+            let reports = reports(&client, &what, is_all, &filter, workspace, false).await?;
+            show_report(reports, &what, "discarded", *output)
+        }
+    }
+}
+
+fn filter_of(filter: &DeadLetterFilter, workspace: &str) -> wire::SetAsideFilter {
+    wire::SetAsideFilter {
+        workspace: workspace.to_owned(),
+        destination: filter.channel.clone().unwrap_or_default(),
+        journey: filter.journey.clone().unwrap_or_default(),
+        customer_id: filter.customer.clone().unwrap_or_default(),
+    }
+}
+
+/// Calls until everything that is meant is done.
+async fn reports(
+    client: &Client,
+    what: &SetAsideArguments,
+    by_filter: bool,
+    filter: &DeadLetterFilter,
+    workspace: &str,
+    replay: bool,
+) -> anyhow::Result<Vec<wire::SetAsideReport>> {
+    let mut reports = Vec::new();
+    loop {
+        let filter = by_filter.then(|| filter_of(filter, workspace));
+        let (effect_ids, dry_run) = (what.ids.clone(), what.dry_run);
+        let report = if replay {
+            let request = wire::ReplayDeadLettersRequest {
+                effect_ids,
+                filter,
+                dry_run,
+            };
+            client.replay_dead_letters(request).await?.report
+        } else {
+            let request = wire::DiscardDeadLettersRequest {
+                effect_ids,
+                filter,
+                dry_run,
+            };
+            client.discard_dead_letters(request).await?.report
+        };
+        let report = report.context("the node answered without a report")?;
+        // A call that did nothing would do nothing again.
+        let goes_on = report.more && report.done > 0;
+        reports.push(report);
+        if !goes_on {
+            return Ok(reports);
+        }
+    }
+}
+
+async fn list(client: &Client, filter: wire::SetAsideFilter, output: Output) -> anyhow::Result<()> {
+    let mut rows = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = wire::ListDeadLettersRequest {
+            filter: Some(filter.clone()),
+            page_size: PAGE_SIZE,
+            page_token,
+        };
+        let page = client.list_dead_letters(request).await?;
+        for letter in &page.dead_letters {
+            if output.is_json() {
+                output.json(letter)?;
+            } else {
+                rows.push(row(letter));
+            }
+        }
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            if output.is_json() {
+                return Ok(());
+            }
+            return show(rows, page.held, &page.stopped_queues, output);
+        }
+    }
+}
+
+fn show(
+    rows: Vec<Vec<String>>,
+    held: Option<wire::SetAsideSum>,
+    stopped: &[wire::StoppedQueue],
+    output: Output,
+) -> anyhow::Result<()> {
+    if rows.is_empty() {
+        output.text("no dead letters")?;
+    } else {
+        let headings = [
+            "since", "channel", "customer", "journey", "step", "attempts", "why", "id",
+        ];
+        output.table(&headings, rows)?;
+    }
+    for queue in stopped {
+        output.text(&format!(
+            "STOPPED: {} of workspace {} in partition {} since {}: the dead letters take all of their budget; replay or discard some",
+            queue.destination,
+            queue.workspace,
+            queue.partition,
+            instant(queue.since.as_ref())
+        ))?;
+    }
+    output.text(&held_text("dead letters", held.unwrap_or_default()))
+}
+
+fn row(letter: &wire::DeadLetter) -> Vec<String> {
+    vec![
+        instant(letter.since.as_ref()),
+        letter.destination.clone(),
+        letter.customer_id.clone(),
+        format!("{} v{}", letter.journey, letter.version),
+        letter.step.clone(),
+        letter.attempt_count.to_string(),
+        letter.reason.clone(),
+        letter.effect_id.clone(),
+    ]
+}
+
+async fn read(client: &Client, effect_id: String, output: Output) -> anyhow::Result<()> {
+    let request = wire::GetDeadLetterRequest { effect_id };
+    let letter = client.get_dead_letter(request).await?.dead_letter;
+    let letter = letter.context("the node answered without a dead letter")?;
+    if output.is_json() {
+        return output.json(&letter);
+    }
+    let mut text = format!(
+        "id          {}\nkind        {}\nchannel     {}\ncustomer    {}\nworkspace   {}\njourney     {} v{}, step {}, instance {}\nemitted     {}\ndead since  {}\nreason      {}\n",
+        letter.effect_id,
+        letter.kind,
+        letter.destination,
+        letter.customer_id,
+        letter.workspace,
+        letter.journey,
+        letter.version,
+        letter.step,
+        letter.instance,
+        instant(letter.created_at.as_ref()),
+        instant(letter.since.as_ref()),
+        letter.reason
+    );
+    if letter.send_by.is_some() {
+        text.push_str(&format!(
+            "send by     {}\n",
+            instant(letter.send_by.as_ref())
+        ));
+    }
+    if !letter.why.is_empty() {
+        text.push_str(&format!("why         {}\n", letter.why));
+    }
+    if !letter.content.is_empty() {
+        text.push_str(&format!("content     {}\n", letter.content));
+    }
+    for (field, rendered) in &letter.rendered {
+        text.push_str(&format!("  {field}: {rendered}\n"));
+    }
+    if let Some(input) = &letter.input {
+        text.push_str(&format!("input       {}\n", serde_json::to_string(input)?));
+    }
+    output.text(&text)?;
+    let rows = letter.attempts.iter().map(|attempt| {
+        vec![
+            attempt.number.to_string(),
+            instant(attempt.at.as_ref()),
+            attempt.worker.clone(),
+            attempt.failure.clone(),
+        ]
+    });
+    output.table(&["attempt", "at", "worker", "failure"], rows.collect())
+}

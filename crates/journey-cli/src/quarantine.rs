@@ -1,0 +1,190 @@
+//! `journeyctl quarantine`: list, show, replay, discard, release.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use journey_client::{Client, wire};
+
+use crate::arguments::{QuarantineCommand, SetAsideArguments};
+use crate::output::{Output, instant};
+use crate::set_aside::{PAGE_SIZE, confirm, held_text, show_report};
+
+pub(crate) async fn run(
+    command: QuarantineCommand,
+    address: &str,
+    workspace: &str,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let client = Client::connect(address).await?;
+    match command {
+        QuarantineCommand::List { customer } => {
+            list(&client, filter_of(customer.as_deref(), workspace), *output).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        QuarantineCommand::Show { id } => {
+            show(&client, id, *output).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        QuarantineCommand::Replay { customer, what } => {
+            let by_filter = confirm(&what, customer.is_none(), "replay")?;
+            let filter = by_filter.then(|| filter_of(customer.as_deref(), workspace));
+            let reports = reports(&client, &what, filter, true).await?;
+            show_report(reports, &what, "replayed", *output)
+        }
+        QuarantineCommand::Discard { customer, what } => {
+            let by_filter = confirm(&what, customer.is_none(), "discard")?;
+            let filter = by_filter.then(|| filter_of(customer.as_deref(), workspace));
+            let reports = reports(&client, &what, filter, false).await?;
+            show_report(reports, &what, "discarded", *output)
+        }
+        QuarantineCommand::Release { customer } => {
+            let request = wire::ReleaseCustomerRequest {
+                workspace: workspace.to_owned(),
+                customer_id: customer.clone(),
+            };
+            let released = client.release_customer(request).await?;
+            if output.is_json() {
+                output.json(&released)?;
+            } else if released.was_parked {
+                output.text(&format!("{customer} goes on"))?;
+            } else {
+                output.text(&format!("{customer} was not parked"))?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn filter_of(customer: Option<&str>, workspace: &str) -> wire::SetAsideFilter {
+    wire::SetAsideFilter {
+        workspace: workspace.to_owned(),
+        customer_id: customer.unwrap_or_default().to_owned(),
+        ..Default::default()
+    }
+}
+
+/// Calls until everything that is meant is done.
+async fn reports(
+    client: &Client,
+    what: &SetAsideArguments,
+    filter: Option<wire::SetAsideFilter>,
+    replay: bool,
+) -> anyhow::Result<Vec<wire::SetAsideReport>> {
+    let mut reports = Vec::new();
+    loop {
+        let (ids, filter, dry_run) = (what.ids.clone(), filter.clone(), what.dry_run);
+        let report = if replay {
+            let request = wire::ReplayQuarantinedRequest {
+                ids,
+                filter,
+                dry_run,
+            };
+            client.replay_quarantined(request).await?.report
+        } else {
+            let request = wire::DiscardQuarantinedRequest {
+                ids,
+                filter,
+                dry_run,
+            };
+            client.discard_quarantined(request).await?.report
+        };
+        let report = report.context("the node answered without a report")?;
+        // A call that did nothing would do nothing again.
+        let goes_on = report.more && report.done > 0;
+        reports.push(report);
+        if !goes_on {
+            return Ok(reports);
+        }
+    }
+}
+
+async fn list(client: &Client, filter: wire::SetAsideFilter, output: Output) -> anyhow::Result<()> {
+    let mut rows = Vec::new();
+    let mut parked = Vec::new();
+    let mut page_token = String::new();
+    let held = loop {
+        let request = wire::ListQuarantinedRequest {
+            filter: Some(filter.clone()),
+            page_size: PAGE_SIZE,
+            page_token,
+        };
+        let page = client.list_quarantined(request).await?;
+        for command in &page.commands {
+            if output.is_json() {
+                output.json(command)?;
+            } else {
+                rows.push(row(command));
+            }
+        }
+        parked.extend(page.parked);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break page.held.unwrap_or_default();
+        }
+    };
+    if output.is_json() {
+        return Ok(());
+    }
+    if rows.is_empty() {
+        output.text("nothing is quarantined")?;
+    } else {
+        let headings = ["since", "customer", "command", "event", "reason", "id"];
+        output.table(&headings, rows)?;
+    }
+    for customer in parked {
+        output.text(&format!(
+            "PARKED: {} of workspace {}: {}; `journeyctl quarantine release {}` lets it go on",
+            customer.customer_id, customer.workspace, customer.reason, customer.customer_id
+        ))?;
+    }
+    output.text(&held_text("quarantined commands", held))
+}
+
+fn row(command: &wire::QuarantinedCommand) -> Vec<String> {
+    let event = if command.event_id.is_empty() {
+        String::new()
+    } else {
+        format!("{} ({})", command.event_name, command.event_id)
+    };
+    vec![
+        instant(command.since.as_ref()),
+        command.customer_id.clone(),
+        command.kind.clone(),
+        event,
+        command.reason.clone(),
+        command.id.clone(),
+    ]
+}
+
+async fn show(client: &Client, id: String, output: Output) -> anyhow::Result<()> {
+    let request = wire::GetQuarantinedRequest { id };
+    let command = client.get_quarantined(request).await?.command;
+    let command = command.context("the node answered without a command")?;
+    if output.is_json() {
+        return output.json(&command);
+    }
+    let mut text = format!(
+        "id          {}\ncustomer    {}\nworkspace   {}\ncommand     {}\nsince       {}\nreason      {}\n",
+        command.id,
+        command.customer_id,
+        command.workspace,
+        command.kind,
+        instant(command.since.as_ref()),
+        command.reason
+    );
+    if !command.event_id.is_empty() {
+        text.push_str(&format!(
+            "event       {} ({} of {}), occurred {}\n",
+            command.event_name,
+            command.event_id,
+            command.event_source,
+            instant(command.occurred_at.as_ref())
+        ));
+    }
+    if let Some(properties) = &command.properties {
+        for (name, value) in &properties.fields {
+            text.push_str(&format!("  {name} = {}\n", serde_json::to_string(value)?));
+        }
+    }
+    output.text(&text)
+}

@@ -1,0 +1,138 @@
+//! Whether there is room for what a turn may set aside, and which queues stand still because there is none.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use journey_customer::{
+    Command, CustomerState, DecideContext, Decision, OutboxRow, Outcome, RetryBudget,
+};
+use journey_types::{Destination, Sequence, Timestamp, WorkspaceId};
+
+use crate::core::PartitionCore;
+use crate::core::limits::{
+    DEAD_LETTERS_SIZE_BYTES_MAX, QUARANTINE_SIZE_BYTES_MAX, STOPPED_QUEUES_MAX,
+};
+
+/// A queue whose effects are tried on beyond their budget, because the dead letters take all of theirs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoppedQueue {
+    /// Of which tenant.
+    pub workspace: WorkspaceId,
+    /// Where its effects go.
+    pub destination: Destination,
+    /// Since when this core knows.
+    pub since: Timestamp,
+}
+
+/// The queues that stand still.
+pub(crate) type StoppedQueues = BTreeMap<(WorkspaceId, Destination), Timestamp>;
+
+impl PartitionCore {
+    /// Whether the partition has room for what the command may set aside; asks the replica only where it matters.
+    pub(crate) fn has_room_for(
+        &mut self,
+        command: &Command,
+        state: &CustomerState,
+        stamp: Timestamp,
+    ) -> bool {
+        let (Command::Claim { effect, .. }
+        | Command::Settle {
+            effect,
+            outcome: Outcome::FailedForNow { .. },
+            ..
+        }) = command
+        else {
+            return true;
+        };
+        let Some(row) = state.outbox.get(effect) else {
+            return true;
+        };
+        if self.budget_of(row).allows_another(row.n_attempts()) {
+            return true;
+        }
+        let held = self.reader.control().dead_letters;
+        if held.size_bytes < DEAD_LETTERS_SIZE_BYTES_MAX {
+            self.stopped_queues.clear();
+            return true;
+        }
+        let queue = (state.key.workspace.clone(), row.destination.clone());
+        let is_known = self.stopped_queues.contains_key(&queue);
+        if !is_known && self.stopped_queues.len() < STOPPED_QUEUES_MAX {
+            tracing::warn!(
+                workspace = %queue.0,
+                queue = %queue.1,
+                "dead letters take all of their budget, a queue stands still"
+            );
+            self.stopped_queues.insert(queue, stamp);
+        }
+        false
+    }
+
+    /// The retry budget of an effect's destination.
+    pub(crate) fn budget_of(&self, row: &OutboxRow) -> RetryBudget {
+        self.options.delivery.budget(&row.destination)
+    }
+
+    /// The budget of an effect with how many of its attempts were made; of one that is gone, the default.
+    pub(crate) fn attempts_of(
+        &self,
+        state: &CustomerState,
+        effect: Sequence,
+    ) -> (RetryBudget, u32) {
+        let row = state.outbox.get(&effect);
+        row.map_or((self.options.delivery.default, 1), |row| {
+            (self.budget_of(row), row.n_attempts())
+        })
+    }
+
+    /// Queues that stand still, as long as there is no room.
+    pub(crate) fn stopped_queues(&self) -> Vec<StoppedQueue> {
+        let held = self.reader.control().dead_letters;
+        if held.size_bytes < DEAD_LETTERS_SIZE_BYTES_MAX {
+            return Vec::new();
+        }
+        let queues = self.stopped_queues.iter();
+        queues
+            .map(|((workspace, destination), since)| StoppedQueue {
+                workspace: workspace.clone(),
+                destination: destination.clone(),
+                since: *since,
+            })
+            .collect()
+    }
+
+    /// Decides that a command which panicked is set aside. What an operator asks for is not: it lies there already. None
+    /// where there is no room, or where even this panics.
+    pub(crate) fn decide_quarantine(
+        &self,
+        state: &CustomerState,
+        command: &Command,
+        reason: &str,
+        context: DecideContext<'_>,
+    ) -> Option<(Command, Decision)> {
+        let held = self.reader.control().quarantined;
+        let context = DecideContext {
+            set_aside_has_room: held.size_bytes < QUARANTINE_SIZE_BYTES_MAX,
+            ..context
+        };
+        match command {
+            Command::ReplayDeadLetter { .. }
+            | Command::ReplayQuarantined { .. }
+            | Command::Discard { .. }
+            | Command::Quarantine { .. } => return None,
+            Command::Ingest { .. }
+            | Command::FireTimers
+            | Command::ContinueTurn
+            | Command::Claim { .. }
+            | Command::Settle { .. } => {}
+        }
+        let command = Command::Quarantine {
+            command: Box::new(command.clone()),
+            reason: reason.to_owned(),
+        };
+        // The law itself, not the one that has just panicked in a test's place.
+        let decide = || journey_customer::decide(state, &command, &context);
+        let decided = catch_unwind(AssertUnwindSafe(decide)).ok()?.ok()?;
+        (!decided.events.is_empty()).then_some((command, decided))
+    }
+}
