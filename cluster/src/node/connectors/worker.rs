@@ -69,6 +69,7 @@ impl ConnectorWorker {
             let subscription = Subscription {
                 worker: id,
                 workspace: workspace.clone(),
+                name: format!("webhook:{name}"),
                 destinations: destinations.clone(),
                 credit: credit.clone(),
                 claim_span: span(config.timeout.get() + SETTLE_SPAN_MS),
