@@ -103,7 +103,8 @@ impl RunningNode {
         let tasks = TaskTracker::new();
         let foundation = Foundation::lay(config, seams).await?;
         let decide = seams.decide.unwrap_or(journey_customer::decide);
-        let started = parts::start_partitions(config, &foundation, (&tasks, &failed), decide).await?;
+        let started =
+            parts::start_partitions(config, &foundation, (&tasks, &failed), decide).await?;
         // Every group of this release has one voter, so each leads in a moment; the API opens when all do.
         tokio::select! {
             biased;

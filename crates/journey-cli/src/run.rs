@@ -7,9 +7,7 @@ use clap::Parser as _;
 
 use crate::arguments::{Arguments, Command};
 use crate::output::Output;
-use crate::{
-    cluster, customer, deadletter, ingest, journey, quarantine, simulate, worker,
-};
+use crate::{cluster, customer, deadletter, ingest, journey, quarantine, simulate, worker};
 
 /// Parses the arguments (the first is the program's name), carries the command out, and says how it went.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {

@@ -122,6 +122,7 @@ impl World {
         let credit = WorkerCredit::new();
         credit.add(u32::MAX);
         Ok(self.partition.input(Input::Subscribe(Subscription {
+            name: "test".to_owned(),
             worker,
             workspace: self.customer.workspace.clone(),
             destinations,
