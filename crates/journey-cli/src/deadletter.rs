@@ -26,13 +26,15 @@ pub(crate) async fn run(
             Ok(ExitCode::SUCCESS)
         }
         DeadLetterCommand::Replay { filter, what } => {
-            let is_all = confirm(&what, filter.is_empty(), "replay")?;
-            let reports = reports(&client, &what, is_all, &filter, workspace, true).await?;
+            let by_filter = confirm(&what, filter.is_empty(), "replay")?;
+            let filter = by_filter.then(|| filter_of(&filter, workspace));
+            let reports = reports(&client, &what, filter, true).await?;
             show_report(reports, &what, "replayed", *output)
         }
         DeadLetterCommand::Discard { filter, what } => {
-            let is_all = confirm(&what, filter.is_empty(), "discard")?;
-            let reports = reports(&client, &what, is_all, &filter, workspace, false).await?;
+            let by_filter = confirm(&what, filter.is_empty(), "discard")?;
+            let filter = by_filter.then(|| filter_of(&filter, workspace));
+            let reports = reports(&client, &what, filter, false).await?;
             show_report(reports, &what, "discarded", *output)
         }
     }
@@ -51,15 +53,12 @@ fn filter_of(filter: &DeadLetterFilter, workspace: &str) -> wire::SetAsideFilter
 async fn reports(
     client: &Client,
     what: &SetAsideArguments,
-    by_filter: bool,
-    filter: &DeadLetterFilter,
-    workspace: &str,
+    filter: Option<wire::SetAsideFilter>,
     replay: bool,
 ) -> anyhow::Result<Vec<wire::SetAsideReport>> {
     let mut reports = Vec::new();
     loop {
-        let filter = by_filter.then(|| filter_of(filter, workspace));
-        let (effect_ids, dry_run) = (what.ids.clone(), what.dry_run);
+        let (effect_ids, filter, dry_run) = (what.ids.clone(), filter.clone(), what.dry_run);
         let report = if replay {
             let request = wire::ReplayDeadLettersRequest {
                 effect_ids,

@@ -104,7 +104,7 @@ impl DeadLetterService for DeadLetterApi {
             let letter = state.dead_letters.get(&id.sequence);
             letter.filter(|letter| letter.row.birth == id.birth)
         });
-        let letter = letter.ok_or_else(|| ServerError::NotFound {
+        let letter = letter.ok_or(ServerError::NotFound {
             kind: "dead letter",
             name: text,
             hint: "it was replayed, discarded or expired, or never was there",

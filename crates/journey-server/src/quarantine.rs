@@ -115,7 +115,7 @@ impl QuarantineService for QuarantineApi {
             wire.properties = event.map(|event| struct_from_map(&event.properties));
             Some(wire)
         });
-        let command = found.ok_or_else(|| ServerError::NotFound {
+        let command = found.ok_or(ServerError::NotFound {
             kind: "quarantined command",
             name: text,
             hint: "it was replayed, discarded or expired, or never was there",
