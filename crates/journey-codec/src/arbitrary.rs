@@ -1,14 +1,15 @@
 //! Strategies for every stored type, for the tests of this crate.
 
+mod set_aside;
 pub(crate) mod state;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use journey_customer::{
-    ArmedTimer, Closing, Departure, Ending, EventBody, FallbackScope, Feed, IngestMode,
-    InstanceEntered, InstanceRef, JournalEvent, MessageGranted, Outcome, QuarantinedCommand,
-    RaisedEvent, Rest, SetAside, TimerKind, WorkEmitted, WorkKind,
+    ArmedTimer, Departure, Ending, EventBody, FallbackScope, Feed, IngestMode, InstanceEntered,
+    InstanceRef, JournalEvent, MessageGranted, Outcome, RaisedEvent, Rest, TimerKind, WorkEmitted,
+    WorkKind,
 };
 use journey_types::{
     AggregateId, BatchNumber, BirthIndex, CatalogRevision, Channel, ConnectorId, ContentId,
@@ -491,16 +492,7 @@ fn effect_fact(key: CustomerKey) -> BoxedStrategy<EventBody> {
                 reason,
             }
         }),
-        (sequence(), any::<u32>(), timestamp(), text()).prop_map(
-            |(effect, attempt, until, worker)| {
-                EventBody::EffectClaimed {
-                    effect,
-                    attempt,
-                    until,
-                    worker,
-                }
-            }
-        ),
+        set_aside::claimed(),
         (sequence(), text())
             .prop_map(|(effect, reason)| EventBody::EffectWithdrawn { effect, reason }),
         (sequence(), any::<u32>(), outcome()).prop_map(|(effect, attempt, outcome)| {
@@ -512,67 +504,6 @@ fn effect_fact(key: CustomerKey) -> BoxedStrategy<EventBody> {
         }),
     ]
     .boxed()
-}
-
-fn set_aside_fact(key: CustomerKey) -> BoxedStrategy<EventBody> {
-    prop_oneof![
-        (sequence(), text(), any::<u32>()).prop_map(|(effect, reason, size_bytes)| {
-            EventBody::EffectDeadLettered {
-                effect,
-                reason,
-                size_bytes,
-            }
-        }),
-        quarantined(key).prop_map(|command| EventBody::CommandQuarantined(Box::new(command))),
-        (sequence(), any::<bool>(), 0..4_usize, any::<u32>()).prop_map(
-            |(number, is_letter, how, size_bytes)| {
-                let what = if is_letter {
-                    SetAside::DeadLetter(number)
-                } else {
-                    SetAside::Command(number)
-                };
-                let ends = [
-                    Closing::Replayed,
-                    Closing::Discarded,
-                    Closing::Expired,
-                    Closing::Settled,
-                ];
-                EventBody::SetAsideClosed {
-                    what,
-                    how: ends[how],
-                    size_bytes,
-                }
-            }
-        ),
-    ]
-    .boxed()
-}
-
-pub(crate) fn quarantined(key: CustomerKey) -> BoxedStrategy<QuarantinedCommand> {
-    (
-        text(),
-        of(customer_event(key)),
-        any::<bool>(),
-        text(),
-        timestamp(),
-        any::<u32>(),
-    )
-        .prop_map(|(kind, event, is_live, reason, since, size_bytes)| {
-            let mode = if is_live {
-                IngestMode::Live
-            } else {
-                IngestMode::History
-            };
-            QuarantinedCommand {
-                kind,
-                event,
-                mode,
-                reason,
-                since,
-                size_bytes,
-            }
-        })
-        .boxed()
 }
 
 fn pausing_fact(key: CustomerKey) -> BoxedStrategy<EventBody> {
@@ -600,7 +531,7 @@ pub(crate) fn body(key: &CustomerKey) -> BoxedStrategy<EventBody> {
         moving_fact(),
         ending_fact(),
         effect_fact(key.clone()),
-        set_aside_fact(key.clone()),
+        set_aside::fact(key.clone()),
         pausing_fact(key.clone()),
     ]
     .boxed()

@@ -14,10 +14,11 @@ use proptest::collection::{btree_map, vec, vec_deque};
 use proptest::option::of;
 use proptest::prelude::*;
 
+use super::set_aside::quarantined;
 use super::{
     aggregate_id, batch_number, birth, content_version, customer_event, customer_key, destination,
-    fallback, fingerprint, id, instance_number, instance_ref, nanos, quarantined, raised_event,
-    rest, revision, sequence, session, text, timestamp, values, work_kind,
+    fallback, fingerprint, id, instance_number, instance_ref, nanos, raised_event, rest, revision,
+    sequence, session, text, timestamp, values, work_kind,
 };
 use crate::{Control, Durations, Held, JourneyCounts, StepCounts};
 

@@ -1,0 +1,83 @@
+//! Strategies for what is set aside, and for the facts about it.
+
+use journey_customer::{Closing, EventBody, IngestMode, QuarantinedCommand, SetAside};
+use journey_types::CustomerKey;
+use proptest::option::of;
+use proptest::prelude::*;
+
+use super::{customer_event, sequence, text, timestamp};
+
+pub(super) fn fact(key: CustomerKey) -> BoxedStrategy<EventBody> {
+    prop_oneof![
+        (sequence(), text(), any::<u32>()).prop_map(|(effect, reason, size_bytes)| {
+            EventBody::EffectDeadLettered {
+                effect,
+                reason,
+                size_bytes,
+            }
+        }),
+        quarantined(key).prop_map(|command| EventBody::CommandQuarantined(Box::new(command))),
+        (sequence(), any::<bool>(), 0..4_usize, any::<u32>()).prop_map(
+            |(number, is_letter, how, size_bytes)| {
+                let what = if is_letter {
+                    SetAside::DeadLetter(number)
+                } else {
+                    SetAside::Command(number)
+                };
+                let ends = [
+                    Closing::Replayed,
+                    Closing::Discarded,
+                    Closing::Expired,
+                    Closing::Settled,
+                ];
+                EventBody::SetAsideClosed {
+                    what,
+                    how: ends[how],
+                    size_bytes,
+                }
+            }
+        ),
+    ]
+    .boxed()
+}
+
+pub(crate) fn quarantined(key: CustomerKey) -> BoxedStrategy<QuarantinedCommand> {
+    (
+        text(),
+        of(customer_event(key)),
+        any::<bool>(),
+        text(),
+        timestamp(),
+        any::<u32>(),
+    )
+        .prop_map(|(kind, event, is_live, reason, since, size_bytes)| {
+            let mode = if is_live {
+                IngestMode::Live
+            } else {
+                IngestMode::History
+            };
+            QuarantinedCommand {
+                kind,
+                event,
+                mode,
+                reason,
+                since,
+                size_bytes,
+            }
+        })
+        .boxed()
+}
+
+/// A handing over, whose attempt is kept with what is set aside.
+pub(super) fn claimed() -> BoxedStrategy<EventBody> {
+    (sequence(), any::<u32>(), timestamp(), text())
+        .prop_map(
+            |(effect, attempt, until, worker)| EventBody::EffectClaimed {
+                effect,
+                attempt,
+                until,
+                worker,
+            },
+        )
+        .boxed()
+}
