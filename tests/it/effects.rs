@@ -1,6 +1,6 @@
 //! Effects out: claims, acks, redelivery, channels.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use journey_client::wire::outcome::Result as Outcome;
 use journey_client::wire::outcome_result::Status as OutcomeStatus;
@@ -19,31 +19,49 @@ content: hi
 variants: [ { channel: email, subject: Hi, body: 'Hello {{ customer.id }}' }, { channel: push, body: Hey } ]
 ";
 
-async fn next_effect(session: &mut WorkerSession) -> anyhow::Result<wire::Effect> {
-    loop {
-        if let WorkerMessage::Effect(effect) = session.next().await? {
-            return Ok(*effect);
-        }
-    }
+/// A worker's session that keeps the effects that come while it waits for results.
+struct Worker {
+    session: WorkerSession,
+    waiting: VecDeque<wire::Effect>,
 }
 
-async fn settle(
-    session: &mut WorkerSession,
-    effect: &wire::Effect,
-    result: Outcome,
-) -> anyhow::Result<OutcomeStatus> {
-    let outcome = wire::Outcome {
-        effect_id: effect.effect_id.clone(),
-        attempt: effect.attempt,
-        result: result.into(),
-        retry_after: None,
-        reason: "test".to_owned(),
-        answer: None,
-    };
-    session.settle(vec![outcome]).await?;
-    loop {
-        if let WorkerMessage::Results(results) = session.next().await? {
-            return Ok(results[0].status());
+impl Worker {
+    async fn subscribe(world: &World, subscribe: wire::Subscribe) -> anyhow::Result<Self> {
+        Ok(Self {
+            session: world.client.work(subscribe).await?,
+            waiting: VecDeque::new(),
+        })
+    }
+
+    async fn next_effect(&mut self) -> anyhow::Result<wire::Effect> {
+        if let Some(effect) = self.waiting.pop_front() {
+            return Ok(effect);
+        }
+        loop {
+            if let WorkerMessage::Effect(effect) = self.session.next().await? {
+                return Ok(*effect);
+            }
+        }
+    }
+
+    async fn settle(
+        &mut self,
+        effect: &wire::Effect,
+        result: Outcome,
+    ) -> anyhow::Result<OutcomeStatus> {
+        let outcome = wire::Outcome {
+            effect_id: effect.effect_id.clone(),
+            attempt: effect.attempt,
+            result: result.into(),
+            reason: "test".to_owned(),
+            ..Default::default()
+        };
+        self.session.settle(vec![outcome]).await?;
+        loop {
+            match self.session.next().await? {
+                WorkerMessage::Results(results) => return Ok(results[0].status()),
+                WorkerMessage::Effect(effect) => self.waiting.push_back(*effect),
+            }
         }
     }
 }
@@ -52,8 +70,8 @@ async fn settle(
 async fn an_effect_comes_back_until_it_is_settled() -> anyhow::Result<()> {
     let mut world = World::with_journeys(HELLO).await?;
     accept(&world.client, event("ann", "1", "signed_up")).await?;
-    let mut session = world.client.work(wire::Subscribe::default()).await?;
-    let first = next_effect(&mut session).await?;
+    let mut session = Worker::subscribe(&world, wire::Subscribe::default()).await?;
+    let first = session.next_effect().await?;
     assert_eq!((first.channel.as_str(), first.attempt), ("push", 1));
     assert!(
         !first.why.is_empty() && first.until.is_some() && first.purpose == "service",
@@ -62,29 +80,29 @@ async fn an_effect_comes_back_until_it_is_settled() -> anyhow::Result<()> {
     assert_eq!(first.rendered["body"], "Hey");
     // Failed for now: the same effect comes again, with the next attempt.
     assert_eq!(
-        settle(&mut session, &first, Outcome::FailedForNow).await?,
+        session.settle(&first, Outcome::FailedForNow).await?,
         OutcomeStatus::Recorded
     );
-    let second = next_effect(&mut session).await?;
+    let second = session.next_effect().await?;
     assert_eq!((&second.effect_id, second.attempt), (&first.effect_id, 2));
     // A crash of the node changes neither the id nor what was recorded.
     world.crash().await?;
-    let mut session = world.client.work(wire::Subscribe::default()).await?;
+    let mut session = Worker::subscribe(&world, wire::Subscribe::default()).await?;
     assert_eq!(
-        settle(&mut session, &second, Outcome::FailedForGood).await?,
+        session.settle(&second, Outcome::FailedForGood).await?,
         OutcomeStatus::Recorded
     );
     assert_eq!(
-        settle(&mut session, &second, Outcome::Sent).await?,
+        session.settle(&second, Outcome::Sent).await?,
         OutcomeStatus::Settled
     );
     // The next channel is another effect.
-    let email = next_effect(&mut session).await?;
+    let email = session.next_effect().await?;
     assert_eq!((email.channel.as_str(), email.attempt), ("email", 1));
     assert_ne!(email.effect_id, first.effect_id);
     assert_eq!(email.rendered["body"], "Hello ann");
     assert_eq!(
-        settle(&mut session, &email, Outcome::Sent).await?,
+        session.settle(&email, Outcome::Sent).await?,
         OutcomeStatus::Recorded
     );
     let counts = crate::world::counts(&world.client, "hello").await?;
@@ -106,19 +124,19 @@ async fn a_worker_takes_only_its_channels_and_its_credit() -> anyhow::Result<()>
         channels: vec!["email".to_owned()],
         ..Default::default()
     };
-    let _idle = world.client.work(email).await?;
+    let _idle = Worker::subscribe(&world, email).await?;
     let push = wire::Subscribe {
         channels: vec!["push".to_owned()],
         credit: 2,
         ..Default::default()
     };
-    let mut session = world.client.work(push).await?;
+    let mut session = Worker::subscribe(&world, push).await?;
     let mut ids = BTreeSet::new();
     for _ in 0..5 {
-        let effect = next_effect(&mut session).await?;
+        let effect = session.next_effect().await?;
         assert_eq!(effect.channel, "push");
         assert!(ids.insert(effect.effect_id.clone()), "an effect came twice");
-        settle(&mut session, &effect, Outcome::Sent).await?;
+        session.settle(&effect, Outcome::Sent).await?;
     }
     assert_eq!(ids.len(), 5);
     Ok(())
@@ -182,17 +200,17 @@ async fn calls_and_tasks_are_answered_over_queues() -> anyhow::Result<()> {
         queues: vec!["care".to_owned()],
         ..Default::default()
     };
-    let mut care = world.client.work(care).await?;
-    let task = next_effect(&mut care).await?;
+    let mut care = Worker::subscribe(&world, care).await?;
+    let task = care.next_effect().await?;
     assert_eq!((task.kind.as_str(), task.queue.as_str()), ("task", "care"));
     assert!(task.due_at.is_some() && task.input.is_some(), "{task:?}");
     assert_eq!(
-        settle(&mut care, &task, Outcome::Sent).await?,
+        care.settle(&task, Outcome::Sent).await?,
         OutcomeStatus::Rejected,
         "a task is completed, not sent"
     );
     assert_eq!(
-        settle(&mut care, &task, Outcome::Completed).await?,
+        care.settle(&task, Outcome::Completed).await?,
         OutcomeStatus::Recorded
     );
     let counts = crate::world::counts(&world.client, "scored").await?;

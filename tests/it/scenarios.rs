@@ -206,7 +206,8 @@ impl Run {
     async fn take_effects(&mut self, n_effects: usize) -> anyhow::Result<()> {
         let mut session = self.world.client.work(wire::Subscribe::default()).await?;
         let mut unanswered = BTreeSet::new();
-        while self.effects.len() < n_effects || !unanswered.is_empty() {
+        let n_taken = |run: &Self| run.effects.values().map(BTreeSet::len).sum::<usize>();
+        while n_taken(self) < n_effects || !unanswered.is_empty() {
             match session.next().await? {
                 WorkerMessage::Effect(effect) => {
                     let what = (

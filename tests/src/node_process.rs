@@ -187,6 +187,8 @@ impl NodeProcess {
             .filter(|line| line.contains(" WARN ") || line.contains("ERROR "))
             // A machine on which nothing moves for seconds is nobody's fault here; `health.rs` looks for these.
             .filter(|line| !line.contains(" wedged "))
+            // Nor is how full its disk is.
+            .filter(|line| !line.contains("the disk is low"))
             .cloned()
             .collect()
     }

@@ -39,9 +39,9 @@ const COUNTS: &[(&str, u64, u64, u64)] = &[
     ("branches", 3, 3, 0),
 ];
 
-/// How many different effects there are.
-pub(super) const fn n_effects() -> usize {
-    EFFECTS.len()
+/// How many effects there are.
+pub(super) fn n_effects() -> usize {
+    EFFECTS.iter().map(|(.., n)| n).sum()
 }
 
 pub(super) async fn hold(
