@@ -287,6 +287,8 @@ impl Chaos {
     }
 
     fn timers_fired_once_and_not_early(&self) {
+        // Reads the committed state itself.
+        let status = self.bed.core.status(self.bed.now);
         let committed = self.bed.committed.lock();
         let mut n_waiting: i64 = 0;
         for (_, fact) in &committed.facts {
@@ -303,7 +305,6 @@ impl Chaos {
                 _ => {}
             }
         }
-        let status = self.bed.core.status(self.bed.now);
         assert_eq!(
             n_waiting, 0,
             "as many timers fired as were armed: {status:?}"
