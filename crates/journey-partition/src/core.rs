@@ -259,6 +259,13 @@ impl PartitionCore {
         self.customers.parked()
     }
 
+    /// Whether deciding for a customer panicked within a minute before that stamp: such a one stays in memory.
+    #[must_use]
+    pub fn has_fresh_strikes(&self, customer: &CustomerKey, stamp: Timestamp) -> bool {
+        let hosted = self.customers.find(customer);
+        hosted.is_some_and(|idx| self.customers.get(idx).has_fresh_strikes(stamp))
+    }
+
     /// Where a customer is in its life.
     #[must_use]
     pub fn lifecycle(&self, customer: &CustomerKey) -> Lifecycle {

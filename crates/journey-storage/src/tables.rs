@@ -28,10 +28,10 @@ pub enum Table {
     Dedupe,
     /// Keys that seal payload fields: what an erasure deletes.
     SealKey,
-    /// Control state of the partition.
-    Control,
     /// Customers with something set aside (dead letters, quarantined commands), which lies in the customer.
     SetAside,
+    /// Control state of the partition.
+    Control,
     /// Customers with effects that have no outcome yet; the effects lie in the customer.
     Outbox,
     /// Watermarks of numbered producers.

@@ -191,11 +191,14 @@ impl Hosted {
 
     /// Whether nothing keeps it in memory but its state.
     pub(crate) fn may_passivate(&self, stamp: Timestamp) -> bool {
-        let has_fresh_strikes = self
-            .strikes
-            .back()
-            .is_some_and(|strike| stamp.since(*strike) <= STRIKES_WINDOW);
-        self.lifecycle == Lifecycle::Idle && self.mailbox.is_empty() && !has_fresh_strikes
+        let is_idle = self.lifecycle == Lifecycle::Idle && self.mailbox.is_empty();
+        is_idle && !self.has_fresh_strikes(stamp)
+    }
+
+    /// Whether it panicked within the last minute, which is remembered only while it is hosted.
+    pub(crate) fn has_fresh_strikes(&self, stamp: Timestamp) -> bool {
+        let last = self.strikes.back();
+        last.is_some_and(|strike| stamp.since(*strike) <= STRIKES_WINDOW)
     }
 
     fn n_claims_mailed(&self) -> usize {

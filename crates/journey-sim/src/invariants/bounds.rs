@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use journey_partition::core::limits::{
     BATCH_SIZE_BYTES_TARGET, ENTRY_SIZE_BYTES_MAX, OFFERING_CUSTOMERS_MAX, PROPOSALS_IN_FLIGHT_MAX,
-    QUARANTINED_COMMANDS_MAX, STRIKES_WINDOW, TIMERS_IN_MEMORY_MAX,
+    QUARANTINED_COMMANDS_MAX, TIMERS_IN_MEMORY_MAX,
 };
 use journey_partition::{Lifecycle, PartitionStatus, Role};
 use journey_types::CustomerKey;
@@ -79,9 +79,8 @@ fn check_hosted(world: &World, n_hosted: usize) -> Result<(), String> {
     };
     let mut kept: BTreeSet<&CustomerKey> = customers.iter().filter(is_kept).collect();
     let stamp = world.watch.stamp().max(world.now);
-    let struck = world.core.quarantined();
-    let struck = struck.filter(|command| stamp.since(command.at) <= STRIKES_WINDOW);
-    kept.extend(struck.map(|command| &command.customer));
+    let is_struck = |customer: &&CustomerKey| world.core.has_fresh_strikes(customer, stamp);
+    kept.extend(customers.iter().filter(is_struck));
     if n_hosted <= HOSTED_MAX + kept.len() {
         return Ok(());
     }
