@@ -56,6 +56,10 @@ fn main() -> ExitCode {
 }
 
 /// The law, with a fault around it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests are configured by the environment"
+)]
 fn decide_or_panic(
     state: &CustomerState,
     command: &Command,
