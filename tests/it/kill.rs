@@ -63,7 +63,7 @@ fn nth_event(n: u64) -> wire::CustomerEvent {
         0 | 1 => event(&customer(n), &id, "started"),
         2 => event_with(&customer(n), &id, "asked", &question(n)),
         // Every other question is left to its timer.
-        3 if n % 2 == 0 => event_with(&customer(n - 1), &id, "answered", &question(n - 1)),
+        3 if n.is_multiple_of(2) => event_with(&customer(n - 1), &id, "answered", &question(n - 1)),
         _ => event(&customer(n), &id, "seen"),
     }
 }
