@@ -9,6 +9,9 @@ use journey_types::Value;
 
 use crate::world::{World, accept, event, event_with};
 
+/// How long a test waits for what must come.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+
 const HELLO: &str = "\
 journey: hello
 entry: [ { event: signed_up } ]
@@ -139,6 +142,52 @@ async fn a_worker_takes_only_its_channels_and_its_credit() -> anyhow::Result<()>
         session.settle(&effect, Outcome::Sent).await?;
     }
     assert_eq!(ids.len(), 5);
+    Ok(())
+}
+
+/// Credit follows the effects handed out on a stream: what was answered already, and what was handed to another stream,
+/// frees none of it.
+#[tokio::test]
+async fn a_repeated_or_foreign_outcome_gives_no_credit() -> anyhow::Result<()> {
+    let world = World::with_journeys(HELLO).await?;
+    for number in 0..5 {
+        let customer = format!("c{number}");
+        accept(&world.client, event(&customer, "1", "signed_up")).await?;
+    }
+    let subscribe = |credit| wire::Subscribe {
+        channels: vec!["push".to_owned()],
+        credit,
+        ..Default::default()
+    };
+    let mut other = Worker::subscribe(&world, subscribe(1)).await?;
+    let foreign = other.next_effect().await?;
+    let mut greedy = Worker::subscribe(&world, subscribe(1)).await?;
+    let first = greedy.next_effect().await?;
+    assert_eq!(
+        greedy.settle(&first, Outcome::Sent).await?,
+        OutcomeStatus::Recorded
+    );
+    let second = greedy.next_effect().await?;
+    for _ in 0..3 {
+        assert_eq!(
+            greedy.settle(&first, Outcome::Sent).await?,
+            OutcomeStatus::Settled
+        );
+    }
+    assert_eq!(
+        greedy.settle(&foreign, Outcome::Sent).await?,
+        OutcomeStatus::Recorded,
+        "any stream may answer"
+    );
+    // Whatever credit those answers had freed would be used by now: the partitions heard of it before this subscription.
+    let mut last = Worker::subscribe(&world, subscribe(5)).await?;
+    let mut seen =
+        BTreeSet::from([&first, &second, &foreign].map(|effect| effect.effect_id.clone()));
+    for _ in 0..2 {
+        let effect = tokio::time::timeout(PATIENCE, last.next_effect()).await??;
+        assert!(seen.insert(effect.effect_id), "an effect came twice");
+    }
+    world.expect_no_warnings();
     Ok(())
 }
 

@@ -20,6 +20,9 @@ pub const PAGE_SIZE_DEFAULT: usize = 100;
 pub const WORKER_CREDIT_MAX: u32 = 10_000;
 /// Unanswered effects of a worker that names no number.
 pub const WORKER_CREDIT_DEFAULT: u32 = 100;
+/// After so long without a hand-over, credit that no partition holds is taken for lost and given anew: longer than a claim
+/// waits in a mailbox.
+pub const CREDIT_LOST_AFTER: TimeSpan = TimeSpan::from_secs(60);
 /// Outcomes of one message of a worker.
 pub const OUTCOMES_PER_MESSAGE_MAX: usize = 1_000;
 /// Messages to one worker that wait to be written; the claims behind them are bounded by its credit.

@@ -1,10 +1,12 @@
 //! The worker stream: subscription, credit, hand-overs out, outcomes in.
 
+mod credit;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use journey_customer::{Command, EffectBody, Outcome as CustomerOutcome, Reply};
-use journey_partition::{Answer, Destinations, HandOver, Subscription, WorkerCredit, WorkerId};
+use journey_partition::{Answer, Destinations, HandOver, Subscription, WorkerId};
 use journey_proto::v1 as wire;
 use journey_proto::v1::outcome::Result as OutcomeKind;
 use journey_proto::v1::outcome_result::Status as OutcomeStatus;
@@ -13,14 +15,15 @@ use journey_proto::v1::work_response::Response as WorkAnswer;
 use journey_proto::v1::worker_service_server::WorkerService;
 use journey_types::limits::{VALUE_DEPTH_MAX, VARS_SIZE_BYTES_MAX};
 use journey_types::{
-    Channel, CustomerKey, Destination, EffectId, EffectOrigin, PartitionId, QueueId, TimeSpan,
-    Timestamp, Value, WorkspaceId,
+    Channel, Destination, EffectId, EffectOrigin, PartitionId, QueueId, TimeSpan, Timestamp, Value,
+    WorkspaceId,
 };
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use self::credit::{Attempt, Ledger};
 use crate::convert::{struct_from_map, timestamp_to_wire, value_from_wire, workspace_id};
 use crate::error::ServerError;
 use crate::limits::{
@@ -89,7 +92,7 @@ async fn serve_worker(
 struct WorkerStream {
     node: Arc<Node>,
     worker: WorkerId,
-    credit: WorkerCredit,
+    ledger: Ledger,
 }
 
 impl Drop for WorkerStream {
@@ -108,8 +111,7 @@ impl WorkerStream {
         answers: &Answers,
     ) -> Result<Self, ServerError> {
         let (workspace, destinations, n_credit) = checked(&subscribe)?;
-        let credit = WorkerCredit::new();
-        credit.add(n_credit);
+        let ledger = Ledger::new(n_credit, node.now());
         let worker = node.next_worker_id();
         tracing::info!(worker = worker.0, name = %subscribe.worker, "worker subscribed");
         let cluster_id = format!("{:016x}", node.origin().cluster_id);
@@ -131,7 +133,7 @@ impl WorkerStream {
                 workspace: workspace.clone(),
                 name: subscribe.worker.clone(),
                 destinations: destinations.clone(),
-                credit: credit.clone(),
+                credit: ledger.credit(),
                 claim_span: CLAIM_SPAN,
             };
             partition.subscribe(subscription, hand_overs.clone());
@@ -139,18 +141,19 @@ impl WorkerStream {
         Ok(Self {
             node,
             worker,
-            credit,
+            ledger,
         })
     }
 
     /// Moves effects out and outcomes in until either side ends the stream.
     async fn run(
-        self,
+        mut self,
         mut requests: Streaming<wire::WorkRequest>,
         mut effects: mpsc::Receiver<HandOver>,
         answers: Answers,
     ) -> Result<(), Status> {
         loop {
+            let look = self.ledger.next_look(self.node.now());
             tokio::select! {
                 biased;
                 // Outcomes first: they free credit and settle claims before new effects go out.
@@ -160,11 +163,14 @@ impl WorkerStream {
                 },
                 effect = effects.recv() => {
                     let Some(hand_over) = effect else { return Ok(()) };
-                    if self.is_too_late(&hand_over) {
-                        // Left to expire: the claim is applied, and writing it now could overlap the next one.
-                        self.credit.add(1);
+                    let now = self.node.now();
+                    if now > hand_over.hand_over_by {
+                        // The claim is applied, and writing it now could overlap the next one.
+                        let has_more = self.ledger.left_to_expire(now);
+                        self.tell_credit(has_more);
                         continue;
                     }
+                    self.ledger.handed_over(&hand_over, now);
                     let effect = effect_to_wire(self.node.origin(), hand_over);
                     let (effect_id, attempt) = (&effect.effect_id, effect.attempt);
                     tracing::debug_span!("deliver", effect_id, attempt, worker_id = self.worker.0)
@@ -174,15 +180,19 @@ impl WorkerStream {
                         return Ok(());
                     }
                 }
+                () = tokio::time::sleep(look.unwrap_or_default()), if look.is_some() => {
+                    let has_more = self.ledger.look(self.node.now());
+                    self.tell_credit(has_more);
+                }
             }
         }
     }
 
-    fn is_too_late(&self, hand_over: &HandOver) -> bool {
-        self.node.now() > hand_over.hand_over_by
-    }
-
-    async fn handle(&self, request: wire::WorkRequest, answers: &Answers) -> Result<(), Status> {
+    async fn handle(
+        &mut self,
+        request: wire::WorkRequest,
+        answers: &Answers,
+    ) -> Result<(), Status> {
         match request.request {
             None => Ok(()),
             Some(WorkMessage::Subscribe(_)) => Err(ServerError::invalid(
@@ -191,13 +201,14 @@ impl WorkerStream {
             )
             .into()),
             Some(WorkMessage::Credit(credit)) => {
-                self.add_credit(credit.more);
+                let has_more = self.ledger.grant(credit.more);
+                self.tell_credit(has_more);
                 Ok(())
             }
             Some(WorkMessage::Outcomes(outcomes)) => {
-                let results = settle(&self.node, outcomes.outcomes).await?;
-                let n_answered = results.iter().filter(|result| !result.retry).count();
-                self.add_credit(u32::try_from(n_answered).unwrap_or(0));
+                let Settled { results, answered } = settle(&self.node, outcomes.outcomes).await?;
+                let has_more = self.ledger.answered(answered);
+                self.tell_credit(has_more);
                 let response = WorkAnswer::Results(wire::OutcomeResults { results });
                 let response = wire::WorkResponse {
                     response: Some(response),
@@ -208,11 +219,9 @@ impl WorkerStream {
         }
     }
 
-    /// Adds credit up to the bound: an outcome that is sent twice must not grow it for ever.
-    fn add_credit(&self, more: u32) {
-        let more = more.min(WORKER_CREDIT_MAX.saturating_sub(self.credit.left()));
-        if more > 0 {
-            self.credit.add(more);
+    /// Tells the partitions that there is more credit.
+    fn tell_credit(&self, has_more: bool) {
+        if has_more {
             for partition in self.node.partitions() {
                 partition.credit_added(self.worker);
             }
@@ -253,11 +262,16 @@ fn subscribed_to(subscribe: &wire::Subscribe) -> Result<Destinations, ServerErro
     Ok(Destinations::only(named))
 }
 
+/// What became of outcomes.
+struct Settled {
+    /// In their order.
+    results: Vec<wire::OutcomeResult>,
+    /// Those that need no other outcome.
+    answered: Vec<Attempt>,
+}
+
 /// Records outcomes, each on the partition of its customer, and answers them in their order.
-async fn settle(
-    node: &Node,
-    outcomes: Vec<wire::Outcome>,
-) -> Result<Vec<wire::OutcomeResult>, ServerError> {
+async fn settle(node: &Node, outcomes: Vec<wire::Outcome>) -> Result<Settled, ServerError> {
     if outcomes.len() > OUTCOMES_PER_MESSAGE_MAX {
         let text = format!(
             "holds {}, at most {OUTCOMES_PER_MESSAGE_MAX} are allowed",
@@ -266,7 +280,7 @@ async fn settle(
         return Err(ServerError::invalid("outcomes", text));
     }
     let mut results = Vec::with_capacity(outcomes.len());
-    let mut shares: BTreeMap<PartitionId, (Vec<usize>, Commands)> = BTreeMap::new();
+    let mut shares: BTreeMap<PartitionId, (Vec<(usize, Attempt)>, Commands)> = BTreeMap::new();
     for (position, outcome) in outcomes.into_iter().enumerate() {
         let mut result = wire::OutcomeResult {
             effect_id: outcome.effect_id.clone(),
@@ -274,9 +288,10 @@ async fn settle(
             ..Default::default()
         };
         match settle_command(node, outcome) {
-            Ok((customer, command)) => {
+            Ok((attempt, command)) => {
+                let customer = attempt.customer.clone();
                 let share = shares.entry(node.partition_of(&customer)).or_default();
-                share.0.push(position);
+                share.0.push((position, attempt));
                 share.1.push((customer, command));
             }
             Err(reason) => {
@@ -292,20 +307,25 @@ async fn settle(
             (positions, node.submit(partition, commands, None))
         })
         .collect();
+    let mut answered = Vec::new();
     for (positions, submitted) in submitted {
         let answers = submitted.answers(positions.len()).await;
-        for (position, answer) in positions.into_iter().zip(answers) {
+        for ((position, attempt), answer) in positions.into_iter().zip(answers) {
             let result = &mut results[position];
             let (status, reason, retry) = outcome_status(answer);
+            // One that was refused leaves the effect with the worker until its claim expires.
+            if status != OutcomeStatus::Rejected {
+                answered.push(attempt);
+            }
             result.status = status.into();
             result.reason = reason;
             result.retry = retry;
         }
     }
-    Ok(results)
+    Ok(Settled { results, answered })
 }
 
-fn settle_command(node: &Node, outcome: wire::Outcome) -> Result<(CustomerKey, Command), String> {
+fn settle_command(node: &Node, outcome: wire::Outcome) -> Result<(Attempt, Command), String> {
     let kind = outcome.result();
     let effect: EffectId = outcome
         .effect_id
@@ -342,7 +362,13 @@ fn settle_command(node: &Node, outcome: wire::Outcome) -> Result<(CustomerKey, C
         attempt: outcome.attempt,
         outcome: outcome_of_customer,
     };
-    Ok((effect.customer, command))
+    let attempt = Attempt {
+        customer: effect.customer,
+        birth: effect.birth,
+        effect: effect.sequence,
+        attempt: outcome.attempt,
+    };
+    Ok((attempt, command))
 }
 
 /// The earliest instant that a worker asks for; now where it asks for none, or for one that has passed.
