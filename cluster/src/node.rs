@@ -13,10 +13,12 @@ mod exposition;
 mod health;
 mod http;
 mod journal;
+mod local_partitions;
 mod machine;
 mod metrics;
 mod observer;
 mod parts;
+mod probe;
 mod progress;
 mod upkeep;
 
@@ -25,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journey_consensus::Consensus;
-use journey_partition::{Clock as _, PartitionHandle, SharedReplica};
+use journey_partition::{Clock as _, PartitionHandle};
 use journey_server::{Node, NodeParts, WorkspaceRates, bind, serve};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -38,9 +40,10 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::node::connectors::Connectors;
 use crate::node::health::{Health, Phase};
+use crate::node::local_partitions::LocalPartitions;
 use crate::node::observer::{Observer, UpkeepPulse, Watched};
 use crate::node::parts::Foundation;
-use crate::node::upkeep::UpkeepWatch;
+use crate::node::upkeep::{Kept, UpkeepWatch};
 use crate::seams::Seams;
 
 /// How long streams may go on after a stop was asked for; then they are cut. What was acknowledged is durable.
@@ -52,9 +55,8 @@ const TIMERS_COUNTED_MAX: usize = 10_000;
 #[derive(Debug)]
 pub struct RunningNode {
     address: SocketAddr,
-    partitions: Vec<PartitionHandle>,
-    replicas: Vec<SharedReplica>,
-    consensus: Consensus,
+    partitions: Arc<LocalPartitions>,
+    consensus: Arc<Consensus>,
     connectors: Connectors,
     server: JoinHandle<()>,
     upkeep: JoinHandle<()>,
@@ -103,21 +105,15 @@ impl RunningNode {
         let tasks = TaskTracker::new();
         let foundation = Foundation::lay(config, seams).await?;
         let decide = seams.decide.unwrap_or(journey_customer::decide);
-        let started =
-            parts::start_partitions(config, &foundation, (&tasks, &failed), decide).await?;
-        // Every group of this release has one voter, so each leads in a moment; the API opens when all do.
-        tokio::select! {
-            biased;
-            // A partition that stops while it replays never leads.
-            reason = failure_of(&failure) => return Err(NodeError::Part(reason)),
-            led = parts::wait_for_leaders(&started.partitions) => led?,
-        }
-        parts::check_rows_against_log(&started.replicas)?;
+        let partitions = LocalPartitions::new(config, &foundation, (&tasks, &failed), decide)?;
+        let partitions = Arc::new(partitions);
+        let n_partitions = foundation.identity.n_partitions;
+        open_partitions(&partitions, n_partitions, &failure).await?;
         let node = Arc::new(Node::new(NodeParts {
             clock: Arc::new(SystemClock),
-            partitions: started.partitions.clone(),
+            hosted: partitions.hosted().clone(),
+            n_partitions,
             metadata: foundation.metadata.clone(),
-            catalog: Arc::clone(&foundation.catalog),
             cluster_key: foundation.identity.key,
             origin: foundation.identity.origin,
             surroundings: connectors::surroundings(&config.connectors)?,
@@ -130,17 +126,21 @@ impl RunningNode {
             pulse: Arc::clone(&pulse),
             health: Arc::clone(&health),
         };
-        let upkeep = upkeep::spawn(config, &foundation, &started, failed.clone(), upkeep_watch);
-        let mut groups = started.groups.clone();
-        groups.push(foundation.metadata.group().clone());
-        let watched = Watched::new(
-            Arc::clone(&node),
-            groups,
-            foundation.log.clone(),
-            Arc::clone(&foundation.proposal_us),
-            pulse,
-        );
-        observer.watch(watched.with_connectors(connectors.reader()));
+        let metadata = foundation.metadata.group().clone();
+        let kept = Kept {
+            partitions: Arc::clone(&partitions),
+            metadata: metadata.clone(),
+        };
+        let upkeep = upkeep::spawn(config, kept, failed.clone(), upkeep_watch);
+        observer.watch(Watched {
+            node: Arc::clone(&node),
+            partitions: Arc::clone(&partitions),
+            metadata,
+            log: foundation.log.clone(),
+            proposal_us: Arc::clone(&foundation.proposal_us),
+            upkeep: pulse,
+            connectors: connectors.reader(),
+        });
         health.set_phase(Phase::Serving);
         let serving = health.serving();
         let (shutdown, stop) = oneshot::channel();
@@ -152,8 +152,7 @@ impl RunningNode {
         });
         Ok(Self {
             address,
-            partitions: started.partitions,
-            replicas: started.replicas,
+            partitions,
             consensus: foundation.consensus,
             connectors,
             server,
@@ -182,17 +181,16 @@ impl RunningNode {
     #[must_use]
     pub fn stats(&self) -> NodeStats {
         let now = SystemClock.now();
-        let n_customers = self
-            .partitions
-            .iter()
-            .map(|partition| partition.replica_stats().n_customers)
-            .sum();
+        let partitions = self.partitions.all();
+        let handles = || partitions.values().map(|local| &local.handle);
         let due = |partition: &PartitionHandle| {
             partition.n_timers_due(now, TIMERS_COUNTED_MAX).unwrap_or(0)
         };
         NodeStats {
-            n_customers,
-            n_timers_due: self.partitions.iter().map(due).sum(),
+            n_customers: handles()
+                .map(|partition| partition.replica_stats().n_customers)
+                .sum(),
+            n_timers_due: handles().map(due).sum(),
         }
     }
 
@@ -230,15 +228,32 @@ impl RunningNode {
         self.connectors.stop().await;
         self.upkeep.abort();
         self.observer.watch_nothing();
-        for partition in &self.partitions {
-            partition.stop().await;
+        for local in self.partitions.all().values() {
+            local.handle.stop().await;
         }
         self.tasks.close();
-        let replicas = std::mem::take(&mut self.replicas);
+        let replicas = self.partitions.replicas();
         let written = tokio::task::spawn_blocking(move || upkeep::checkpoint_all(&replicas)).await;
         self.consensus.shutdown().await;
         written.map_err(|error| NodeError::Task(error.to_string()))?
     }
+}
+
+/// Opens the partitions, and returns when each can decide.
+async fn open_partitions(
+    partitions: &LocalPartitions,
+    n_partitions: u32,
+    failure: &watch::Receiver<Option<Arc<NodeError>>>,
+) -> Result<(), NodeError> {
+    parts::open_every_partition(partitions, n_partitions).await?;
+    // Every group of this release has one voter, so each leads in a moment; the API opens when all do.
+    tokio::select! {
+        biased;
+        // A partition that stops while it replays never leads.
+        reason = failure_of(failure) => return Err(NodeError::Part(reason)),
+        led = parts::wait_for_leaders(partitions) => led?,
+    }
+    parts::check_rows_against_log(partitions)
 }
 
 /// Completes when something has failed.

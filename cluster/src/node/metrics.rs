@@ -79,7 +79,10 @@ fn disk(text: &mut Exposition, observed: &Observed) {
 }
 
 fn partitions(text: &mut Exposition, watched: &Watched) {
-    for ((metric, _), n) in names::PARTITION_FIGURES.iter().zip(watched.figures()) {
+    for ((metric, _), n) in names::PARTITION_FIGURES
+        .iter()
+        .zip(watched.partitions.figures())
+    {
         gauge(text, metric, n);
     }
     let statuses = watched.statuses();
@@ -117,18 +120,13 @@ fn partitions(text: &mut Exposition, watched: &Watched) {
     );
     let resident = sum(|stats| (stats.dirty_size_bytes + stats.clean_size_bytes) as u64);
     gauge(text, &names::RESIDENT_CUSTOMERS, resident);
-    let doors: Vec<_> = watched
-        .partitions()
-        .map(|(partition, _)| partition.door())
-        .collect();
+    let locals = watched.partitions.all();
+    let doors: Vec<_> = locals.values().map(|local| local.handle.door()).collect();
     let n_waiting = doors.iter().map(|door| door.n_waiting as u64).sum();
     gauge(text, &names::INFLIGHT, n_waiting);
     let n_waiting_max = doors.iter().map(|door| door.n_waiting_max as u64).sum();
     gauge(text, &names::INFLIGHT_LIMIT, n_waiting_max);
-    let n_failures = watched
-        .partitions()
-        .map(|(partition, _)| partition.n_failures())
-        .sum();
+    let n_failures = locals.values().map(|local| local.handle.n_failures()).sum();
     gauge(text, &names::ACTOR_PANICS, n_failures);
 }
 
@@ -175,16 +173,15 @@ fn connectors(text: &mut Exposition, connectors: &[ConnectorStatus]) {
 }
 
 fn consensus(text: &mut Exposition, watched: &Watched, observed: &Observed) {
-    let (mut n_led, mut n_leaderless, mut lag_max, mut log_bytes) = (0, 0, 0, 0);
-    for (_, group) in watched.partitions() {
-        let leadership = group.leadership().borrow().clone();
+    let (mut n_led, mut n_leaderless, mut lag_max) = (0, 0, 0);
+    let mut log_bytes = watched.metadata.metrics().log_bytes;
+    for local in watched.partitions.all().values() {
+        let leadership = local.group.leadership().borrow().clone();
         n_led += u64::from(leadership.is_leader);
         n_leaderless += u64::from(leadership.leader.is_none());
-        let metrics = group.metrics();
+        let metrics = local.group.metrics();
+        log_bytes += metrics.log_bytes;
         lag_max = lag_max.max(metrics.last_index.saturating_sub(metrics.applied_index));
-    }
-    for group in &watched.groups {
-        log_bytes += group.metrics().log_bytes;
     }
     gauge(text, &names::LEADER_PARTITIONS, n_led);
     gauge(text, &names::LEADERLESS_PARTITIONS, n_leaderless);

@@ -11,17 +11,17 @@ use journey_consensus::{GroupHandle, LogStorage};
 use journey_partition::{Intake, PartitionHandle, PartitionStatus, ReplicaStats, Role};
 use journey_server::Node;
 use journey_types::Histogram;
-use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::clock::monotonic_now;
 use crate::config::Config;
-use crate::metric_names::PARTITION_FIGURES;
 use crate::node::connectors::ConnectorReader;
 use crate::node::disk::{DiskLevel, FolderProbe, LOOK_INTERVAL, SpaceProbe, Watermarks};
 use crate::node::error::NodeError;
 use crate::node::health::{DiskReport, Health};
 use crate::node::http;
+use crate::node::local_partitions::{LocalPartition, LocalPartitions};
+use crate::node::probe::PartitionProbe;
 use crate::node::progress::{CHECKPOINT_STANDSTILL_MAX, ProgressWatch, STANDSTILL_MAX, Sample};
 
 /// What the checkpoints of a node tell of their progress.
@@ -36,97 +36,29 @@ pub(crate) struct UpkeepPulse {
 /// The parts of a running node that are looked at.
 pub(crate) struct Watched {
     pub(crate) node: Arc<Node>,
-    /// One per partition, and the metadata group last.
-    pub(crate) groups: Vec<GroupHandle>,
+    pub(crate) partitions: Arc<LocalPartitions>,
+    pub(crate) metadata: GroupHandle,
     pub(crate) log: LogStorage,
     pub(crate) proposal_us: Arc<Histogram>,
     pub(crate) upkeep: Arc<UpkeepPulse>,
     pub(crate) connectors: ConnectorReader,
-    probes: Vec<Arc<PartitionProbe>>,
 }
 
 impl Watched {
-    pub(crate) fn new(
-        node: Arc<Node>,
-        groups: Vec<GroupHandle>,
-        log: LogStorage,
-        proposal_us: Arc<Histogram>,
-        upkeep: Arc<UpkeepPulse>,
-    ) -> Self {
-        let probe = |_: &PartitionHandle| Arc::new(PartitionProbe::default());
-        let probes = node.partitions().iter().map(probe).collect();
-        Self {
-            node,
-            groups,
-            log,
-            proposal_us,
-            upkeep,
-            connectors: Box::new(Vec::new),
-            probes,
-        }
-    }
-
-    /// The same with connectors.
-    pub(crate) fn with_connectors(self, connectors: ConnectorReader) -> Self {
-        Self { connectors, ..self }
-    }
-
-    pub(crate) fn partitions(&self) -> impl Iterator<Item = (&PartitionHandle, &GroupHandle)> {
-        self.node.partitions().iter().zip(&self.groups)
-    }
-
     /// The latest that each partition said of itself.
     pub(crate) fn statuses(&self) -> Vec<PartitionStatus> {
-        let latest = |probe: &Arc<PartitionProbe>| probe.said.lock().latest.clone();
-        self.probes.iter().filter_map(latest).collect()
+        let all = self.partitions.all();
+        all.values()
+            .filter_map(|local| local.probe.latest())
+            .collect()
     }
 
     /// The latest figures of each replica.
     pub(crate) fn replicas(&self) -> Vec<ReplicaStats> {
-        let latest = |probe: &Arc<PartitionProbe>| probe.said.lock().replica;
-        self.probes.iter().filter_map(latest).collect()
-    }
-
-    /// The partitions' counters, each summed over all of them; they grow also when an actor begins anew.
-    pub(crate) fn figures(&self) -> [u64; PARTITION_FIGURES.len()] {
-        let mut sums = [0; PARTITION_FIGURES.len()];
-        for probe in &self.probes {
-            let said = probe.said.lock();
-            for (sum, (last, retired)) in sums.iter_mut().zip(said.last.iter().zip(&said.retired)) {
-                *sum += last + retired;
-            }
-        }
-        sums
-    }
-}
-
-/// What one partition was asked and said.
-#[derive(Debug, Default)]
-struct PartitionProbe {
-    is_asked: AtomicBool,
-    said: Mutex<Said>,
-}
-
-#[derive(Debug, Default)]
-struct Said {
-    latest: Option<PartitionStatus>,
-    replica: Option<ReplicaStats>,
-    last: [u64; PARTITION_FIGURES.len()],
-    /// Of actors that are gone.
-    retired: [u64; PARTITION_FIGURES.len()],
-}
-
-impl Said {
-    fn take(&mut self, status: PartitionStatus) {
-        let now = PARTITION_FIGURES.map(|(_, read)| read(&status.counters));
-        let began_anew = now.iter().zip(&self.last).any(|(now, last)| now < last);
-        if began_anew {
-            for (retired, last) in self.retired.iter_mut().zip(&self.last) {
-                *retired += last;
-            }
-        }
-        self.last = now;
-        self.latest = Some(status);
+        let all = self.partitions.all();
+        all.values()
+            .filter_map(|local| local.probe.replica())
+            .collect()
     }
 }
 
@@ -266,9 +198,10 @@ impl Rounds {
             tell_level(level, space.free_bytes);
             self.level = level;
         }
-        for partition in watched.iter().flat_map(|watched| watched.node.partitions()) {
-            if partition.intake() != level.intake() {
-                partition.set_intake(level.intake());
+        let partitions = watched.map(|watched| watched.partitions.all());
+        for local in partitions.iter().flat_map(|all| all.values()) {
+            if local.handle.intake() != level.intake() {
+                local.handle.set_intake(level.intake());
             }
         }
         self.observed.health.set_disk(DiskReport { level, space });
@@ -277,18 +210,16 @@ impl Rounds {
     fn look_at_progress(&mut self, watched: &Watched) {
         let mut samples = vec![log_sample(&watched.log), upkeep_sample(&watched.upkeep)];
         let mut stopped = Vec::new();
-        for ((partition, group), probe) in watched.partitions().zip(&watched.probes) {
-            let name = format!("partition {}", partition.partition());
-            ask(partition, probe);
-            samples.extend(group_samples(&name, group));
-            samples.extend(actor_samples(&name, partition, probe));
-            if let Some(reason) = partition.stopped_if_free() {
+        for local in watched.partitions.all().values() {
+            let name = format!("partition {}", local.id());
+            ask(local);
+            samples.extend(group_samples(&name, &local.group));
+            samples.extend(actor_samples(&name, &local.handle, &local.probe));
+            if let Some(reason) = local.handle.stopped_if_free() {
                 stopped.push(format!("{name} stopped: {reason}"));
             }
         }
-        if let Some(metadata) = watched.groups.last() {
-            samples.extend(group_samples("the metadata group", metadata));
-        }
+        samples.extend(group_samples("the metadata group", &watched.metadata));
         let wedges = self.progress.look(monotonic_now(), samples);
         self.observed.health.set_progress(wedges, stopped);
     }
@@ -311,19 +242,17 @@ fn tell_level(level: DiskLevel, free_bytes: u64) {
 }
 
 /// Asks a partition for its status, unless an earlier question is still open.
-fn ask(partition: &PartitionHandle, probe: &Arc<PartitionProbe>) {
-    if let Some(stats) = partition.replica_stats_if_free() {
-        probe.said.lock().replica = Some(stats);
+fn ask(local: &Arc<LocalPartition>) {
+    if let Some(stats) = local.handle.replica_stats_if_free() {
+        local.probe.set_replica(stats);
     }
-    if probe.is_asked.swap(true, Ordering::AcqRel) {
+    if local.probe.begin() {
         return;
     }
-    let (partition, probe) = (partition.clone(), Arc::clone(probe));
+    let local = Arc::clone(local);
     tokio::spawn(async move {
-        if let Ok(status) = partition.status().await {
-            probe.said.lock().take(status);
-        }
-        probe.is_asked.store(false, Ordering::Release);
+        let status = local.handle.status().await;
+        local.probe.end(status.ok());
     });
 }
 
@@ -394,11 +323,10 @@ fn actor_samples(name: &str, partition: &PartitionHandle, probe: &PartitionProbe
     let mut samples = vec![sample(
         format!("{name}: actor"),
         partition.n_handled(),
-        probe.is_asked.load(Ordering::Acquire),
+        probe.is_asked(),
         "its actor does not answer".to_owned(),
     )];
-    let said = probe.said.lock();
-    let Some(status) = &said.latest else {
+    let Some(status) = probe.latest() else {
         return samples;
     };
     // Without a session while nothing may be written: the disk is the reason, and is told as such.

@@ -4,30 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journey_consensus::{
-    ClusterIdentity, Consensus, ConsensusOptions, GroupHandle, GroupId, LogStorage, MetadataHandle,
-    ReplicaId,
+    ClusterIdentity, Consensus, ConsensusOptions, LogStorage, MetadataHandle, ReplicaId,
 };
 use journey_model::Catalog;
-use journey_partition::{
-    Applier, Clock as _, Decide, MemoryBounds, PartitionHandle, PartitionOptions, Replica,
-    ReplicaOptions, SharedReplica, partition_tree,
-};
+use journey_partition::Clock as _;
 use journey_server::compile_catalog;
-use journey_storage::{DataFolder, DataFolderOptions, limits::STATE_VALUE_SIZE_BYTES_MAX};
+use journey_storage::{DataFolder, DataFolderOptions};
 use journey_types::{
-    ClusterKey, DURATION_BOUNDS_US, EffectOrigin, Histogram, Incarnation, PartitionId, TimeSpan,
+    ClusterKey, DURATION_BOUNDS_US, EffectOrigin, Histogram, Incarnation, PartitionId,
 };
-use parking_lot::Mutex;
 use rand::Rng as _;
 use tokio::sync::watch;
-use tokio_util::task::TaskTracker;
 
 use crate::clock::{SystemClock, monotonic_now};
 use crate::config::Config;
-use crate::node::connectors;
 use crate::node::error::NodeError;
-use crate::node::journal::GroupJournal;
-use crate::node::machine::PartitionMachine;
+use crate::node::local_partitions::LocalPartitions;
 use crate::seams::Seams;
 
 /// The first replica of every group, on the node that founds the cluster; later ones get fresh ids from the metadata
@@ -35,16 +27,6 @@ use crate::seams::Seams;
 const FIRST_REPLICA: ReplicaId = ReplicaId::new(1);
 /// Threads of consensus: 2 serve 16 groups.
 const CONSENSUS_THREADS: usize = 2;
-/// Customers hosted by one partition's actor; their state is shared with the replica's cache.
-const HOSTED_CUSTOMERS_MAX: usize = 8_192;
-/// Of the memory for customers, one part in so many is for those with work in hand or just done with it.
-const HOSTED_PART_OF_CUSTOMERS: usize = 4;
-/// Customers read from disk in a second, all partitions together: a read takes about 20 µs, so this is one core's
-/// worth. After a restart clients, timers and offers want everybody at once.
-const COLD_LOADS_PER_SECOND_MAX: u32 = 48_000;
-/// A forward step of the clock above this holds the timers until an operator accepts it: DESIGN section 5.
-const CLOCK_STEP_MAX: TimeSpan = TimeSpan::from_hours(24);
-
 /// How long the start waits for every partition to lead: a long replay after a crash included.
 const LEADERS_WAIT_MAX: Duration = Duration::from_secs(300);
 /// Pause between two looks.
@@ -56,7 +38,7 @@ pub(crate) type Failed = watch::Sender<Option<Arc<NodeError>>>;
 /// What partitions stand on.
 pub(crate) struct Foundation {
     pub(crate) folder: DataFolder,
-    pub(crate) consensus: Consensus,
+    pub(crate) consensus: Arc<Consensus>,
     pub(crate) metadata: MetadataHandle,
     pub(crate) identity: ClusterIdentity,
     pub(crate) catalog: Arc<Catalog>,
@@ -91,7 +73,7 @@ impl Foundation {
             election_max: config.raft.election_timeout_max.duration(),
             worker_threads: CONSENSUS_THREADS,
         };
-        let consensus = Consensus::start(&options, log.clone())?;
+        let consensus = Arc::new(Consensus::start(&options, log.clone())?);
         let metadata = MetadataHandle::start(&consensus, FIRST_REPLICA, folder.state()).await?;
         let identity = metadata
             .bootstrap_if_empty(new_identity(config.partitions))
@@ -130,83 +112,26 @@ fn new_identity(n_partitions: u32) -> ClusterIdentity {
     }
 }
 
-/// The partitions of this node.
-pub(crate) struct Started {
-    pub(crate) partitions: Vec<PartitionHandle>,
-    pub(crate) replicas: Vec<SharedReplica>,
-    pub(crate) groups: Vec<GroupHandle>,
-}
-
-/// Starts every partition: replica, group, actor, and a task that tells the actor who leads.
-pub(crate) async fn start_partitions(
-    config: &Config,
-    foundation: &Foundation,
-    (tasks, failed): (&TaskTracker, &Failed),
-    decide: Decide,
-) -> Result<Started, NodeError> {
-    let mut started = Started {
-        partitions: Vec::new(),
-        replicas: Vec::new(),
-        groups: Vec::new(),
-    };
-    let opener_seed = rand::rng().random();
-    let delivery = connectors::delivery_settings(config)?;
-    let memory = MemoryShare::of(config, foundation.identity.n_partitions);
-    for number in 0..foundation.identity.n_partitions {
+/// Opens the partitions of a node that has every one of them.
+pub(crate) async fn open_every_partition(
+    partitions: &LocalPartitions,
+    n_partitions: u32,
+) -> Result<(), NodeError> {
+    for number in 0..n_partitions {
         let partition = PartitionId::new(number);
-        let replica = open_replica(&memory, foundation, partition)?;
-        let (applier, applied) = Applier::new(Arc::clone(&replica));
-        let machine = Box::new(PartitionMachine::new(applier));
-        let group = GroupId::of_partition(partition);
-        let group = foundation
-            .consensus
-            .start_group(group, FIRST_REPLICA, machine)
-            .await?;
-        let handle = PartitionHandle::start(PartitionOptions {
-            partition,
-            cluster_key: foundation.identity.key,
-            journal: Arc::new(GroupJournal::new(
-                group.clone(),
-                Arc::clone(&foundation.proposal_us),
-            )),
-            replica: Arc::clone(&replica),
-            applied,
-            clock: Arc::new(SystemClock),
-            runtime: tokio::runtime::Handle::current(),
-            hosted_customers_max: HOSTED_CUSTOMERS_MAX,
-            memory: MemoryBounds {
-                hosted_size_bytes_max: memory.hosted_size_bytes,
-                cold_loads_per_second_max: Some(memory.cold_loads_per_second),
-            },
-            requests_max: config.limits.requests_per_partition as usize,
-            opener_seed,
-            clock_step_max: Some(CLOCK_STEP_MAX),
-            delivery: delivery.clone(),
-            decide,
-        })
-        .await?;
-        handle.offer_catalog(Arc::clone(&foundation.catalog));
-        tasks.spawn(follow_leadership(
-            group.clone(),
-            handle.clone(),
-            Arc::clone(&replica),
-            failed.clone(),
-        ));
-        started.partitions.push(handle);
-        started.replicas.push(replica);
-        started.groups.push(group);
+        partitions.open(partition, FIRST_REPLICA).await?;
     }
-    Ok(started)
+    Ok(())
 }
 
 /// Waits until every partition can prove that it leads, after replaying what a restart left to replay.
-pub(crate) async fn wait_for_leaders(partitions: &[PartitionHandle]) -> Result<(), NodeError> {
+pub(crate) async fn wait_for_leaders(partitions: &LocalPartitions) -> Result<(), NodeError> {
     let deadline = monotonic_now() + LEADERS_WAIT_MAX;
-    for partition in partitions {
-        while let Err(refusal) = partition.prove_leadership().await {
+    for local in partitions.all().values() {
+        while let Err(refusal) = local.handle.prove_leadership().await {
             if monotonic_now() > deadline {
                 return Err(NodeError::NoLeader {
-                    partition: partition.partition(),
+                    partition: local.id(),
                     waited: LEADERS_WAIT_MAX,
                     reason: refusal.to_string(),
                 });
@@ -219,12 +144,12 @@ pub(crate) async fn wait_for_leaders(partitions: &[PartitionHandle]) -> Result<(
 
 /// Checks that no row reflects an entry that the log does not have: everything in the log is applied by now, so rows
 /// beyond it mean that entries which were durable once are gone.
-pub(crate) fn check_rows_against_log(replicas: &[SharedReplica]) -> Result<(), NodeError> {
-    for (number, replica) in (0..).zip(replicas) {
-        let replica = replica.lock();
+pub(crate) fn check_rows_against_log(partitions: &LocalPartitions) -> Result<(), NodeError> {
+    for local in partitions.all().values() {
+        let replica = local.replica.lock();
         let (rows_through, applied) = (replica.rows_through(), replica.applied());
         if rows_through > applied {
-            let partition = PartitionId::new(number);
+            let partition = local.id();
             return Err(NodeError::StateAheadOfLog {
                 partition,
                 rows_through,
@@ -233,74 +158,4 @@ pub(crate) fn check_rows_against_log(replicas: &[SharedReplica]) -> Result<(), N
         }
     }
     Ok(())
-}
-
-/// What one partition may take of the node's memory for customers.
-struct MemoryShare {
-    /// Customers of the leader's side; most of them are the replica's own copies.
-    hosted_size_bytes: usize,
-    replica_size_bytes: usize,
-    cold_loads_per_second: u32,
-}
-
-impl MemoryShare {
-    fn of(config: &Config, n_partitions: u32) -> Self {
-        let share = config.storage.customer_cache.get() / u64::from(n_partitions);
-        let share = usize::try_from(share).unwrap_or(usize::MAX);
-        let hosted_size_bytes = share / HOSTED_PART_OF_CUSTOMERS;
-        Self {
-            hosted_size_bytes,
-            replica_size_bytes: share - hosted_size_bytes,
-            cold_loads_per_second: (COLD_LOADS_PER_SECOND_MAX / n_partitions).max(1),
-        }
-    }
-}
-
-fn open_replica(
-    memory: &MemoryShare,
-    foundation: &Foundation,
-    partition: PartitionId,
-) -> Result<SharedReplica, NodeError> {
-    let engine = foundation.folder.state();
-    let tree = partition_tree(engine.as_ref(), partition)?;
-    let replica = Replica::open(ReplicaOptions {
-        partition,
-        cluster_key: foundation.identity.key,
-        engine,
-        tree,
-        row_size_bytes_max: STATE_VALUE_SIZE_BYTES_MAX,
-        customers_size_bytes_max: memory.replica_size_bytes,
-    })?;
-    Ok(Arc::new(Mutex::new(replica)))
-}
-
-/// Tells the partition each time its replica begins or ceases to lead; a group that stops for good ends the node,
-/// visibly, rather than leave a partition that nobody serves.
-async fn follow_leadership(
-    group: GroupHandle,
-    partition: PartitionHandle,
-    replica: SharedReplica,
-    failed: Failed,
-) {
-    let mut leadership = group.leadership();
-    let mut leads = false;
-    loop {
-        let seen = leadership.borrow_and_update().clone();
-        if let Some(reason) = seen.stopped {
-            let group = format!("partition {}", partition.partition());
-            // The replica's own words say what it was; those of the group only that it was the replica.
-            let own = replica.lock().stopped().map(str::to_owned);
-            let reason = own.unwrap_or_else(|| reason.to_string());
-            tracing::debug!(group, reason, "group stopped");
-            failed.send_replace(Some(Arc::new(NodeError::GroupStopped { group, reason })));
-            return;
-        }
-        if seen.is_leader != leads {
-            leads = seen.is_leader;
-            partition.set_leads(leads);
-        }
-        if leadership.changed().await.is_err() {
-            return;
-        }
-    }
 }

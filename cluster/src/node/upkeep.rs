@@ -13,8 +13,9 @@ use crate::config::Config;
 use crate::node::disk::DiskLevel;
 use crate::node::error::NodeError;
 use crate::node::health::Health;
+use crate::node::local_partitions::{LocalPartition, LocalPartitions};
 use crate::node::observer::UpkeepPulse;
-use crate::node::parts::{Failed, Foundation, Started};
+use crate::node::parts::Failed;
 
 /// Pause between two rounds over all partitions: a customer that changes all the time is written once a round, not
 /// once an event, and a restart replays about this much of the log.
@@ -38,17 +39,19 @@ pub(crate) struct UpkeepWatch {
     pub(crate) health: Arc<Health>,
 }
 
+/// What the rounds go over: a set that changes, and the metadata group.
+pub(crate) struct Kept {
+    pub(crate) partitions: Arc<LocalPartitions>,
+    pub(crate) metadata: GroupHandle,
+}
+
 /// Starts the rounds.
 pub(crate) fn spawn(
     config: &Config,
-    foundation: &Foundation,
-    started: &Started,
+    kept: Kept,
     failed: Failed,
     watch: UpkeepWatch,
 ) -> JoinHandle<()> {
-    let replicas = started.replicas.clone();
-    let mut groups = started.groups.clone();
-    groups.push(foundation.metadata.group().clone());
     let log_bytes_max = config.storage.log_bytes_max.get();
     tokio::spawn(async move {
         loop {
@@ -59,8 +62,8 @@ pub(crate) fn spawn(
             } else {
                 log_bytes_max
             };
-            pause(&replicas, rest).await;
-            if let Err(error) = round(&replicas, &groups, bytes_max, &watch.pulse).await {
+            pause(&kept.partitions, rest).await;
+            if let Err(error) = round(&kept, bytes_max, &watch.pulse).await {
                 tracing::error!(%error, "checkpoint or purge failed");
                 failed.send_replace(Some(Arc::new(error)));
                 return;
@@ -69,18 +72,14 @@ pub(crate) fn spawn(
     })
 }
 
-async fn round(
-    replicas: &[SharedReplica],
-    groups: &[GroupHandle],
-    log_bytes_max: u64,
-    pulse: &UpkeepPulse,
-) -> Result<(), NodeError> {
+async fn round(kept: &Kept, log_bytes_max: u64, pulse: &UpkeepPulse) -> Result<(), NodeError> {
+    let partitions = kept.partitions.all();
     // In turn, so that no partition's memory fills while another one's round goes on.
-    let mut unfinished: Vec<&SharedReplica> = replicas.iter().collect();
+    let mut unfinished: Vec<&Arc<LocalPartition>> = partitions.values().collect();
     while !unfinished.is_empty() {
         let mut still_unfinished = Vec::with_capacity(unfinished.len());
-        for replica in unfinished {
-            let shared = Arc::clone(replica);
+        for local in unfinished {
+            let shared = Arc::clone(&local.replica);
             let from = monotonic_now();
             pulse.is_busy.store(true, Ordering::Release);
             let step = tokio::task::spawn_blocking(move || Checkpointer.step(&shared)).await;
@@ -89,35 +88,40 @@ async fn round(
             let worked = monotonic_now() - from;
             match step.map_err(|error| NodeError::Task(error.to_string()))?? {
                 CheckpointProgress::Idle | CheckpointProgress::FloorMoved { .. } => {}
-                CheckpointProgress::Written { .. } => still_unfinished.push(replica),
+                CheckpointProgress::Written { .. } => still_unfinished.push(local),
             }
-            if !presses(replicas) {
+            if !presses(&kept.partitions) {
                 tokio::time::sleep((worked * REST_PER_WORK).max(REST_MIN)).await;
             }
         }
         unfinished = still_unfinished;
     }
-    for group in groups {
-        group.purge_if_above(log_bytes_max).await?;
+    for local in partitions.values().filter(|local| !local.is_retired()) {
+        let purged = local.group.purge_if_above(log_bytes_max).await;
+        // Retired meanwhile: nobody needs its log.
+        if !local.is_retired() {
+            purged?;
+        }
     }
+    kept.metadata.purge_if_above(log_bytes_max).await?;
     Ok(())
 }
 
 /// Waits for the next round, which comes at once where memory presses.
-async fn pause(replicas: &[SharedReplica], rest: Duration) {
+async fn pause(partitions: &LocalPartitions, rest: Duration) {
     let until = monotonic_now() + rest;
-    while monotonic_now() < until && !presses(replicas) {
+    while monotonic_now() < until && !presses(partitions) {
         tokio::time::sleep(PRESSURE_LOOK).await;
     }
 }
 
 /// Whether some partition's customers are to be written without rest. One that is busy is asked the next time.
-fn presses(replicas: &[SharedReplica]) -> bool {
-    let presses = |replica: &SharedReplica| {
-        let replica = replica.try_lock();
+fn presses(partitions: &LocalPartitions) -> bool {
+    let presses = |local: &Arc<LocalPartition>| {
+        let replica = local.replica.try_lock();
         replica.is_some_and(|replica| replica.memory_pressure() > MemoryPressure::Low)
     };
-    replicas.iter().any(presses)
+    partitions.all().values().any(presses)
 }
 
 /// Writes everything, so that the next start has nothing to replay.

@@ -48,14 +48,12 @@ pub fn compile(metadata: &MetadataState) -> Result<Catalog, ServerError> {
 /// [`ServerError::Unavailable`] naming the partitions that have not adopted it in time; they will.
 pub(crate) async fn adopt(node: &Node, revision: u64) -> Result<u64, ServerError> {
     let catalog = Arc::new(compile(&node.metadata().current())?);
-    for partition in node.partitions() {
-        partition.offer_catalog(Arc::clone(&catalog));
-    }
+    node.hosted().offer_catalog(catalog);
     let wanted = CatalogRevision::new(revision);
     let mut missing = Vec::new();
     let deadline = tokio::time::sleep(ADOPTION_TIMEOUT);
     tokio::pin!(deadline);
-    for partition in node.partitions() {
+    for partition in node.partitions().values() {
         tokio::select! {
             biased;
             adopted = partition.wait_catalog(wanted) => {
@@ -66,7 +64,6 @@ pub(crate) async fn adopt(node: &Node, revision: u64) -> Result<u64, ServerError
             () = &mut deadline => missing.push(partition.partition().to_string()),
         }
     }
-    node.set_catalog(catalog);
     if missing.is_empty() {
         return Ok(revision);
     }

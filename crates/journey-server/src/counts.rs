@@ -12,7 +12,7 @@ use crate::node::Node;
 /// The counts of one journey in every partition; `version` 0 means all versions.
 pub(crate) fn counts_of(node: &Node, journey: &JourneyId, version: u32) -> Vec<JourneyCounts> {
     node.partitions()
-        .iter()
+        .values()
         .flat_map(|partition| partition.counts(journey, version))
         .collect()
 }

@@ -41,7 +41,7 @@ impl CustomerApi {
         let partition = self.node.partition_of(&key);
         let handle = self.handle(partition)?;
         if let Some(options) = options {
-            wait_for_freshness(handle, options).await?;
+            wait_for_freshness(&handle, options).await?;
         }
         let state = handle.customer(&key).map_err(internal)?;
         let state = state.ok_or_else(|| ServerError::NotFound {
@@ -52,7 +52,7 @@ impl CustomerApi {
         Ok((partition, state))
     }
 
-    fn handle(&self, partition: PartitionId) -> Result<&PartitionHandle, ServerError> {
+    fn handle(&self, partition: PartitionId) -> Result<PartitionHandle, ServerError> {
         self.node
             .partition(partition)
             .ok_or_else(|| ServerError::Unavailable {
@@ -123,7 +123,7 @@ impl CustomerService for CustomerApi {
         for handle in self
             .node
             .partitions()
-            .iter()
+            .values()
             .filter(|handle| handle.partition() >= first)
         {
             let after = after

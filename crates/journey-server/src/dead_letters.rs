@@ -32,7 +32,7 @@ impl DeadLetterApi {
 
     async fn stopped_queues(&self) -> Vec<wire::StoppedQueue> {
         let mut stopped = Vec::new();
-        for handle in self.node.partitions() {
+        for handle in self.node.partitions().values() {
             // A partition without its actor is shown by its own status.
             let Ok(status) = handle.status().await else {
                 continue;
@@ -82,8 +82,8 @@ impl DeadLetterService for DeadLetterApi {
                 break;
             }
         }
-        let held = self.node.partitions().iter();
-        let held = held.map(|handle| handle.held().0);
+        let handles = self.node.partitions();
+        let held = handles.values().map(|handle| handle.held().0);
         Ok(Response::new(wire::ListDeadLettersResponse {
             dead_letters,
             next_page_token,

@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::ArcSwap;
 use journey_consensus::MetadataHandle;
 use journey_customer::Command;
 use journey_model::{Catalog, Surroundings};
@@ -22,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::admission::{RateLimit, WorkspaceRates};
 use crate::api_metrics::ApiMetrics;
 use crate::error::ServerError;
+use crate::hosted::{Handles, HostedPartitions};
 use crate::limits::RETRY_AFTER_DISK;
 
 /// Commands of one partition's share of a request.
@@ -31,12 +31,12 @@ pub(crate) type Commands = Vec<(CustomerKey, Command)>;
 pub struct NodeParts {
     /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The partitions of this node, by id from 0 without gaps.
-    pub partitions: Vec<PartitionHandle>,
+    /// The partitions of this node, and its catalog.
+    pub hosted: HostedPartitions,
+    /// How many partitions the cluster has, by id from 0 without gaps.
+    pub n_partitions: u32,
     /// The metadata group.
     pub metadata: MetadataHandle,
-    /// The catalog at start.
-    pub catalog: Arc<Catalog>,
     /// The cluster's key.
     pub cluster_key: ClusterKey,
     /// The cluster and its life, for effect ids.
@@ -51,15 +51,13 @@ pub struct NodeParts {
 
 impl fmt::Debug for NodeParts {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "NodeParts({} partitions)", self.partitions.len())
+        write!(formatter, "NodeParts({:?})", self.hosted)
     }
 }
 
 /// The node as its services see it.
 pub struct Node {
     parts: NodeParts,
-    catalog: ArcSwap<Catalog>,
-    by_id: BTreeMap<PartitionId, usize>,
     n_workers: AtomicU64,
     rate_limit: RateLimit,
     metrics: ApiMetrics,
@@ -69,11 +67,7 @@ pub struct Node {
 
 impl fmt::Debug for Node {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "Node({} partitions)",
-            self.parts.partitions.len()
-        )
+        write!(formatter, "Node({:?})", self.parts.hosted)
     }
 }
 
@@ -81,18 +75,9 @@ impl Node {
     /// Puts a node together.
     #[must_use]
     pub fn new(parts: NodeParts) -> Self {
-        let by_id = parts
-            .partitions
-            .iter()
-            .enumerate()
-            .map(|(position, handle)| (handle.partition(), position))
-            .collect();
         let rate_limit = RateLimit::new(parts.rates.clone());
-        let catalog = ArcSwap::new(Arc::clone(&parts.catalog));
         Self {
             parts,
-            catalog,
-            by_id,
             n_workers: AtomicU64::new(0),
             rate_limit,
             metrics: ApiMetrics::default(),
@@ -114,11 +99,7 @@ impl Node {
     /// The newest catalog this node has compiled.
     #[must_use]
     pub fn catalog(&self) -> Arc<Catalog> {
-        self.catalog.load_full()
-    }
-
-    pub(crate) fn set_catalog(&self, catalog: Arc<Catalog>) {
-        self.catalog.store(catalog);
+        self.parts.hosted.catalog()
     }
 
     /// The metadata group.
@@ -144,26 +125,34 @@ impl Node {
         WorkerId(self.n_workers.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// All partitions, in id order.
+    /// The partitions of this node: a set that changes.
     #[must_use]
-    pub fn partitions(&self) -> &[PartitionHandle] {
-        &self.parts.partitions
+    pub const fn hosted(&self) -> &HostedPartitions {
+        &self.parts.hosted
+    }
+
+    /// The partitions of this node now, in id order.
+    #[must_use]
+    pub fn partitions(&self) -> Handles {
+        self.parts.hosted.all()
+    }
+
+    /// Whether the cluster has such a partition, here or elsewhere.
+    pub(crate) const fn is_partition(&self, partition: PartitionId) -> bool {
+        partition.get() < self.parts.n_partitions
     }
 
     /// The partition that a customer lies in: slots are spread evenly, in id order.
     #[must_use]
     pub fn partition_of(&self, customer: &CustomerKey) -> PartitionId {
-        let slot = usize::from(slot_of(&self.parts.cluster_key, customer).get());
-        let position = slot * self.parts.partitions.len() / usize::from(N_SLOTS);
-        self.parts.partitions[position].partition()
+        let slot = u32::from(slot_of(&self.parts.cluster_key, customer).get());
+        PartitionId::new(slot * self.parts.n_partitions / u32::from(N_SLOTS))
     }
 
-    /// The handle of a partition of this node.
+    /// The handle of a partition, where this node runs it.
     #[must_use]
-    pub fn partition(&self, partition: PartitionId) -> Option<&PartitionHandle> {
-        self.by_id
-            .get(&partition)
-            .map(|position| &self.parts.partitions[*position])
+    pub fn partition(&self, partition: PartitionId) -> Option<PartitionHandle> {
+        self.parts.hosted.get(partition)
     }
 
     /// What the API has counted.
@@ -175,7 +164,7 @@ impl Node {
     /// Refuses what would write documents while the disk is nearly full.
     pub(crate) fn admit_documents(&self) -> Result<(), ServerError> {
         let is_open = |partition: &PartitionHandle| partition.intake() == Intake::Open;
-        if self.parts.partitions.iter().all(is_open) {
+        if self.partitions().values().all(is_open) {
             return Ok(());
         }
         self.metrics.shed(Refusal::DiskLow.code(), 1);

@@ -33,7 +33,7 @@ impl QuarantineApi {
     /// Parked customers of this node.
     async fn parked(&self) -> Vec<wire::ParkedCustomer> {
         let mut all = Vec::new();
-        for handle in self.node.partitions() {
+        for handle in self.node.partitions().values() {
             // A partition without its actor parks nobody.
             let Ok(parked) = handle.parked().await else {
                 continue;
@@ -90,8 +90,8 @@ impl QuarantineService for QuarantineApi {
         } else {
             Vec::new()
         };
-        let held = self.node.partitions().iter();
-        let held = held.map(|handle| handle.held().1);
+        let handles = self.node.partitions();
+        let held = handles.values().map(|handle| handle.held().1);
         Ok(Response::new(wire::ListQuarantinedResponse {
             commands,
             next_page_token,

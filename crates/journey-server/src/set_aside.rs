@@ -89,7 +89,11 @@ impl<'n> Customers<'n> {
         if let Some(customer) = self.filter.customer.clone() {
             return self.only(customer);
         }
-        while let Some(handle) = self.node.partition(self.partition) {
+        while self.node.is_partition(self.partition) {
+            let Some(handle) = self.node.partition(self.partition) else {
+                self.begin_next_partition();
+                continue;
+            };
             while let Some((since, key)) = self.found.pop_front() {
                 self.after = Some((since, key.clone()));
                 if key.workspace != self.filter.workspace {
@@ -103,11 +107,15 @@ impl<'n> Customers<'n> {
             let page = handle.set_aside(self.after.as_ref(), SET_ASIDE_CUSTOMERS_AT_ONCE);
             self.found.extend(page.map_err(internal)?);
             if self.found.is_empty() {
-                self.partition = PartitionId::new(self.partition.get() + 1);
-                self.after = None;
+                self.begin_next_partition();
             }
         }
         Ok(None)
+    }
+
+    fn begin_next_partition(&mut self) {
+        self.partition = PartitionId::new(self.partition.get() + 1);
+        self.after = None;
     }
 
     fn only(

@@ -1,6 +1,7 @@
 //! The worker stream: subscription, credit, hand-overs out, outcomes in.
 
 mod credit;
+mod subscription;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use self::credit::{Attempt, Ledger};
+pub use self::subscription::NodeSubscription;
 use crate::convert::{struct_from_map, timestamp_to_wire, value_from_wire, workspace_id};
 use crate::error::ServerError;
 use crate::limits::{
@@ -88,19 +90,12 @@ async fn serve_worker(
     stream.run(requests, effects, answers).await
 }
 
-/// An open subscription. Dropping it unsubscribes.
+/// An open stream. Dropping it unsubscribes.
 struct WorkerStream {
     node: Arc<Node>,
     worker: WorkerId,
+    subscription: NodeSubscription,
     ledger: Ledger,
-}
-
-impl Drop for WorkerStream {
-    fn drop(&mut self) {
-        for partition in self.node.partitions() {
-            partition.unsubscribe(self.worker);
-        }
-    }
 }
 
 impl WorkerStream {
@@ -127,20 +122,19 @@ impl WorkerStream {
                 reason: "the worker went away".to_owned(),
             });
         }
-        for partition in node.partitions() {
-            let subscription = Subscription {
-                worker,
-                workspace: workspace.clone(),
-                name: subscribe.worker.clone(),
-                destinations: destinations.clone(),
-                credit: ledger.credit(),
-                claim_span: CLAIM_SPAN,
-            };
-            partition.subscribe(subscription, hand_overs.clone());
-        }
+        let subscription = Subscription {
+            worker,
+            workspace,
+            name: subscribe.worker,
+            destinations,
+            credit: ledger.credit(),
+            claim_span: CLAIM_SPAN,
+        };
+        let subscription = NodeSubscription::open(node.hosted(), subscription, hand_overs);
         Ok(Self {
             node,
             worker,
+            subscription,
             ledger,
         })
     }
@@ -180,6 +174,7 @@ impl WorkerStream {
                         return Ok(());
                     }
                 }
+                () = self.subscription.follow() => {}
                 () = tokio::time::sleep(look.unwrap_or_default()), if look.is_some() => {
                     let has_more = self.ledger.look(self.node.now());
                     self.tell_credit(has_more);
@@ -222,9 +217,7 @@ impl WorkerStream {
     /// Tells the partitions that there is more credit.
     fn tell_credit(&self, has_more: bool) {
         if has_more {
-            for partition in self.node.partitions() {
-                partition.credit_added(self.worker);
-            }
+            self.subscription.credit_added();
         }
     }
 }

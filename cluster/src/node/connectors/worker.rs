@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use journey_delivery::{
     AttemptClass, BreakerOptions, BreakerState, Flow, FlowOptions, Health, Webhook,
 };
-use journey_partition::{Destinations, HandOver, Subscription, WorkerCredit, WorkerId};
-use journey_server::Node;
+use journey_partition::{Destinations, HandOver, Subscription, WorkerCredit};
+use journey_server::{Node, NodeSubscription};
 use journey_types::{InvalidId, WorkspaceId};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
@@ -31,7 +31,8 @@ pub(super) struct ConnectorWorker {
     name: String,
     node: Arc<Node>,
     webhook: Arc<Webhook>,
-    id: WorkerId,
+    /// None once the worker winds up.
+    subscription: Option<NodeSubscription>,
     credit: WorkerCredit,
     flow: Flow,
     started: Instant,
@@ -60,27 +61,24 @@ impl ConnectorWorker {
                 open_for: config.breaker.open_for.duration(),
             },
         });
-        let id = node.next_worker_id();
         let credit = WorkerCredit::new();
         // Room for all credit, and for as much again that was taken for lost and turns up.
         let n_room = usize::try_from(config.concurrency).unwrap_or(1).max(1) * 2;
         let (sender, hand_overs) = mpsc::channel(n_room);
-        for partition in node.partitions() {
-            let subscription = Subscription {
-                worker: id,
-                workspace: workspace.clone(),
-                name: format!("webhook:{name}"),
-                destinations: destinations.clone(),
-                credit: credit.clone(),
-                claim_span: span(config.timeout.get() + SETTLE_SPAN_MS),
-            };
-            partition.subscribe(subscription, sender.clone());
-        }
+        let subscription = Subscription {
+            worker: node.next_worker_id(),
+            workspace,
+            name: format!("webhook:{name}"),
+            destinations,
+            credit: credit.clone(),
+            claim_span: span(config.timeout.get() + SETTLE_SPAN_MS),
+        };
+        let subscription = NodeSubscription::open(node.hosted(), subscription, sender);
         let worker = Self {
             name: name.to_owned(),
             node: Arc::clone(node),
             webhook: Arc::new(webhook),
-            id,
+            subscription: Some(subscription),
             credit,
             flow,
             started: monotonic_now(),
@@ -115,6 +113,7 @@ impl ConnectorWorker {
                     Some(hand_over) => self.begin(hand_over, &mut attempts),
                     None => break,
                 },
+                () = follow(&mut self.subscription) => {}
                 () = sleep_until(look) => self.find_lost_credit(),
             }
         }
@@ -185,8 +184,8 @@ impl ConnectorWorker {
         if n_more > 0 {
             self.flow.granted(n_more);
             self.credit.add(n_more);
-            for partition in self.node.partitions() {
-                partition.credit_added(self.id);
+            if let Some(subscription) = &self.subscription {
+                subscription.credit_added();
             }
         }
         let flow = &self.flow;
@@ -228,9 +227,7 @@ impl ConnectorWorker {
     /// Takes no more, lets what is under way end, up to a bound.
     async fn wind_up(mut self, mut attempts: JoinSet<Ended>) {
         self.flow.withdrawn(self.credit.withdraw());
-        for partition in self.node.partitions() {
-            partition.unsubscribe(self.id);
-        }
+        drop(self.subscription.take());
         let drained = async {
             while let Some(ended) = attempts.join_next().await {
                 self.ended(ended);
@@ -243,6 +240,13 @@ impl ConnectorWorker {
 
     fn now(&self) -> Duration {
         monotonic_now().saturating_duration_since(self.started)
+    }
+}
+
+async fn follow(subscription: &mut Option<NodeSubscription>) {
+    match subscription {
+        Some(subscription) => subscription.follow().await,
+        None => std::future::pending().await,
     }
 }
 
