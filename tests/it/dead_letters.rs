@@ -186,3 +186,48 @@ async fn a_poison_event_is_quarantined_and_survives_a_crash() -> anyhow::Result<
     );
     Ok(())
 }
+
+/// Three failures in a minute park a customer; that outlives the process, and so does its release.
+#[tokio::test]
+async fn a_parked_customer_stays_parked_over_a_crash_until_it_is_released() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let poisoned = programs().with_environment("JOURNEY_TEST_POISON", "boom");
+    let arguments = ["--partitions", "2"];
+    let mut node = NodeProcess::start(&poisoned, &folder.path().join("data"), &arguments)?;
+    let client = Client::connect(node.address()).await?;
+    for id in ["1", "2", "3"] {
+        let refused = send(&client, event("ann", id, "boom")).await?;
+        assert_eq!(refused.reason, "QUARANTINED");
+    }
+    let refused = send(&client, event("ann", "4", "seen")).await?;
+    assert_eq!(
+        (refused.reason.as_str(), refused.retry),
+        ("CUSTOMER_PARKED", false)
+    );
+    node.kill()?;
+    drop(node);
+    // Also on a node without the fault: an operator has the word.
+    let mut node = NodeProcess::start(&programs(), &folder.path().join("data"), &arguments)?;
+    let client = Client::connect(node.address()).await?;
+    let refused = send(&client, event("ann", "4", "seen")).await?;
+    assert_eq!(refused.reason, "CUSTOMER_PARKED");
+    accept(&client, event("bob", "1", "seen")).await?;
+    let ctl = Ctl::new(&programs(), node.address());
+    let listed = ctl.run(&["quarantine", "list"])?;
+    for text in [
+        "PARKED: ann",
+        "poisoned by the test",
+        "quarantine release ann",
+    ] {
+        assert!(listed.stdout.contains(text), "{text}: {}", listed.stdout);
+    }
+    for said in ["ann goes on", "ann was not parked"] {
+        let released = ctl.run(&["quarantine", "release", "ann"])?;
+        assert!(released.stdout.contains(said), "{}", released.stdout);
+    }
+    node.kill()?;
+    node.restart()?;
+    let client = Client::connect(node.address()).await?;
+    accept(&client, event("ann", "4", "seen")).await?;
+    Ok(())
+}

@@ -95,7 +95,8 @@ fn partitions(text: &mut Exposition, watched: &Watched) {
         &names::MAILBOX_COMMANDS,
         sum(|status| status.n_mailed),
     );
-    gauge(text, &names::PARKED, sum(|status| status.n_parked));
+    let n_parked = statuses.iter().map(|status| status.n_parked).sum();
+    gauge(text, &names::PARKED, n_parked);
     gauge(
         text,
         &names::TIMERS_ARMED,

@@ -116,7 +116,13 @@ async fn list(client: &Client, filter: wire::SetAsideFilter, output: Output) -> 
                 rows.push(row(command));
             }
         }
-        parked.extend(page.parked);
+        for customer in page.parked {
+            if output.is_json() {
+                output.json(&customer)?;
+            } else {
+                parked.push(customer);
+            }
+        }
         page_token = page.next_page_token;
         if page_token.is_empty() {
             break page.held.unwrap_or_default();
@@ -133,8 +139,12 @@ async fn list(client: &Client, filter: wire::SetAsideFilter, output: Output) -> 
     }
     for customer in parked {
         output.text(&format!(
-            "PARKED: {} of workspace {}: {}; `journeyctl quarantine release {}` lets it go on",
-            customer.customer_id, customer.workspace, customer.reason, customer.customer_id
+            "PARKED: {} of workspace {} since {}: {}; `journeyctl quarantine release {}` lets it go on",
+            customer.customer_id,
+            customer.workspace,
+            instant(customer.since.as_ref()),
+            customer.reason,
+            customer.customer_id
         ))?;
     }
     output.text(&held_text("quarantined commands", held))

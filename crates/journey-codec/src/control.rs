@@ -26,6 +26,8 @@ pub struct Control {
     pub dead_letters: Held,
     /// What lies in the quarantines of all customers.
     pub quarantined: Held,
+    /// How many customers are parked.
+    pub n_parked: u64,
 }
 
 message! {
@@ -38,6 +40,7 @@ message! {
         6 => n_customers,
         10 => dead_letters,
         11 => quarantined,
+        12 => n_parked,
     }
 }
 

@@ -184,6 +184,8 @@ pub fn counted_version(event: &JournalEvent) -> Option<(&JourneyId, DefinitionVe
         | EventBody::EffectSettled { .. }
         | EventBody::EffectDeadLettered { .. }
         | EventBody::CommandQuarantined(_)
+        | EventBody::CustomerParked { .. }
+        | EventBody::CustomerReleased
         | EventBody::SetAsideClosed { .. }
         | EventBody::TurnPaused { .. }
         | EventBody::TurnResumed => None,
@@ -255,6 +257,8 @@ pub fn count_fact(counts: &mut JourneyCounts, event: &JournalEvent) {
         | EventBody::EffectSettled { .. }
         | EventBody::EffectDeadLettered { .. }
         | EventBody::CommandQuarantined(_)
+        | EventBody::CustomerParked { .. }
+        | EventBody::CustomerReleased
         | EventBody::SetAsideClosed { .. }
         | EventBody::TurnPaused { .. }
         | EventBody::TurnResumed => {}

@@ -12,9 +12,10 @@ mod parts;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use journey_customer::{CustomerState, Dedupe};
+use journey_customer::{CustomerState, Dedupe, Parking};
 use journey_types::{BirthIndex, CustomerKey, InstanceNumber, Lsn, Sequence, Timestamp};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -25,7 +26,7 @@ use crate::error::CodecError;
 use crate::parts::PartId;
 use crate::stored;
 use crate::wire::field::{Field, present};
-use crate::wire::message::{Message, kinds, message};
+use crate::wire::message::{Message, kinds, message, shared};
 use crate::wire::{Fields, Writer};
 
 /// The changes that bring a customer's rows up to its state.
@@ -109,6 +110,7 @@ pub struct Head {
     pub list: HeadList,
     open_ids: IdList,
     next_chunk: u64,
+    parked: Option<Arc<Parking>>,
 }
 
 /// Encodes the parts of a customer that the rows named by `previous` do not hold yet, and its head.
@@ -178,6 +180,7 @@ fn encode_head(state: &CustomerState, list: &HeadList) -> Bytes {
         list: list.clone(),
         open_ids: IdList(state.dedupe.open.clone()),
         next_chunk: state.dedupe.next_chunk,
+        parked: state.parked.clone(),
     });
     stored::encode(None, |out| head.write_fields(out))
 }
@@ -217,6 +220,7 @@ impl Head {
         state.last_sequence = self.last_sequence;
         state.stamp = self.stamp;
         state.next_instance = self.next_instance;
+        state.parked = self.parked;
         state.dedupe = Dedupe {
             open: self.open_ids.0,
             next_chunk: self.next_chunk,
@@ -258,8 +262,18 @@ message! {
         6 => list,
         7 => open_ids,
         8 => next_chunk,
+        11 => parked,
     }
 }
+
+message! {
+    Parking as "Parking" {
+        1 => since,
+        2 => reason,
+    }
+}
+
+shared!(Parking);
 
 message! {
     HeadList as "HeadList" {

@@ -16,6 +16,7 @@ kinds! {
     EventBody as "Fact" {
         units {
             23 => TurnResumed,
+            30 => CustomerReleased,
         }
         newtypes {
             5 => InstanceEntered,
@@ -131,6 +132,9 @@ kinds! {
                 1 => what,
                 2 => how,
                 3 => size_bytes,
+            },
+            29 => CustomerParked as "CustomerParked" {
+                1 => reason,
             },
             22 => TurnPaused as "TurnPaused" {
                 1 => round,

@@ -136,6 +136,8 @@ fn apply_body(state: &mut CustomerState, fact: &JournalEvent) {
             size_bytes,
         } => set_aside::dead_letter(state, *effect, reason, *size_bytes),
         EventBody::CommandQuarantined(command) => set_aside::quarantine(state, command),
+        EventBody::CustomerParked { reason } => set_aside::park(state, reason),
+        EventBody::CustomerReleased => state.parked = None,
         EventBody::SetAsideClosed { what, how, .. } => set_aside::close(state, *what, *how),
         EventBody::TurnPaused {
             round,

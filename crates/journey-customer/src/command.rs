@@ -66,7 +66,16 @@ pub enum Command {
         command: Box<Self>,
         /// The text of the panic.
         reason: String,
+        /// Whether it is one panic too many: the customer is parked with it.
+        parks: bool,
     },
+    /// Parks the customer where the command that panicked cannot be kept. Comes from the partition alone.
+    Park {
+        /// The text of the panic.
+        reason: String,
+    },
+    /// An operator lets a parked customer go on.
+    Release,
 }
 
 impl Command {
@@ -82,6 +91,8 @@ impl Command {
             Self::ReplayDeadLetter { .. } | Self::ReplayQuarantined { .. } => "replay",
             Self::Discard { .. } => "discard",
             Self::Quarantine { .. } => "quarantine",
+            Self::Park { .. } => "park",
+            Self::Release => "release",
         }
     }
 
@@ -97,7 +108,9 @@ impl Command {
             | Self::ReplayDeadLetter { .. }
             | Self::ReplayQuarantined { .. }
             | Self::Discard { .. }
-            | Self::Quarantine { .. } => None,
+            | Self::Quarantine { .. }
+            | Self::Park { .. }
+            | Self::Release => None,
         }
     }
 }
@@ -179,6 +192,13 @@ pub enum Reply {
         birth: BirthIndex,
         /// The fact that set it aside: names it within the customer.
         entry: Sequence,
+    },
+    /// The customer is parked.
+    Parked,
+    /// The customer is not parked (any more).
+    Released {
+        /// Whether it was.
+        was_parked: bool,
     },
 }
 

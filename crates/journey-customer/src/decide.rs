@@ -59,7 +59,8 @@ pub struct Decision {
 ///
 /// # Panics
 /// When the stamp lies before the customer's last, when the event is another customer's, and when a turn is paused
-/// and the command is neither [`Command::ContinueTurn`] nor [`Command::Quarantine`].
+/// and the command is none of [`Command::ContinueTurn`], [`Command::Quarantine`], [`Command::Park`] and
+/// [`Command::Release`]; when the customer is parked and the command is not [`Command::Release`].
 pub fn decide(
     state: &CustomerState,
     command: &Command,
@@ -67,8 +68,19 @@ pub fn decide(
 ) -> Result<Decision, Rejection> {
     assert!(
         state.paused_turn.is_none()
-            || matches!(command, Command::ContinueTurn | Command::Quarantine { .. }),
+            || matches!(
+                command,
+                Command::ContinueTurn
+                    | Command::Quarantine { .. }
+                    | Command::Park { .. }
+                    | Command::Release
+            ),
         "a paused turn of {} goes on before anything else",
+        state.key
+    );
+    assert!(
+        state.parked.is_none() || matches!(command, Command::Release),
+        "nothing is decided for {}, which is parked",
         state.key
     );
     let decision = decide_in(Turn::open(state, context), command)?;
@@ -87,7 +99,9 @@ pub fn decide(
         | Command::Settle { .. }
         | Command::ReplayDeadLetter { .. }
         | Command::Discard { .. }
-        | Command::Quarantine { .. } => decide_in(Turn::open(state, context).frugal(), command),
+        | Command::Quarantine { .. }
+        | Command::Park { .. }
+        | Command::Release => decide_in(Turn::open(state, context).frugal(), command),
     }
 }
 
@@ -114,7 +128,13 @@ fn decide_in(turn: Turn<'_>, command: &Command) -> Result<Decision, Rejection> {
             set_aside::replay_command(turn, *birth, *entry)
         }
         Command::Discard { birth, what } => set_aside::discard(turn, *birth, *what),
-        Command::Quarantine { command, reason } => set_aside::quarantine(turn, command, reason),
+        Command::Quarantine {
+            command,
+            reason,
+            parks,
+        } => set_aside::quarantine(turn, command, reason, *parks),
+        Command::Park { reason } => Ok(set_aside::park(turn, reason)),
+        Command::Release => Ok(set_aside::release(turn)),
     }
 }
 

@@ -221,6 +221,13 @@ pub enum EventBody {
     },
     /// A command panicked and was set aside, under the sequence of this fact.
     CommandQuarantined(Box<QuarantinedCommand>),
+    /// One panic too many: nothing is decided for the customer until it is released.
+    CustomerParked {
+        /// The text of the last panic.
+        reason: String,
+    },
+    /// An operator let the customer go on.
+    CustomerReleased,
     /// Something that was set aside came to its end. Sizes stand in the facts, so that the partition's sums follow from
     /// facts alone.
     SetAsideClosed {

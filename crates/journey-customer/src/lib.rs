@@ -41,7 +41,7 @@ pub use event::{
     MessageGranted, RaisedEvent, Rest, TimerKind, WorkEmitted,
 };
 pub use packed_map::PackedMap;
-pub use set_aside::{Attempt, Closing, DeadLetter, QuarantinedCommand, SetAside};
+pub use set_aside::{Attempt, Closing, DeadLetter, Parking, QuarantinedCommand, SetAside};
 pub use state::{
     Aggregate, CustomerState, EffectBody, EffectStatus, FallbackScope, Instance, JourneyMemory,
     MessageBody, OutboxRow, PausedTurn, WatchedGoal, WorkBody, WorkKind,

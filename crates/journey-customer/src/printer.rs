@@ -127,6 +127,8 @@ pub fn describe(body: &EventBody) -> String {
         EventBody::CommandQuarantined(command) => {
             format!("{} quarantined: {}", command.kind, command.reason)
         }
+        EventBody::CustomerParked { reason } => format!("customer parked: {reason}"),
+        EventBody::CustomerReleased => "customer released".to_owned(),
         EventBody::SetAsideClosed { what, how, .. } => match what {
             SetAside::DeadLetter(effect) => format!("dead letter {effect} {}", how.as_str()),
             SetAside::Command(entry) => {

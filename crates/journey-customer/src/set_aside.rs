@@ -59,6 +59,15 @@ pub struct QuarantinedCommand {
     pub size_bytes: u32,
 }
 
+/// Why nothing is decided for a customer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parking {
+    /// The stamp of the panic that was one too many.
+    pub since: Timestamp,
+    /// Its text.
+    pub reason: String,
+}
+
 /// Names something that was set aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SetAside {
@@ -95,9 +104,18 @@ impl Closing {
 }
 
 impl CustomerState {
-    /// Since when the oldest thing lies here that was set aside: whoever lists such customers finds them by this.
+    /// Since when the oldest thing lies here that was set aside, or the customer itself is parked: whoever lists such
+    /// customers finds them by this.
     #[must_use]
     pub fn set_aside_since(&self) -> Option<Timestamp> {
+        let parked = self.parked.as_ref().map(|parking| parking.since);
+        [parked, self.oldest_set_aside()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn oldest_set_aside(&self) -> Option<Timestamp> {
         let letters = self.dead_letters.values().map(|letter| letter.since);
         let commands = self.quarantined.values().map(|command| command.since);
         letters.chain(commands).min()
@@ -106,7 +124,7 @@ impl CustomerState {
     /// After which instant the oldest of it expires.
     #[must_use]
     pub(crate) fn next_expiry_at(&self) -> Option<Timestamp> {
-        self.set_aside_since()
+        self.oldest_set_aside()
             .map(|since| since.plus(SET_ASIDE_SPAN))
     }
 

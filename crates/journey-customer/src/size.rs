@@ -6,7 +6,7 @@ use journey_types::{CustomerEvent, Fingerprint, JourneyId, Timestamp, Value};
 
 use crate::command::Outcome;
 use crate::event::{EventBody, Rest};
-use crate::set_aside::{Attempt, QuarantinedCommand};
+use crate::set_aside::{Attempt, DeadLetter, QuarantinedCommand};
 use crate::state::{
     Aggregate, CustomerState, EffectBody, FallbackScope, Instance, JourneyMemory, OutboxRow,
     WatchedGoal,
@@ -51,6 +51,7 @@ pub(crate) fn of_state(state: &CustomerState) -> usize {
         + paused.sum::<usize>()
         + letters.sum::<usize>()
         + quarantined.sum::<usize>()
+        + of_parking(state)
 }
 
 /// The state as it lies in memory, with what lies around it there.
@@ -68,6 +69,13 @@ pub(crate) fn of_state_in_memory(state: &CustomerState) -> usize {
     let watched = watched.map(|goal| size_of::<WatchedGoal>() + of_event(&goal.entry));
     let paused = state.paused_turn.iter().flat_map(|paused| &paused.events);
     let paused = paused.map(|raised| EVENT_SIZE_BYTES + of_event(&raised.event));
+    let letters = state.dead_letters.values();
+    let letters = letters
+        .map(|letter| 2 * size_of::<DeadLetter>() + of_row(&letter.row) + letter.reason.len());
+    let quarantined = state.quarantined.values();
+    let quarantined = quarantined.map(|command| {
+        2 * size_of::<QuarantinedCommand>() + EVENT_SIZE_BYTES + of_quarantined(command)
+    });
     // Entries of ordered maps: their nodes are about two thirds full.
     let history = state.history.values();
     let history = history.map(|it| 2 * size_of::<Aggregate>() + of_aggregate(it));
@@ -84,6 +92,9 @@ pub(crate) fn of_state_in_memory(state: &CustomerState) -> usize {
         + watched.sum::<usize>()
         + paused.sum::<usize>()
         + history.sum::<usize>()
+        + letters.sum::<usize>()
+        + quarantined.sum::<usize>()
+        + of_parking(state)
 }
 
 /// One fact.
@@ -111,7 +122,8 @@ pub(crate) fn of_fact(body: &EventBody) -> usize {
             EventBody::InstanceParked { reason, .. }
             | EventBody::MessageRefused { reason, .. }
             | EventBody::EffectWithdrawn { reason, .. }
-            | EventBody::EffectDeadLettered { reason, .. } => reason.len(),
+            | EventBody::EffectDeadLettered { reason, .. }
+            | EventBody::CustomerParked { reason } => reason.len(),
             EventBody::CommandQuarantined(command) => of_quarantined(command),
             EventBody::CustomerBorn { .. }
             | EventBody::LifecycleChanged { .. }
@@ -125,6 +137,7 @@ pub(crate) fn of_fact(body: &EventBody) -> usize {
             | EventBody::EffectClaimed { .. }
             | EventBody::TaskOverdue { .. }
             | EventBody::SetAsideClosed { .. }
+            | EventBody::CustomerReleased
             | EventBody::TurnResumed => RECORD_SIZE_BYTES,
         }
 }
@@ -208,6 +221,11 @@ fn of_attempt(attempt: &Attempt) -> usize {
 pub(crate) fn of_quarantined(command: &QuarantinedCommand) -> usize {
     let event = command.event.as_deref().map_or(0, of_event);
     RECORD_SIZE_BYTES + command.reason.len() + event
+}
+
+fn of_parking(state: &CustomerState) -> usize {
+    let parking = state.parked.as_deref();
+    parking.map_or(0, |parking| RECORD_SIZE_BYTES + parking.reason.len())
 }
 
 fn of_fallback(scope: &FallbackScope) -> usize {

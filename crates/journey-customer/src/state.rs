@@ -14,7 +14,7 @@ use journey_types::{
 use crate::dedupe::Dedupe;
 use crate::event::{RaisedEvent, Rest};
 use crate::packed_map::PackedMap;
-use crate::set_aside::{Attempt, DeadLetter, QuarantinedCommand};
+use crate::set_aside::{Attempt, DeadLetter, Parking, QuarantinedCommand};
 use crate::size;
 use crate::timeline::Timeline;
 
@@ -59,6 +59,8 @@ pub struct CustomerState {
     pub dead_letters: BTreeMap<Sequence, Arc<DeadLetter>>,
     /// Commands whose deciding panicked, by the fact that set them aside.
     pub quarantined: BTreeMap<Sequence, Arc<QuarantinedCommand>>,
+    /// Set while nothing is decided for it, after too many panics.
+    pub parked: Option<Arc<Parking>>,
 }
 
 impl CustomerState {
@@ -83,6 +85,7 @@ impl CustomerState {
             timeline: Timeline::default(),
             dead_letters: BTreeMap::new(),
             quarantined: BTreeMap::new(),
+            parked: None,
         }
     }
 
@@ -106,24 +109,30 @@ impl CustomerState {
     }
 
     /// After which instant this customer has something to do by itself: its earliest timer, a paused turn that goes on,
-    /// or something set aside that expires. Whoever hosts it finds it by this.
+    /// or something set aside that expires. Whoever hosts it finds it by this. A parked one does nothing by itself.
     #[must_use]
     pub fn next_wake_at(&self) -> Option<Timestamp> {
+        if self.parked.is_some() {
+            return None;
+        }
         let paused = self.paused_turn.as_ref().map(|paused| paused.stamp);
         let wakes = [paused, self.next_due_at(), self.next_expiry_at()];
         wakes.into_iter().flatten().min()
     }
 
     /// Effects in order of emission with the instant from which each may be claimed: of every channel only the
-    /// oldest is offered, so that a customer gets messages of a channel in order; calls and tasks all are.
+    /// oldest is offered, so that a customer gets messages of a channel in order; calls and tasks all are. Of a parked
+    /// customer none is.
     pub fn offerable_effects(&self) -> impl Iterator<Item = (Timestamp, &OutboxRow)> {
         let mut channels = BTreeSet::new();
+        let is_parked = self.parked.is_some();
         let rows = self.outbox.values().map(Arc::as_ref);
-        rows.filter(move |row| {
-            let channel = row.destination.channel();
-            channel.is_none_or(|channel| channels.insert(channel))
-        })
-        .map(|row| (row.claimable_from(), row))
+        rows.filter(move |_| !is_parked)
+            .filter(move |row| {
+                let channel = row.destination.channel();
+                channel.is_none_or(|channel| channels.insert(channel))
+            })
+            .map(|row| (row.claimable_from(), row))
     }
 }
 

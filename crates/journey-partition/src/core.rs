@@ -211,7 +211,6 @@ impl PartitionCore {
             Input::Subscribe(subscription) => self.subscribe(subscription),
             Input::Unsubscribe(worker) => self.unsubscribe(worker),
             Input::AcceptClock => self.clock.accept(),
-            Input::ReleaseCustomer(customer) => self.release_customer(&customer, now),
             Input::CreditAdded(_) | Input::Wake => {}
         }
         self.run(now);
@@ -237,7 +236,7 @@ impl PartitionCore {
             n_effects_offered: self.offers.len(),
             n_workers: self.workers.len(),
             n_in_flight: self.in_flight.len(),
-            n_parked: self.customers.n_parked(),
+            n_parked: self.reader.control().n_parked,
             stopped_queues: self.stopped_queues(),
             counters: self.counters.clone(),
         }
@@ -252,11 +251,6 @@ impl PartitionCore {
     /// Commands whose deciding panicked, oldest first.
     pub fn quarantined(&self) -> impl Iterator<Item = &QuarantinedCommand> {
         self.quarantine.commands()
-    }
-
-    /// Customers that are parked, with the text of their last panic.
-    pub fn parked(&self) -> impl Iterator<Item = (&CustomerKey, &str)> {
-        self.customers.parked()
     }
 
     /// Whether deciding for a customer panicked within a minute before that stamp: such a one stays in memory.

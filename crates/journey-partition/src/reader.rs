@@ -26,6 +26,8 @@ pub struct CommittedControl {
     pub dead_letters: Held,
     /// What lies in the quarantines of all customers.
     pub quarantined: Held,
+    /// How many customers are parked.
+    pub n_parked: u64,
 }
 
 /// A customer as it was found.
@@ -91,6 +93,7 @@ impl CommittedReader for SharedReplica {
             catalog_digest: control.catalog_digest,
             dead_letters: control.dead_letters,
             quarantined: control.quarantined,
+            n_parked: control.n_parked,
         }
     }
 

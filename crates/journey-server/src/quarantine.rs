@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use journey_customer::{Command, CustomerState, QuarantinedCommand, SetAside};
+use journey_customer::{Command, CustomerState, QuarantinedCommand, Reply, SetAside};
+use journey_partition::Answer;
 use journey_partition::core::limits::QUARANTINE_SIZE_BYTES_MAX;
 use journey_proto::v1 as wire;
 use journey_proto::v1::quarantine_service_server::QuarantineService;
@@ -30,27 +31,6 @@ impl QuarantineApi {
         Self { node }
     }
 
-    /// Parked customers of this node.
-    async fn parked(&self) -> Vec<wire::ParkedCustomer> {
-        let mut all = Vec::new();
-        for handle in self.node.partitions().values() {
-            // A partition without its actor parks nobody.
-            let Ok(parked) = handle.parked().await else {
-                continue;
-            };
-            all.extend(
-                parked
-                    .into_iter()
-                    .map(|(key, reason)| wire::ParkedCustomer {
-                        workspace: key.workspace.to_string(),
-                        customer_id: key.customer.to_string(),
-                        reason,
-                    }),
-            );
-        }
-        all
-    }
-
     fn meant(&self, asked: Asked) -> Result<(Vec<String>, bool), ServerError> {
         refuse_letters_only(asked.filter.as_ref())?;
         meant(&self.node, asked, |_, state| {
@@ -73,23 +53,19 @@ impl QuarantineService for QuarantineApi {
         refuse_letters_only(request.filter.as_ref())?;
         let filter = Filter::of(request.filter)?;
         let mut customers = Customers::from(&self.node, filter, &request.page_token)?;
-        let mut commands = Vec::new();
+        let (mut commands, mut parked) = (Vec::new(), Vec::new());
         let mut next_page_token = String::new();
         while let Some((token, state)) = customers.next()? {
+            parked.extend(parked_customer(&state));
             let quarantined = state.quarantined.iter();
             commands.extend(
                 quarantined.map(|(entry, command)| summary(&self.node, &state, *entry, command)),
             );
-            if commands.len() >= n_max {
+            if commands.len() + parked.len() >= n_max {
                 next_page_token = token;
                 break;
             }
         }
-        let parked = if request.page_token.is_empty() {
-            self.parked().await
-        } else {
-            Vec::new()
-        };
         let handles = self.node.partitions();
         let held = handles.values().map(|handle| handle.held().1);
         Ok(Response::new(wire::ListQuarantinedResponse {
@@ -177,15 +153,24 @@ impl QuarantineService for QuarantineApi {
         let request = request.into_inner();
         let key = requested_customer(&request.workspace, &request.customer_id)?;
         let partition = self.node.partition_of(&key);
-        let gone = || ServerError::Unavailable {
-            reason: format!("partition {partition} is not running on this node"),
+        let submitted = self
+            .node
+            .submit(partition, vec![(key, Command::Release)], None);
+        let was_parked = match submitted.answers(1).await.pop() {
+            Some(Answer::Done {
+                reply: Reply::Released { was_parked },
+                ..
+            }) => was_parked,
+            Some(Answer::Done { .. }) | None => false,
+            Some(Answer::Rejected(rejection)) => {
+                let reason = rejection.to_string();
+                return Err(ServerError::Unavailable { reason }.into());
+            }
+            Some(Answer::Refused(refusal)) => {
+                let reason = refusal.to_string();
+                return Err(ServerError::Unavailable { reason }.into());
+            }
         };
-        let handle = self.node.partition(partition).ok_or_else(gone)?;
-        let parked = handle.parked().await.map_err(|_| gone())?;
-        let was_parked = parked.iter().any(|(parked, _)| *parked == key);
-        if was_parked {
-            handle.release_customer(key);
-        }
         Ok(Response::new(wire::ReleaseCustomerResponse { was_parked }))
     }
 }
@@ -203,6 +188,16 @@ fn refuse_letters_only(filter: Option<&wire::SetAsideFilter>) -> Result<(), Serv
         }
     }
     Ok(())
+}
+
+fn parked_customer(state: &CustomerState) -> Option<wire::ParkedCustomer> {
+    let parking = state.parked.as_ref()?;
+    Some(wire::ParkedCustomer {
+        workspace: state.key.workspace.to_string(),
+        customer_id: state.key.customer.to_string(),
+        reason: parking.reason.clone(),
+        since: Some(timestamp_to_wire(parking.since)),
+    })
 }
 
 fn summary(

@@ -303,7 +303,7 @@ impl<'a> Run<'a> {
         if status.n_parked > 0 {
             self.world.count_fault("parked");
             for n in 0..self.options.n_customers {
-                self.world.give(Input::ReleaseCustomer(customer_key(n)));
+                self.world.submit(vec![(customer_key(n), Command::Release)]);
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Strategies for what is set aside, and for the facts about it.
 
-use journey_customer::{Closing, EventBody, IngestMode, QuarantinedCommand, SetAside};
+use std::sync::Arc;
+
+use journey_customer::{Closing, EventBody, IngestMode, Parking, QuarantinedCommand, SetAside};
 use journey_types::CustomerKey;
 use proptest::option::of;
 use proptest::prelude::*;
@@ -17,6 +19,8 @@ pub(super) fn fact(key: CustomerKey) -> BoxedStrategy<EventBody> {
             }
         }),
         quarantined(key).prop_map(|command| EventBody::CommandQuarantined(Box::new(command))),
+        text().prop_map(|reason| EventBody::CustomerParked { reason }),
+        Just(EventBody::CustomerReleased),
         (sequence(), any::<bool>(), 0..4_usize, any::<u32>()).prop_map(
             |(number, is_letter, how, size_bytes)| {
                 let what = if is_letter {
@@ -66,6 +70,11 @@ pub(crate) fn quarantined(key: CustomerKey) -> BoxedStrategy<QuarantinedCommand>
             }
         })
         .boxed()
+}
+
+pub(super) fn parking() -> BoxedStrategy<Option<Arc<Parking>>> {
+    let parking = (timestamp(), text());
+    of(parking.prop_map(|(since, reason)| Arc::new(Parking { since, reason }))).boxed()
 }
 
 /// A handing over, whose attempt is kept with what is set aside.

@@ -14,7 +14,7 @@ use proptest::collection::{btree_map, vec, vec_deque};
 use proptest::option::of;
 use proptest::prelude::*;
 
-use super::set_aside::quarantined;
+use super::set_aside::{parking, quarantined};
 use super::{
     aggregate_id, batch_number, birth, content_version, customer_event, customer_key, destination,
     fallback, fingerprint, id, instance_number, instance_ref, nanos, raised_event, rest, revision,
@@ -278,6 +278,7 @@ pub(crate) fn customer() -> BoxedStrategy<CustomerState> {
                         quarantined(key.clone()).prop_map(Arc::new),
                         0..3,
                     ),
+                    parking(),
                 ),
                 of(paused_turn(key)),
                 vec_deque(timeline_entry(), 0..3),
@@ -289,7 +290,7 @@ pub(crate) fn customer() -> BoxedStrategy<CustomerState> {
                 let (traits, lifecycle) = profile;
                 let (history, dedupe) = seen;
                 let (journeys, watched_goals) = remembered;
-                let (outbox, dead_letters, quarantined) = effects;
+                let (outbox, dead_letters, quarantined, parked) = effects;
                 CustomerState {
                     key,
                     birth,
@@ -308,6 +309,7 @@ pub(crate) fn customer() -> BoxedStrategy<CustomerState> {
                     timeline: timeline.into_iter().collect(),
                     dead_letters,
                     quarantined,
+                    parked,
                 }
             },
         )
@@ -326,7 +328,7 @@ pub(crate) fn control() -> BoxedStrategy<Control> {
         timestamp(),
         revision(),
         any::<[u8; 32]>(),
-        (any::<u64>(), held(), held()),
+        (any::<u64>(), held(), held(), any::<u64>()),
     )
         .prop_map(
             |(session, next_batch, stamp, catalog_revision, catalog_digest, sums)| Control {
@@ -338,6 +340,7 @@ pub(crate) fn control() -> BoxedStrategy<Control> {
                 n_customers: sums.0,
                 dead_letters: sums.1,
                 quarantined: sums.2,
+                n_parked: sums.3,
             },
         )
         .boxed()

@@ -152,6 +152,7 @@ pub(crate) fn write_state(state: &CustomerState, out: &mut Writer<'_>) {
         timeline,
         dead_letters,
         quarantined,
+        parked,
     } = state;
     key.write(1, out);
     birth.write(2, out);
@@ -177,4 +178,5 @@ pub(crate) fn write_state(state: &CustomerState, out: &mut Writer<'_>) {
     timeline.write(17, out);
     dead_letters.write(18, out);
     quarantined.write(19, out);
+    parked.write(20, out);
 }

@@ -368,6 +368,13 @@ fn set_aside_facts() -> Vec<(&'static str, EventBody)> {
             "command_quarantined",
             EventBody::CommandQuarantined(Box::new(quarantined())),
         ),
+        (
+            "customer_parked",
+            EventBody::CustomerParked {
+                reason: "index out of bounds".to_owned(),
+            },
+        ),
+        ("customer_released", EventBody::CustomerReleased),
         ("dead_letter_replayed", closed(letter, Closing::Replayed)),
         ("dead_letter_discarded", closed(letter, Closing::Discarded)),
         ("dead_letter_settled", closed(letter, Closing::Settled)),

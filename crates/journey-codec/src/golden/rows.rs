@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use journey_customer::{
     Aggregate, Attempt, CustomerState, DeadLetter, Dedupe, DedupeChunk, EffectBody, EffectStatus,
-    Instance, JourneyMemory, MessageBody, OutboxRow, PausedTurn, RaisedEvent, WatchedGoal,
+    Instance, JourneyMemory, MessageBody, OutboxRow, Parking, PausedTurn, RaisedEvent, WatchedGoal,
     WorkBody, WorkKind,
 };
 use journey_types::{
@@ -176,11 +176,18 @@ fn customer() -> CustomerState {
         size_bytes: 480,
     };
     state.dead_letters = BTreeMap::from([(Sequence::new(5), Arc::new(letter))]);
-    let command = super::facts::quarantined();
-    state.quarantined = BTreeMap::from([(Sequence::new(39), Arc::new(command))]);
+    quarantine(&mut state);
     let of = (Sequence::new(6), Some(InstanceNumber::new(4)));
     state.timeline.push(at(60), of, "sent cart/reminder");
     state
+}
+
+fn quarantine(state: &mut CustomerState) {
+    let command = super::facts::quarantined();
+    state.quarantined = BTreeMap::from([(Sequence::new(39), Arc::new(command))]);
+    let reason = "index out of bounds".to_owned();
+    let since = at(64);
+    state.parked = Some(Arc::new(Parking { since, reason }));
 }
 
 fn control() -> Control {
@@ -199,6 +206,7 @@ fn control() -> Control {
             n: 2,
             size_bytes: 640,
         },
+        n_parked: 1,
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use journey_types::Sequence;
 
-use crate::set_aside::{Closing, DeadLetter, QuarantinedCommand, SetAside};
+use crate::set_aside::{Closing, DeadLetter, Parking, QuarantinedCommand, SetAside};
 use crate::state::{CustomerState, EffectStatus};
 
 /// Takes an effect out of the outbox: what waits behind it on its channel goes on.
@@ -35,6 +35,15 @@ pub(super) fn dead_letter(
 pub(super) fn quarantine(state: &mut CustomerState, command: &QuarantinedCommand) {
     let entry = state.last_sequence;
     state.quarantined.insert(entry, Arc::new(command.clone()));
+}
+
+/// Nothing is decided for the customer from now on.
+pub(super) fn park(state: &mut CustomerState, reason: &str) {
+    let parking = Parking {
+        since: state.stamp,
+        reason: reason.to_owned(),
+    };
+    state.parked = Some(Arc::new(parking));
 }
 
 /// Lets go of something; a replayed dead letter is an effect again, with a fresh budget.

@@ -40,6 +40,8 @@ fn subject(body: &EventBody) -> Option<Option<InstanceNumber>> {
         | EventBody::EffectSettled { .. }
         | EventBody::EffectDeadLettered { .. }
         | EventBody::CommandQuarantined(_)
+        | EventBody::CustomerParked { .. }
+        | EventBody::CustomerReleased
         | EventBody::SetAsideClosed { .. } => Some(None),
         EventBody::InstanceEntered(entered) => Some(Some(entered.instance)),
         EventBody::MessageGranted(granted) => Some(Some(granted.instance)),

@@ -149,6 +149,7 @@ pub(super) fn quarantine(
     mut turn: Turn<'_>,
     command: &Command,
     reason: &str,
+    parks: bool,
 ) -> Result<Decision, Rejection> {
     if !turn.context.set_aside_has_room || !turn.state.has_room_in_quarantine() {
         return Err(Rejection::QuarantineFull);
@@ -164,8 +165,31 @@ pub(super) fn quarantine(
     };
     kept.size_bytes = u32::try_from(size::of_quarantined(&kept)).unwrap_or(u32::MAX);
     let entry = turn.record(EventBody::CommandQuarantined(Box::new(kept)));
+    if parks {
+        record_parking(&mut turn, reason);
+    }
     let birth = turn.state.birth;
     Ok(turn.close(Reply::Quarantined { birth, entry }))
+}
+
+/// Parks the customer alone.
+pub(super) fn park(mut turn: Turn<'_>, reason: &str) -> Decision {
+    record_parking(&mut turn, reason);
+    turn.close(Reply::Parked)
+}
+
+fn record_parking(turn: &mut Turn<'_>, reason: &str) {
+    let reason = reason.to_owned();
+    turn.record(EventBody::CustomerParked { reason });
+}
+
+/// Lets the customer go on.
+pub(super) fn release(mut turn: Turn<'_>) -> Decision {
+    let was_parked = turn.state.parked.is_some();
+    if was_parked {
+        turn.record(EventBody::CustomerReleased);
+    }
+    turn.close(Reply::Released { was_parked })
 }
 
 fn of_life(

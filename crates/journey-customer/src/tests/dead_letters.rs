@@ -221,6 +221,27 @@ fn a_quarantined_event_is_taken_in_again_by_a_replay() {
 }
 
 #[test]
+fn a_parked_customer_does_nothing_by_itself_until_it_is_released() {
+    let mut world = World::new(JOURNEY);
+    world.script("event start \n park bang");
+    assert_eq!(world.state.next_wake_at(), None);
+    assert_eq!(world.state.offerable_effects().count(), 0);
+    world.script("advance 15d \n release \n release \n advance 1m");
+    assert_eq!(world.state.offerable_effects().count(), 1);
+    assert_snapshot!(world.journal(), @r#"
+    01-05 09:00 event start
+    01-05 09:00 #1 entered one v1 at say
+    01-05 09:00 #1 message note granted on push: purpose service; channel push is first available
+    01-05 09:00 #1 rests: awaits effect 4
+    01-05 09:00 ingest quarantined: no such thing
+    01-05 09:00 customer parked: no such thing
+    01-20 09:00 customer released
+    01-20 09:00 -- not parked
+    01-20 09:00 quarantined command 6 expired
+    "#);
+}
+
+#[test]
 fn all_attempts_of_a_default_budget_are_kept_and_of_more_the_first_and_the_newest() {
     let mut world = World::new(JOURNEY);
     world.script("event start");

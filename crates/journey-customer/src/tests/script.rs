@@ -2,10 +2,9 @@
 //!
 //! A script is lines of: `09:00 event NAME key=value …` (also `history NAME …`), `again` (the last event once more),
 //! `advance 2h`, `day 2026-03-28`, `claim [DESTINATION]` (`claim-next`: the one after the first), `ack`, `deliver`,
-//! `done VALUE`, `fail`, `nack 5m`, `budget 3`, `full`, `poison NAME`, `replay`, `discard` (both of the oldest thing set
-//! aside). A time of day moves the clock there; timers that fall due on the way fire 1 ms after their instant. After every
-//! command the laws are held
-//! against what was decided.
+//! `done VALUE`, `fail`, `nack 5m`, `budget 3`, `full`, `poison NAME`, `park NAME`, `release`, `replay`, `discard` (both
+//! of the oldest thing set aside). A time of day moves the clock there; timers that fall due on the way fire 1 ms after
+//! their instant. After every command the laws are held against what was decided.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -171,13 +170,19 @@ impl World {
             }
             "budget" => self.delivery.default.attempts_max = rest.parse().unwrap(),
             "full" => self.set_aside_has_room = false,
-            "poison" => {
+            "poison" | "park" => {
                 let event = self.new_event(rest);
                 let mode = IngestMode::Live;
                 let command = Box::new(Command::Ingest { event, mode });
                 let reason = "no such thing".to_owned();
-                self.command(&Command::Quarantine { command, reason });
+                let parks = first == "park";
+                self.command(&Command::Quarantine {
+                    command,
+                    reason,
+                    parks,
+                });
             }
+            "release" => self.command(&Command::Release),
             "replay" => self.replay(),
             "discard" => {
                 let birth = self.state.birth;
@@ -352,7 +357,11 @@ impl World {
             Reply::Settled => self.note("settled before"),
             Reply::Replayed { note } if note.is_empty() => {}
             Reply::Replayed { note } => self.note(note),
-            Reply::Discarded | Reply::Quarantined { .. } => {}
+            Reply::Released { was_parked: false } => self.note("not parked"),
+            Reply::Discarded
+            | Reply::Quarantined { .. }
+            | Reply::Parked
+            | Reply::Released { was_parked: true } => {}
         }
     }
 

@@ -84,6 +84,8 @@ impl Changes {
             | EventBody::EffectSettled { .. }
             | EventBody::EffectDeadLettered { .. }
             | EventBody::CommandQuarantined(_)
+            | EventBody::CustomerParked { .. }
+            | EventBody::CustomerReleased
             | EventBody::SetAsideClosed { .. }
             | EventBody::TurnPaused { .. }
             | EventBody::TurnResumed => {}

@@ -139,10 +139,7 @@ impl Door {
 
     /// Lets a request in, or says why not; never waits.
     pub(super) fn admit(&self, commands: &[(CustomerKey, Command)]) -> Result<Permit, SubmitError> {
-        // Whatever is not an outcome is new work.
-        let is_ingest = !commands
-            .iter()
-            .all(|(_, command)| matches!(command, Command::Settle { .. }));
+        let is_ingest = !commands.iter().all(|(_, command)| frees(command));
         let intake = self.intake();
         if intake == Intake::Nothing || (is_ingest && intake == Intake::NoEvents) {
             self.n_disk_low.fetch_add(1, Ordering::Relaxed);
@@ -219,6 +216,15 @@ impl Door {
             n_disk_low: self.n_disk_low.load(Ordering::Relaxed),
         }
     }
+}
+
+/// Whether the command frees what others wait for: outcomes, and what an operator gives up or lets go on. Whatever is not
+/// one of these is new work.
+const fn frees(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Settle { .. } | Command::Discard { .. } | Command::Release
+    )
 }
 
 #[cfg(test)]

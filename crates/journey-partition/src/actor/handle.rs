@@ -317,11 +317,6 @@ impl PartitionHandle {
         self.input(Input::AcceptClock);
     }
 
-    /// An operator lets a parked customer go on.
-    pub fn release_customer(&self, customer: CustomerKey) {
-        self.input(Input::ReleaseCustomer(customer));
-    }
-
     fn input(&self, input: Input) {
         self.shared
             .send_if_running(PartitionMessage::Input(Box::new(input)));
@@ -353,21 +348,8 @@ impl PartitionHandle {
         receiver.await.map_err(|_| Closed)
     }
 
-    /// Parked customers with the text of their last panic.
-    ///
-    /// # Errors
-    /// [`Closed`] when the actor is gone.
-    ///
-    /// # Cancel safety
-    /// Safe.
-    pub async fn parked(&self) -> Result<Vec<(CustomerKey, String)>, Closed> {
-        let (parked, receiver) = oneshot::channel();
-        self.shared.send(PartitionMessage::Parked(parked))?;
-        receiver.await.map_err(|_| Closed)
-    }
-
-    /// Customers with something set aside, dead letters or quarantined commands, after the given one, in the order of
-    /// (since when the oldest of it lies there, customer).
+    /// Customers with something set aside, dead letters or quarantined commands, and those that are parked, after the
+    /// given one, in the order of (since when the oldest of it lies there, customer).
     ///
     /// # Errors
     /// A failing disk.

@@ -45,8 +45,6 @@ pub(super) enum PartitionMessage {
     Input(Box<Input>),
     /// The state at a glance.
     Status(oneshot::Sender<PartitionStatus>),
-    /// Parked customers with the text of their last panic.
-    Parked(oneshot::Sender<Vec<(CustomerKey, String)>>),
     /// Commands whose deciding panicked.
     Quarantine(oneshot::Sender<Vec<QuarantinedCommand>>),
 }

@@ -188,11 +188,6 @@ impl Driver {
             PartitionMessage::Input(input) => self.give(*input),
             // Whoever asked may be gone: then nobody needs the answer.
             PartitionMessage::Status(status) => drop(status.send(self.core.status(self.now()))),
-            PartitionMessage::Parked(parked) => {
-                let all = self.core.parked();
-                let all = all.map(|(key, reason)| (key.clone(), reason.to_owned()));
-                drop(parked.send(all.collect()));
-            }
             PartitionMessage::Quarantine(commands) => {
                 drop(commands.send(self.core.quarantined().cloned().collect()));
             }

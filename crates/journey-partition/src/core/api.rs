@@ -85,8 +85,6 @@ pub enum Input {
     CreditAdded(WorkerId),
     /// An operator says that the clock is right after its jump.
     AcceptClock,
-    /// An operator lets a parked customer go on.
-    ReleaseCustomer(CustomerKey),
     /// The time asked for by [`Output::WakeAt`] has come.
     Wake,
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use journey_codec::{BatchWriter, Record, Turn};
 use journey_customer::{CustomerState, EventBody, JournalEvent, Outcome, Reply};
 use journey_model::Catalog;
-use journey_types::{BatchNumber, BirthIndex, CustomerEvent, SessionId, Timestamp, Value};
+use journey_types::{
+    BatchNumber, BirthIndex, CustomerEvent, CustomerKey, SessionId, Timestamp, Value,
+};
 
 use crate::core::api::ProposalId;
 use crate::core::customers::HostedIdx;
@@ -117,8 +119,13 @@ pub(crate) struct InFlight {
 
 /// About how many bytes a turn takes in an entry: tells before encoding whether it travels with others.
 pub(crate) fn turn_size_bytes(turn: &Turn) -> usize {
-    let key = turn.customer.workspace.as_str().len() + turn.customer.customer.as_str().len();
-    16 + key + turn.events.iter().map(event_size_bytes).sum::<usize>()
+    facts_size_bytes(&turn.customer, &turn.events)
+}
+
+/// The same of a turn that is not put together yet.
+pub(crate) fn facts_size_bytes(customer: &CustomerKey, facts: &[JournalEvent]) -> usize {
+    let key = customer.workspace.as_str().len() + customer.customer.as_str().len();
+    16 + key + facts.iter().map(event_size_bytes).sum::<usize>()
 }
 
 fn event_size_bytes(event: &JournalEvent) -> usize {
@@ -163,7 +170,9 @@ fn event_size_bytes(event: &JournalEvent) -> usize {
             let event = command.event.as_deref();
             event.map_or(0, customer_event_size_bytes) + command.reason.len()
         }
+        EventBody::CustomerParked { reason } => reason.len(),
         EventBody::CustomerBorn { .. }
+        | EventBody::CustomerReleased
         | EventBody::LifecycleChanged { .. }
         | EventBody::EntryRefused { .. }
         | EventBody::EntryDequeued { .. }

@@ -132,8 +132,8 @@ pub struct PartitionStatus {
     pub n_workers: usize,
     /// Proposals on their way.
     pub n_in_flight: usize,
-    /// Customers parked after panics.
-    pub n_parked: usize,
+    /// Customers parked after panics, once that is applied.
+    pub n_parked: u64,
     /// Queues that stand still because the dead letters take all of their budget.
     pub stopped_queues: Vec<StoppedQueue>,
     /// The counts.

@@ -118,10 +118,13 @@ impl Customers {
     pub(crate) fn queue(&mut self, idx: HostedIdx) {
         let hosted = self.get_mut(idx);
         match hosted.lifecycle {
-            Lifecycle::Idle | Lifecycle::Ready | Lifecycle::AwaitingCommit => {}
+            Lifecycle::Idle | Lifecycle::Ready | Lifecycle::AwaitingCommit => {
+                hosted.lifecycle = Lifecycle::Ready;
+            }
+            // Only its release is taken into its mailbox.
+            Lifecycle::Quarantined if !hosted.mailbox.is_empty() => {}
             Lifecycle::Quarantined | Lifecycle::Passive => return,
         }
-        hosted.lifecycle = Lifecycle::Ready;
         if !std::mem::replace(&mut hosted.is_queued, true) {
             self.ready.push_back(idx.0);
         }
@@ -134,25 +137,16 @@ impl Customers {
                 continue;
             };
             hosted.is_queued = false;
-            if hosted.lifecycle == Lifecycle::Ready {
+            let has_turn = match hosted.lifecycle {
+                Lifecycle::Ready => true,
+                Lifecycle::Quarantined => !hosted.mailbox.is_empty(),
+                Lifecycle::Idle | Lifecycle::AwaitingCommit | Lifecycle::Passive => false,
+            };
+            if has_turn {
                 return Some(HostedIdx(idx));
             }
         }
         None
-    }
-
-    pub(crate) fn n_parked(&self) -> usize {
-        let hosted = self.places.iter().flatten();
-        hosted
-            .filter(|h| h.lifecycle == Lifecycle::Quarantined)
-            .count()
-    }
-
-    /// Parked ones with the text of their last panic.
-    pub(crate) fn parked(&self) -> impl Iterator<Item = (&CustomerKey, &str)> {
-        let hosted = self.places.iter().flatten();
-        let parked = hosted.filter(|h| h.lifecycle == Lifecycle::Quarantined);
-        parked.map(|hosted| (&hosted.key, hosted.last_panic()))
     }
 
     pub(crate) fn n_mailed(&self) -> usize {

@@ -83,7 +83,6 @@ pub(crate) struct Hosted {
     pub(crate) commits_until_measured: u8,
     pub(crate) measured_every: u8,
     strikes: VecDeque<Timestamp>,
-    last_panic: String,
 }
 
 impl Hosted {
@@ -103,7 +102,6 @@ impl Hosted {
             commits_until_measured: 0,
             measured_every: 0,
             strikes: VecDeque::new(),
-            last_panic: String::new(),
         }
     }
 
@@ -119,9 +117,16 @@ impl Hosted {
         self.mailbox.push_back(mail);
     }
 
-    /// Decides on that state from now on.
+    /// Decides on that state from now on; where it is parked, nothing but its release.
     pub(crate) fn set_head(&mut self, state: Arc<CustomerState>) {
         self.next_due_at = state.next_wake_at();
+        if state.parked.is_some() {
+            self.lifecycle = Lifecycle::Quarantined;
+        } else if self.lifecycle == Lifecycle::Quarantined {
+            // Released: as if it had never panicked.
+            self.strikes.clear();
+            self.lifecycle = self.at_rest();
+        }
         self.head = Some(state);
     }
 
@@ -150,8 +155,10 @@ impl Hosted {
         self.head_batch = None;
         self.next_due_at = None;
         self.commits_until_measured = 0;
-        if self.lifecycle == Lifecycle::AwaitingCommit {
-            self.lifecycle = Lifecycle::Idle;
+        match self.lifecycle {
+            // Whether it is parked stands in the state, which is loaded again.
+            Lifecycle::AwaitingCommit | Lifecycle::Quarantined => self.lifecycle = Lifecycle::Idle,
+            Lifecycle::Idle | Lifecycle::Ready | Lifecycle::Passive => {}
         }
     }
 
@@ -161,23 +168,19 @@ impl Hosted {
         head.is_some_and(|head| head.paused_turn.is_some())
     }
 
-    /// Counts a panic; answers whether the customer is parked by it.
-    pub(crate) fn strike(&mut self, at: Timestamp, reason: String) -> bool {
+    /// Counts a panic; answers whether the customer is to be parked by it.
+    pub(crate) fn strike(&mut self, at: Timestamp) -> bool {
         self.strikes.push_back(at);
         let window_start = at.minus(STRIKES_WINDOW);
         self.strikes.retain(|strike| *strike >= window_start);
-        self.last_panic = reason;
         self.strikes.len() >= STRIKES_MAX
     }
 
-    pub(crate) fn last_panic(&self) -> &str {
-        &self.last_panic
-    }
-
-    /// Lets a parked customer go on, as if it had never panicked.
-    pub(crate) fn release(&mut self) {
-        self.strikes.clear();
-        self.lifecycle = self.at_rest();
+    /// The panic by which it is parked.
+    pub(crate) fn parked_for(&self) -> String {
+        let head = self.head.as_ref();
+        let parking = head.and_then(|head| head.parked.as_ref());
+        parking.map_or(String::new(), |parking| parking.reason.clone())
     }
 
     /// Where it is when nothing waits for its turn.
@@ -191,8 +194,12 @@ impl Hosted {
 
     /// Whether nothing keeps it in memory but its state.
     pub(crate) fn may_passivate(&self, stamp: Timestamp) -> bool {
-        let is_idle = self.lifecycle == Lifecycle::Idle && self.mailbox.is_empty();
-        is_idle && !self.has_fresh_strikes(stamp)
+        let is_at_rest = match self.lifecycle {
+            Lifecycle::Idle => !self.has_fresh_strikes(stamp),
+            Lifecycle::Quarantined => self.n_in_flight == 0,
+            Lifecycle::Ready | Lifecycle::AwaitingCommit | Lifecycle::Passive => false,
+        };
+        is_at_rest && self.mailbox.is_empty()
     }
 
     /// Whether it panicked within the last minute, which is remembered only while it is hosted.

@@ -70,13 +70,40 @@ impl PartitionCore {
         }
     }
 
+    /// Refuses what waits for a parked customer, but its release.
+    pub(crate) fn refuse_mail_of_parked(&mut self, idx: HostedIdx) {
+        let hosted = self.customers.get_mut(idx);
+        hosted.claims.clear();
+        for mail in std::mem::take(&mut hosted.mailbox) {
+            if is_for_parked(&mail.command) {
+                self.customers.get_mut(idx).mailbox.push_back(mail);
+            } else {
+                self.n_claims_waiting -= usize::from(mail.is_claim());
+                self.refuse_for_parked(idx, mail.origin);
+            }
+        }
+    }
+
+    /// The refusal is final, so it leaves only when the parking is applied.
+    fn refuse_for_parked(&mut self, idx: HostedIdx, origin: Origin) {
+        match origin {
+            Origin::Caller { .. } => {
+                let reason = self.customers.get(idx).parked_for();
+                let answer = Answer::Refused(Refusal::CustomerParked { reason });
+                self.answer_when_proven(idx, origin, answer);
+            }
+            Origin::Worker { worker, .. } => self.give_credit_back(worker),
+            Origin::Core => {}
+        }
+    }
+
     fn deliver(&mut self, customer: &CustomerKey, mail: Mail) {
         let idx = self.customers.host(customer);
         self.customers.touch(idx);
         let hosted = self.customers.get_mut(idx);
-        if hosted.lifecycle == Lifecycle::Quarantined {
-            let reason = hosted.last_panic().to_owned();
-            self.answer_now(mail.origin, Refusal::CustomerParked { reason });
+        let is_parked = hosted.lifecycle == Lifecycle::Quarantined;
+        if is_parked && !is_for_parked(&mail.command) {
+            self.refuse_for_parked(idx, mail.origin);
             return;
         }
         if hosted.has_room() {
@@ -108,4 +135,9 @@ impl PartitionCore {
             }
         }
     }
+}
+
+/// Whether a parked customer takes the command.
+const fn is_for_parked(command: &Command) -> bool {
+    matches!(command, Command::Release)
 }

@@ -208,6 +208,9 @@ impl PartitionCore {
                 self.customers.queue(idx);
                 return Err(error);
             }
+            if self.customers.get(idx).lifecycle == Lifecycle::Quarantined {
+                self.refuse_mail_of_parked(idx);
+            }
             let is_paused = self.customers.get(idx).is_paused();
             let may_fire = self.clock.held().is_none() && batch.takes_fires();
             if (is_paused || may_fire)
@@ -254,7 +257,9 @@ impl PartitionCore {
     /// What a customer has to do by itself at that stamp, before anything is asked of it.
     fn own_turn(&self, idx: HostedIdx, stamp: Timestamp) -> Option<Mail> {
         let hosted = self.customers.get(idx);
-        let command = if hosted.is_paused() {
+        let command = if hosted.lifecycle == Lifecycle::Quarantined {
+            return None;
+        } else if hosted.is_paused() {
             Command::ContinueTurn
         } else if hosted.next_due_at.is_some_and(|due_at| due_at < stamp) {
             Command::FireTimers

@@ -101,38 +101,47 @@ impl PartitionCore {
             .collect()
     }
 
-    /// Decides that a command which panicked is set aside. What an operator asks for is not: it lies there already. None
-    /// where there is no room, or where even this panics.
+    /// Decides that a command which panicked is set aside, and the customer parked with it where it `parks`. What an
+    /// operator asks for is not set aside: it lies there already. Where it is not, or there is no room, the customer is
+    /// parked alone. None where nothing is to be done, or where even this panics.
     pub(crate) fn decide_quarantine(
         &self,
         state: &CustomerState,
-        command: &Command,
+        (command, parks): (&Command, bool),
         reason: &str,
         context: DecideContext<'_>,
     ) -> Option<(Command, Decision)> {
+        let reason = reason.to_owned();
+        let is_of_operator = match command {
+            Command::ReplayDeadLetter { .. }
+            | Command::ReplayQuarantined { .. }
+            | Command::Discard { .. }
+            | Command::Quarantine { .. }
+            | Command::Park { .. }
+            | Command::Release => true,
+            Command::Ingest { .. }
+            | Command::FireTimers
+            | Command::ContinueTurn
+            | Command::Claim { .. }
+            | Command::Settle { .. } => false,
+        };
         let held = self.reader.control().quarantined;
         let context = DecideContext {
             set_aside_has_room: held.size_bytes < QUARANTINE_SIZE_BYTES_MAX,
             ..context
         };
-        match command {
-            Command::ReplayDeadLetter { .. }
-            | Command::ReplayQuarantined { .. }
-            | Command::Discard { .. }
-            | Command::Quarantine { .. } => return None,
-            Command::Ingest { .. }
-            | Command::FireTimers
-            | Command::ContinueTurn
-            | Command::Claim { .. }
-            | Command::Settle { .. } => {}
-        }
-        let command = Command::Quarantine {
-            command: Box::new(command.clone()),
-            reason: reason.to_owned(),
-        };
         // The law itself, not the one that has just panicked in a test's place.
-        let decide = || journey_customer::decide(state, &command, &context);
-        let decided = catch_unwind(AssertUnwindSafe(decide)).ok()?.ok()?;
-        (!decided.events.is_empty()).then_some((command, decided))
+        let decided = |command: Command| {
+            let decide = || journey_customer::decide(state, &command, &context);
+            let decided = catch_unwind(AssertUnwindSafe(decide)).ok()?.ok()?;
+            (!decided.events.is_empty()).then_some((command, decided))
+        };
+        let kept = (!is_of_operator).then(|| Command::Quarantine {
+            command: Box::new(command.clone()),
+            reason: reason.clone(),
+            parks,
+        });
+        let kept = kept.and_then(decided);
+        kept.or_else(|| parks.then_some(Command::Park { reason }).and_then(decided))
     }
 }

@@ -55,7 +55,7 @@ impl PartitionCore {
             self.index_committed(idx, &state);
         }
         match mail.origin {
-            Origin::Core => self.counters.n_fires += 1,
+            Origin::Core => self.counters.n_fires += u64::from(reply != Reply::Parked),
             Origin::Caller { ticket, position } => {
                 self.counters.n_accepted += u64::from(reply == Reply::Accepted);
                 let answer = match (reply, mail.command) {
@@ -101,7 +101,9 @@ impl PartitionCore {
                     | Reply::Settled
                     | Reply::Replayed { .. }
                     | Reply::Discarded
-                    | Reply::Quarantined { .. } => self.give_credit_back(worker),
+                    | Reply::Quarantined { .. }
+                    | Reply::Parked
+                    | Reply::Released { .. } => self.give_credit_back(worker),
                 }
             }
         }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use journey_codec::{BatchWriter, Record, Turn};
 use journey_customer::{
-    Command, CustomerState, DecideContext, Decision, Outcome, Rejection, Reply,
+    Command, CustomerState, DecideContext, Decision, JournalEvent, Outcome, Rejection, Reply,
 };
 use journey_types::{BatchNumber, CustomerKey, SessionId, Timestamp};
 
 use crate::core::PartitionCore;
 use crate::core::api::Answer;
-use crate::core::batch::{DecidedTurn, OpenBatch, turn_size_bytes};
+use crate::core::batch::{DecidedTurn, OpenBatch, facts_size_bytes};
 use crate::core::customers::HostedIdx;
 use crate::core::hosted::{Lifecycle, Mail, Origin};
 use crate::core::limits::{
@@ -76,26 +76,31 @@ impl PartitionCore {
             );
             decided
         }));
-        match decided {
-            Err(panic) => {
-                let reason = panic_text(panic.as_ref());
-                let kept = self.decide_quarantine(&state, &command, &reason, context);
-                let panicked = Panicked {
-                    mail: Mail { command, origin },
-                    reason,
-                    stamp,
-                };
-                self.turn_panicked(idx, panicked, kept, now)
-            }
-            Ok(Err(rejection)) => {
+        let failed = match &decided {
+            Err(panic) => Some(panic_text(panic.as_ref())),
+            Ok(Ok(decision)) => too_large(&state.key, &decision.events),
+            Ok(Err(_)) => None,
+        };
+        if let Some(reason) = failed {
+            let parks = self.customers.get_mut(idx).strike(stamp);
+            let kept = self.decide_quarantine(&state, (&command, parks), &reason, context);
+            let panicked = Panicked {
+                mail: Mail { command, origin },
+                reason,
+                stamp,
+            };
+            return self.turn_panicked(idx, panicked, kept, now);
+        }
+        match decided.ok()? {
+            Err(rejection) => {
                 self.turn_rejected(idx, origin, rejection, stamp);
                 None
             }
-            Ok(Ok(decision)) if decision.events.is_empty() => {
+            Ok(decision) if decision.events.is_empty() => {
                 self.turn_changed_nothing(idx, origin, decision, stamp);
                 None
             }
-            Ok(Ok(decision)) => self.turn_decided(idx, Mail { command, origin }, decision, now),
+            Ok(decision) => Some(self.turn_decided(idx, Mail { command, origin }, decision, now)),
         }
     }
 
@@ -189,7 +194,7 @@ impl PartitionCore {
         mail: Mail,
         decision: Decision,
         now: Timestamp,
-    ) -> Option<(Turn, DecidedTurn)> {
+    ) -> (Turn, DecidedTurn) {
         let Decision {
             events,
             state,
@@ -199,15 +204,6 @@ impl PartitionCore {
         self.counters.count_condition_errors(condition_errors);
         let customer = state.key.clone();
         let turn = Turn { customer, events };
-        if let Some(reason) = too_large(&turn) {
-            let stamp = self.clock.peek(now);
-            let panicked = Panicked {
-                mail,
-                reason,
-                stamp,
-            };
-            return self.turn_panicked(idx, panicked, None, now);
-        }
         let state = Arc::new(state);
         let hosted = self.customers.get_mut(idx);
         let before = hosted
@@ -228,7 +224,7 @@ impl PartitionCore {
             reply,
             turn_at: now,
         };
-        Some((turn, decided))
+        (turn, decided)
     }
 
     fn turn_changed_nothing(
@@ -251,7 +247,9 @@ impl PartitionCore {
             | Reply::Settled
             | Reply::Replayed { .. }
             | Reply::Discarded
-            | Reply::Quarantined { .. } => {}
+            | Reply::Quarantined { .. }
+            | Reply::Parked
+            | Reply::Released { .. } => {}
         }
         self.rest(idx, origin, stamp);
         let answer = Answer::Done {
@@ -298,10 +296,12 @@ impl PartitionCore {
 
     /// Lets a customer have its next turn, when something waits for it.
     pub(crate) fn go_on(&mut self, idx: HostedIdx) {
-        let hosted = self.customers.get_mut(idx);
-        if hosted.lifecycle == Lifecycle::Quarantined {
+        if self.customers.get(idx).lifecycle == Lifecycle::Quarantined {
+            self.refuse_mail_of_parked(idx);
+            self.customers.queue(idx);
             return;
         }
+        let hosted = self.customers.get_mut(idx);
         hosted.lifecycle = hosted.at_rest();
         if hosted.is_paused() || !hosted.mailbox.is_empty() {
             self.customers.queue(idx);
@@ -321,12 +321,13 @@ impl PartitionCore {
 }
 
 /// Why no entry can hold a turn, if none can. Only a large turn is encoded for it: the estimate is about right.
-fn too_large(turn: &Turn) -> Option<String> {
-    if turn_size_bytes(turn) <= BATCH_SIZE_BYTES_TARGET {
+fn too_large(customer: &CustomerKey, events: &[JournalEvent]) -> Option<String> {
+    if facts_size_bytes(customer, events) <= BATCH_SIZE_BYTES_TARGET {
         return None;
     }
     let mut writer = BatchWriter::new(SessionId::default(), BatchNumber::default());
-    writer.push(&Record::Turn(turn.clone()));
+    let (customer, events) = (customer.clone(), events.to_vec());
+    writer.push(&Record::Turn(Turn { customer, events }));
     let size_bytes = writer.size_bytes() + ENTRY_OVERHEAD_BYTES;
     (size_bytes > ENTRY_SIZE_BYTES_MAX).then(|| {
         format!(

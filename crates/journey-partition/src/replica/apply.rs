@@ -211,6 +211,10 @@ impl Replica {
             control.dead_letters.add(*size_bytes);
         } else if let EventBody::CommandQuarantined(command) = fact {
             control.quarantined.add(command.size_bytes);
+        } else if matches!(fact, EventBody::CustomerParked { .. }) {
+            control.n_parked += 1;
+        } else if matches!(fact, EventBody::CustomerReleased) {
+            control.n_parked = control.n_parked.saturating_sub(1);
         } else if let EventBody::SetAsideClosed {
             what, size_bytes, ..
         } = fact

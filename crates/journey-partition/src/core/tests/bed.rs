@@ -78,6 +78,11 @@ impl Committed {
                     for event in &turn.events {
                         apply(Arc::make_mut(state), event);
                         self.control.stamp = self.control.stamp.max(event.stamp);
+                        match event.body {
+                            EventBody::CustomerParked { .. } => self.control.n_parked += 1,
+                            EventBody::CustomerReleased => self.control.n_parked -= 1,
+                            _ => {}
+                        }
                         self.facts.push((turn.customer.clone(), event.clone()));
                     }
                     self.armed.extend(wake_at(state));
@@ -169,6 +174,7 @@ impl Bed {
                 catalog_digest: [0; 32],
                 dead_letters: Held::default(),
                 quarantined: Held::default(),
+                n_parked: 0,
             },
             next: BatchNumber::new(1),
             customers: BTreeMap::new(),
@@ -323,6 +329,11 @@ impl Bed {
     pub(super) fn send(&mut self, customer: &str, name: &str, id: &str) -> TicketId {
         let command = ingest(customer, name, id, self.now);
         self.submit(vec![command])
+    }
+
+    /// Lets a parked customer go on.
+    pub(super) fn release(&mut self, customer: &str) -> TicketId {
+        self.submit(vec![(key(customer), Command::Release)])
     }
 
     /// The only answer of a ticket, `None` while it waits.

@@ -234,8 +234,8 @@ impl Chaos {
         for _ in 0..40 {
             self.bed.commit_all();
             for n in 0..N_CUSTOMERS {
-                let customer = key(&format!("customer{n}"));
-                self.bed.input(Input::ReleaseCustomer(customer));
+                let ticket = self.bed.release(&format!("customer{n}"));
+                self.tickets.insert(ticket);
             }
             self.bed.commit_all();
             while self.n_settled_hand_overs < self.bed.hand_overs.len() {

@@ -185,7 +185,7 @@ fn a_customer_parked_with_turns_in_flight_keeps_them() {
     bed.pass(MINUTE);
     bed.pass(MINUTE);
     assert_eq!(bed.n_fired(), 0, "it is parked");
-    bed.input(Input::ReleaseCustomer(key("ann")));
+    bed.release("ann");
     bed.commit_all();
     bed.pass(TimeSpan::from_ms(1));
     assert_eq!(bed.n_fired(), 1);

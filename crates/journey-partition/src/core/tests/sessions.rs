@@ -254,14 +254,15 @@ fn a_decision_beyond_the_target_travels_alone() {
 }
 
 #[test]
-fn a_decision_that_no_entry_can_hold_is_quarantined_before_it_is_proposed() {
+fn a_decision_that_no_entry_can_hold_is_quarantined_in_its_place() {
     let mut bed = Bed::leading();
     let ticket = bed.send("ann", "grow_2049", "1");
-    assert!(bed.proposed.is_empty());
     bed.commit_all();
-    let Some(Answer::Refused(Refusal::Quarantined { reason, .. })) = bed.answer(ticket) else {
+    let Some(Answer::Refused(Refusal::Quarantined { reason, kept })) = bed.answer(ticket) else {
         panic!("{:?}", bed.answers);
     };
+    let kept = kept.as_ref().expect("it is in the journal");
+    assert!(bed.state("ann").quarantined.contains_key(&kept.entry));
     assert!(
         reason.contains("more than the 2097152 of an entry"),
         "{reason}"

@@ -69,27 +69,117 @@ fn a_command_that_panicked_is_answered_when_it_is_kept_and_outlives_the_core() {
     assert!(bed.state("ann").quarantined.is_empty());
 }
 
-#[test]
-fn three_panics_in_a_minute_park_the_customer_until_it_is_released() {
+fn parked() -> Bed {
     let mut bed = Bed::leading();
     for n in 0..3 {
         bed.send("ann", "poison", &n.to_string());
         bed.commit_all();
     }
     assert_eq!(bed.core.lifecycle(&key("ann")), Lifecycle::Quarantined);
-    let refused = bed.send("ann", "seen", "a");
+    bed
+}
+
+fn refused() -> Answer {
     let reason = "poisoned".to_owned();
-    assert_eq!(
-        bed.answer(refused),
-        Some(&Answer::Refused(Refusal::CustomerParked { reason }))
-    );
-    let other = bed.send("bob", "seen", "b");
+    Answer::Refused(Refusal::CustomerParked { reason })
+}
+
+#[test]
+fn three_panics_in_a_minute_park_the_customer_until_it_is_released() {
+    let mut bed = parked();
+    assert_eq!(bed.core.status(bed.now).n_parked, 1);
+    let of_ann = bed.send("ann", "seen", "a");
+    let of_bob = bed.send("bob", "seen", "b");
     bed.commit_all();
-    assert!(matches!(bed.answer(other), Some(Answer::Done { .. })));
-    bed.input(Input::ReleaseCustomer(key("ann")));
+    assert_eq!(bed.answer(of_ann), Some(&refused()));
+    assert!(matches!(bed.answer(of_bob), Some(Answer::Done { .. })));
+    for was_parked in [true, false] {
+        let released = bed.release("ann");
+        bed.commit_all();
+        let Some(Answer::Done { reply, .. }) = bed.answer(released) else {
+            panic!("{:?}", bed.answer(released));
+        };
+        assert_eq!(*reply, Reply::Released { was_parked });
+    }
     let again = bed.send("ann", "seen", "a");
     bed.commit_all();
     assert!(matches!(bed.answer(again), Some(Answer::Done { .. })));
+    assert_eq!(bed.core.status(bed.now).n_parked, 0);
+    // The count begins anew.
+    bed.send("ann", "poison", "9");
+    bed.commit_all();
+    assert_eq!(bed.core.lifecycle(&key("ann")), Lifecycle::Idle);
+}
+
+#[test]
+fn a_refusal_by_a_parking_leaves_only_when_that_is_applied() {
+    let mut bed = Bed::leading();
+    let commands = (0..3).map(|n| ingest("ann", "poison", &n.to_string(), bed.now));
+    bed.submit(commands.collect());
+    let refused_one = bed.send("ann", "seen", "a");
+    let confirmations = std::mem::take(&mut bed.confirmations);
+    for confirmation in confirmations {
+        let leads = true;
+        bed.input(Input::LeadershipConfirmed {
+            confirmation,
+            leads,
+        });
+    }
+    assert_eq!(bed.answer(refused_one), None, "the parking may yet fall");
+    bed.commit_all();
+    assert_eq!(bed.answer(refused_one), Some(&refused()));
+}
+
+#[test]
+fn a_parking_that_falls_with_its_session_did_not_happen() {
+    let mut bed = Bed::leading();
+    let commands = (0..3).map(|n| ingest("ann", "poison", &n.to_string(), bed.now));
+    let ticket = bed.submit(commands.collect());
+    bed.input(Input::LeadershipLost);
+    bed.proposed.clear();
+    assert_eq!(
+        bed.answers[&ticket].last(),
+        Some(&Answer::Refused(Refusal::OutcomeUnknown))
+    );
+    bed.input(Input::LeadershipGained);
+    bed.commit_all();
+    let again = bed.send("ann", "seen", "a");
+    bed.commit_all();
+    assert!(matches!(bed.answer(again), Some(Answer::Done { .. })));
+}
+
+#[test]
+fn a_customer_whose_poison_cannot_be_kept_is_parked_all_the_same() {
+    let mut bed = Bed::leading();
+    bed.fill_quarantine();
+    for n in 0..3 {
+        bed.send("ann", "poison", &n.to_string());
+        bed.commit_all();
+    }
+    assert!(bed.state("ann").quarantined.is_empty());
+    assert_eq!(bed.core.quarantined().count(), 3);
+    let of_ann = bed.send("ann", "seen", "a");
+    bed.commit_all();
+    assert_eq!(bed.answer(of_ann), Some(&refused()));
+    bed.release("ann");
+    let again = bed.send("ann", "seen", "a");
+    bed.commit_all();
+    assert!(matches!(bed.answer(again), Some(Answer::Done { .. })));
+}
+
+#[test]
+fn a_parked_customer_is_passivated_and_stays_parked() {
+    let mut bed = Bed::with(|options| options.hosted_customers_max = 1).lead();
+    for n in 0..3 {
+        bed.send("ann", "poison", &n.to_string());
+        bed.commit_all();
+    }
+    bed.send("bob", "seen", "b");
+    bed.commit_all();
+    assert_eq!(bed.core.lifecycle(&key("ann")), Lifecycle::Passive);
+    let of_ann = bed.send("ann", "seen", "a");
+    bed.commit_all();
+    assert_eq!(bed.answer(of_ann), Some(&refused()));
 }
 
 #[test]
@@ -119,13 +209,12 @@ fn the_list_of_quarantined_commands_is_bounded_and_says_what_it_forgot() {
 
 #[test]
 fn a_parked_customer_stays_parked_over_a_session() {
-    let mut bed = Bed::leading();
-    for n in 0..3 {
-        bed.send("ann", "poison", &n.to_string());
-        bed.commit_all();
-    }
+    let mut bed = parked();
     bed.input(Input::LeadershipLost);
     bed.input(Input::LeadershipGained);
     bed.commit_all();
+    let of_ann = bed.send("ann", "seen", "a");
+    bed.commit_all();
+    assert_eq!(bed.answer(of_ann), Some(&refused()));
     assert_eq!(bed.core.lifecycle(&key("ann")), Lifecycle::Quarantined);
 }

@@ -26,6 +26,7 @@ impl CommittedReader for Rows {
             catalog_digest: [0; 32],
             dead_letters: Held::default(),
             quarantined: Held::default(),
+            n_parked: 0,
         }
     }
 
