@@ -1,12 +1,16 @@
 //! All groups of one node, on a runtime of their own so that nothing else delays a heartbeat.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use journey_proto::internal::peer_server::PeerServer;
 use parking_lot::Mutex;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
+use tokio::time::Instant;
 
 use crate::group::{Start, start};
+use crate::peers::{Groups, NoPeers, PeerService, Peers, ReplicaDirectory, Waits};
 use crate::{
     ConsensusError, ConsensusOptions, GroupHandle, GroupId, GroupOptions, LogStorage, ReplicaId,
     StateMachine,
@@ -18,15 +22,35 @@ pub struct Consensus {
     runtime: Option<Runtime>,
     config: Arc<openraft::Config>,
     storage: LogStorage,
-    groups: Mutex<BTreeMap<GroupId, GroupHandle>>,
+    groups: Groups,
+    directory: Arc<dyn ReplicaDirectory>,
+    peers: Peers,
+    waits: Waits,
+    started: Instant,
+    election_max: Duration,
+    /// Groups that have run in this process, whether or not they run now.
+    have_run: Mutex<BTreeSet<GroupId>>,
 }
 
 impl Consensus {
-    /// Checks the options and starts the runtime. No group runs yet.
+    /// Consensus of a node without peers: see [`Consensus::start_among`].
+    ///
+    /// # Errors
+    /// As [`Consensus::start_among`].
+    pub fn start(options: &ConsensusOptions, storage: LogStorage) -> Result<Self, ConsensusError> {
+        Self::start_among(options, storage, Arc::new(NoPeers))
+    }
+
+    /// Checks the options and starts the runtime. No group runs yet. The directory says where replicas of other nodes
+    /// are; they reach this one's at [`Consensus::peer_service`], once that is served.
     ///
     /// # Errors
     /// [`ConsensusError::Options`] with every problem of the options, or [`ConsensusError::Spawn`].
-    pub fn start(options: &ConsensusOptions, storage: LogStorage) -> Result<Self, ConsensusError> {
+    pub fn start_among(
+        options: &ConsensusOptions,
+        storage: LogStorage,
+        directory: Arc<dyn ReplicaDirectory>,
+    ) -> Result<Self, ConsensusError> {
         options.validate()?;
         let config = options.raft_config().validate();
         let config = config.map_err(|error| ConsensusError::Options {
@@ -41,20 +65,55 @@ impl Consensus {
                 what: "consensus' runtime".to_owned(),
                 reason: error.to_string(),
             })?;
+        let peers = Peers::new(Arc::clone(&directory), runtime.handle().clone());
         Ok(Self {
             runtime: Some(runtime),
             config: Arc::new(config),
             storage,
-            groups: Mutex::new(BTreeMap::new()),
+            groups: Groups::default(),
+            directory,
+            peers,
+            waits: Waits {
+                control: options.election_max,
+                backoff: options.heartbeat,
+            },
+            started: Instant::now(),
+            election_max: options.election_max,
+            have_run: Mutex::new(BTreeSet::new()),
         })
     }
 
+    /// The service that this node's peers call, to be served at the address that their directories give for it: by a
+    /// server on [`Consensus::runtime`], so that nothing else delays it.
+    ///
+    /// # Panics
+    /// Never: the runtime ends only when this value does.
+    #[must_use]
+    pub fn peer_service(&self) -> PeerServer<PeerService> {
+        let groups = Arc::clone(&self.groups);
+        PeerService::server(groups, Arc::clone(&self.directory), self.runtime())
+    }
+
+    /// Consensus' own runtime: for what its peers wait for, and nothing else.
+    ///
+    /// # Panics
+    /// Never: the runtime ends only when this value does.
+    #[must_use]
+    pub fn runtime(&self) -> Handle {
+        let runtime = self.runtime.as_ref();
+        runtime
+            .expect("it is taken out only on drop")
+            .handle()
+            .clone()
+    }
+
     /// Starts this node's replica of a group: a new group with this replica as its only voter when its log is empty,
-    /// else where it left off. Entries above the state machine's floor are applied again once it leads.
+    /// else where it left off. Entries above the state machine's floor are applied again once they are known to be
+    /// committed. A replica with peers takes part one election timeout after its process began.
     ///
     /// # Errors
     /// What keeps the replica from running safely: a log of another replica, state and log that do not meet, damage,
-    /// a group with more than one voter (`not available yet`), or that it runs already.
+    /// or that it runs already.
     ///
     /// # Cancel safety
     /// When dropped before it returns the group may be running; [`Consensus::shutdown`] stops it.
@@ -69,10 +128,10 @@ impl Consensus {
             .await
     }
 
-    /// [`Consensus::start_group`] with options.
+    /// [`Consensus::start_group`] with options: another [`crate::GroupStart`], above all.
     ///
     /// # Errors
-    /// As [`Consensus::start_group`].
+    /// As [`Consensus::start_group`], and [`ConsensusError::NothingToResume`].
     ///
     /// # Cancel safety
     /// As [`Consensus::start_group`].
@@ -93,6 +152,9 @@ impl Consensus {
             config: Arc::clone(&self.config),
             storage: self.storage.clone(),
             runtime: runtime.handle().clone(),
+            peers: self.peers.clone(),
+            waits: self.waits,
+            quiet_until: self.quiet_until(group),
         };
         let started = runtime.spawn(start(starting, state_machine)).await;
         let handle = started.map_err(|error| ConsensusError::Stopped {
@@ -103,10 +165,32 @@ impl Consensus {
         Ok(handle)
     }
 
+    /// One election timeout after the process began, or from now where the group ran in it already.
+    fn quiet_until(&self, group: GroupId) -> Instant {
+        let is_first = self.have_run.lock().insert(group);
+        let since = if is_first {
+            self.started
+        } else {
+            Instant::now()
+        };
+        since + self.election_max
+    }
+
     /// The running replica of that group, if it was started here.
     #[must_use]
     pub fn group(&self, group: GroupId) -> Option<GroupHandle> {
         self.groups.lock().get(&group).cloned()
+    }
+
+    /// Stops this node's replica of that group, if one runs; it can be started again.
+    ///
+    /// # Cancel safety
+    /// The replica stops also when this is dropped before it returns.
+    pub async fn stop_group(&self, group: GroupId) {
+        let handle = self.groups.lock().remove(&group);
+        if let Some(handle) = handle {
+            handle.shutdown().await;
+        }
     }
 
     /// Stops all groups, then closes the log.

@@ -149,6 +149,53 @@ pub enum ConsensusError {
         /// Why.
         reason: String,
     },
+    /// A replica was to go on where it left off, and its log knows nothing of it.
+    #[error(
+        "replica {replica} of {} was to go on where it left off, but its log in {log} holds nothing of it; the log folder was lost, so this replica must be removed and replaced by a new one",
+        group.described()
+    )]
+    NothingToResume {
+        /// The log's database.
+        log: String,
+        /// The group.
+        group: GroupId,
+        /// The replica.
+        replica: ReplicaId,
+    },
+    /// Only the leader can do it.
+    #[error(
+        "this replica does not lead {}; {}",
+        group.described(),
+        leader.map_or_else(|| "nobody does at the moment, try again".to_owned(), |leader| format!("replica {leader} does"))
+    )]
+    NotLeader {
+        /// The group.
+        group: GroupId,
+        /// Who leads it, if anybody is known to.
+        leader: Option<ReplicaId>,
+    },
+    /// The membership is being changed.
+    #[error("the membership of {} is being changed; wait for that to end and try again", group.described())]
+    ChangeUnderWay {
+        /// The group.
+        group: GroupId,
+    },
+    /// The change cannot be made.
+    #[error("{} cannot be changed so: {reason}", group.described())]
+    ChangeRefused {
+        /// The group.
+        group: GroupId,
+        /// Why.
+        reason: String,
+    },
+    /// No leader could be asked.
+    #[error("{} gave no proof of its leader: {reason}; try again", group.described())]
+    Unreached {
+        /// The group.
+        group: GroupId,
+        /// Why.
+        reason: String,
+    },
     /// Something this release does not do.
     #[error("{what} is not available yet")]
     NotAvailableYet {
@@ -165,7 +212,7 @@ pub enum ConsensusError {
     },
     /// A step took longer than it ever should.
     #[error(
-        "{} did not finish {attempt} in time; the log stays as it is and the next attempt continues",
+        "{} did not finish {attempt} in time; nothing is lost, and the next attempt continues",
         group.described()
     )]
     TimedOut {
@@ -180,7 +227,10 @@ impl ConsensusError {
     /// Whether the same call may succeed later without an operator.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::TimedOut { .. })
+        matches!(
+            self,
+            Self::TimedOut { .. } | Self::ChangeUnderWay { .. } | Self::Unreached { .. }
+        )
     }
 }
 

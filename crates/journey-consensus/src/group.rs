@@ -1,27 +1,48 @@
 //! One running group on this node, and the handle others hold of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use journey_proto::internal::{peer_answer, peer_request};
 use tokio::sync::watch;
 
 use crate::{
     ConsensusError, GroupId, OnLeadershipProof, OnProposeOutcome, Payload, ProposalFaults,
-    ReplicaId,
+    ProposeOutcome, ReplicaId,
 };
 
+mod forward;
 mod leadership;
+mod members;
+mod peer_calls;
 mod purge;
 mod running;
 mod start;
 
+use members::Change;
+pub use members::GroupMembership;
 pub(crate) use start::{Start, start};
 
 /// What a caller may set per group.
 #[derive(Debug, Clone, Default)]
 pub struct GroupOptions {
+    /// How this replica comes to its group.
+    pub start: GroupStart,
     /// Lets tests refuse or lose proposals; `None` outside tests.
     pub faults: Option<Arc<dyn ProposalFaults>>,
+}
+
+/// How a replica comes to its group. What its log holds goes first: one that has been in a group goes on there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GroupStart {
+    /// Where its log is empty it founds the group, with itself as the only voter.
+    #[default]
+    Found,
+    /// Where its log is empty it waits until the group's leader adds it.
+    Join,
+    /// Its log must know it: a replica whose disk was lost must not come back under its id.
+    Resume,
 }
 
 /// Handle of one group's replica on this node. Cheap to clone; the group runs until it is shut down, whether or not
@@ -104,6 +125,16 @@ trait GroupCore: Send + Sync {
         &self,
         log_bytes_max: u64,
     ) -> BoxFuture<'static, Result<PurgeOutcome, ConsensusError>>;
+    fn answer_peer(
+        &self,
+        body: peer_request::Body,
+    ) -> BoxFuture<'static, Result<peer_answer::Body, String>>;
+    fn propose_anywhere(&self, payload: Payload) -> BoxFuture<'static, ProposeOutcome>;
+    fn catch_up(&self) -> BoxFuture<'static, Result<u64, ConsensusError>>;
+    fn membership(&self) -> GroupMembership;
+    fn lag_of(&self, replica: ReplicaId) -> Option<u64>;
+    fn change(&self, change: Change) -> BoxFuture<'static, Result<(), ConsensusError>>;
+    fn transfer(&self, to: ReplicaId) -> BoxFuture<'static, Result<(), ConsensusError>>;
     fn shutdown(&self) -> BoxFuture<'static, ()>;
 }
 
@@ -180,6 +211,98 @@ impl GroupHandle {
     /// A checkpoint once begun is finished and the log purged, whether or not the caller still waits.
     pub async fn purge_if_above(&self, log_bytes_max: u64) -> Result<PurgeOutcome, ConsensusError> {
         self.core.purge_if_above(log_bytes_max).await
+    }
+
+    /// Proposes an entry to whoever leads, over the peer API where that is another node, and waits for the outcome;
+    /// when it is applied, this replica has applied it as well. For what is rare: nothing is batched, and
+    /// [`ProposeOutcome::Lost`] also says that the leader did not answer in time.
+    ///
+    /// # Cancel safety
+    /// When dropped before it returns the entry may take effect.
+    pub async fn propose_anywhere(&self, payload: Payload) -> ProposeOutcome {
+        self.core.propose_anywhere(payload).await
+    }
+
+    /// Waits until this replica has applied everything that was committed before the call, which the leader proves,
+    /// wherever it is; answers the index.
+    ///
+    /// # Errors
+    /// [`ConsensusError::Unreached`] when no leader can prove it in time.
+    ///
+    /// # Cancel safety
+    /// Changes nothing.
+    pub async fn catch_up(&self) -> Result<u64, ConsensusError> {
+        self.core.catch_up().await
+    }
+
+    /// Who is in the group, as this replica's log says.
+    #[must_use]
+    pub fn membership(&self) -> GroupMembership {
+        self.core.membership()
+    }
+
+    /// How many entries that replica lacks. `None` where this replica does not lead, and for a replica that has not
+    /// been heard of since it leads.
+    #[must_use]
+    pub fn lag_of(&self, replica: ReplicaId) -> Option<u64> {
+        self.core.lag_of(replica)
+    }
+
+    /// Adds a replica that follows and does not vote. Does nothing when it is in the group already. Returns when the
+    /// change is committed, not when the replica has caught up: see [`GroupHandle::lag_of`].
+    ///
+    /// # Errors
+    /// [`ConsensusError::NotLeader`] elsewhere than on the leader; [`ConsensusError::ChangeUnderWay`] while another
+    /// change is; [`ConsensusError::ChangeRefused`], [`ConsensusError::TimedOut`] and [`ConsensusError::Stopped`].
+    /// Whether it took effect is then to be read from [`GroupHandle::membership`]; calling again is safe.
+    ///
+    /// # Cancel safety
+    /// A change once begun is finished or times out, whether or not the caller waits.
+    pub async fn add_learner(&self, replica: ReplicaId) -> Result<(), ConsensusError> {
+        self.core.change(Change::AddLearner(replica)).await
+    }
+
+    /// Makes exactly these replicas the group's voters, and finishes a change of voters that was left half done.
+    /// Each must be in the group; who votes no more stays as a learner. Does nothing when it is so already.
+    ///
+    /// # Errors
+    /// As [`GroupHandle::add_learner`].
+    ///
+    /// # Cancel safety
+    /// As [`GroupHandle::add_learner`].
+    pub async fn change_voters(&self, voters: BTreeSet<ReplicaId>) -> Result<(), ConsensusError> {
+        self.core.change(Change::SetVoters(voters)).await
+    }
+
+    /// Takes a replica that does not vote out of the group. Does nothing when it is not in it.
+    ///
+    /// # Errors
+    /// As [`GroupHandle::add_learner`].
+    ///
+    /// # Cancel safety
+    /// As [`GroupHandle::add_learner`].
+    pub async fn remove_learner(&self, replica: ReplicaId) -> Result<(), ConsensusError> {
+        self.core.change(Change::RemoveLearner(replica)).await
+    }
+
+    /// Hands the leadership to that voter and waits until it leads. Meanwhile no proposals are taken; if it fails the
+    /// group elects a leader by itself.
+    ///
+    /// # Errors
+    /// [`ConsensusError::NotLeader`], [`ConsensusError::ChangeRefused`] when it does not vote or is far behind,
+    /// [`ConsensusError::TimedOut`] when it has not taken over in time, and [`ConsensusError::Stopped`].
+    ///
+    /// # Cancel safety
+    /// Once begun it goes on, whether or not the caller waits.
+    pub async fn transfer_leadership(&self, to: ReplicaId) -> Result<(), ConsensusError> {
+        self.core.transfer(to).await
+    }
+
+    pub(crate) fn answer_peer(
+        &self,
+        body: peer_request::Body,
+    ) -> BoxFuture<'static, Result<peer_answer::Body, String>> {
+        self.core.answer_peer(body)
     }
 
     /// Stops the replica and waits until its state machine is dropped. Outcomes that are missing then are

@@ -14,6 +14,9 @@
 //!                      applier thread ──► StateMachine::apply ──► done(Applied | Superseded)
 //! ```
 //!
+//! Replicas of one group reach each other over `peers`: streams of requests of all groups, to addresses that a
+//! [`ReplicaDirectory`] knows, answered by a [`PeerService`].
+//!
 //! Start at [`Consensus::start`], then [`Consensus::start_group`], which answers a [`GroupHandle`]. The
 //! metadata group is started by [`MetadataHandle::start`].
 
@@ -34,14 +37,16 @@ mod adapter;
 mod applier;
 mod consensus;
 mod group;
-mod network;
 mod outcome;
+mod peers;
 
 mod metadata;
 
 pub use consensus::Consensus;
 pub use error::{ConsensusError, MetadataError};
-pub use group::{GroupHandle, GroupMetrics, GroupOptions, Leadership, PurgeOutcome};
+pub use group::{
+    GroupHandle, GroupMembership, GroupMetrics, GroupOptions, GroupStart, Leadership, PurgeOutcome,
+};
 pub use identifiers::{GroupId, ReplicaId};
 pub use log_storage::{LogMetrics, LogStorage};
 pub use log_trial::{TrialOutcome, log_trial};
@@ -54,6 +59,7 @@ pub use outcome::{
     LeadershipProof, OnLeadershipProof, OnProposeOutcome, ProposalFault, ProposalFaults,
     ProposeOutcome,
 };
+pub use peers::{NoPeers, PeerAddress, PeerService, ReplicaDirectory};
 pub use state_machine::{ApplyOutcome, CommittedEntry, Payload, StateMachine};
 
 #[cfg(test)]

@@ -65,6 +65,63 @@ pub(crate) const APPLY_BATCH_BYTES_MAX: usize = 1_024 * 1_024;
 /// Calls that wait for a group's applier thread: one batch, one checkpoint, one query.
 pub(crate) const APPLIER_QUEUE_JOBS_MAX: usize = 4;
 
+/// Connections to peers held at a time: two for each of 256 nodes, and some whose address has changed.
+pub(crate) const PEER_LINKS_MAX: usize = 768;
+
+/// Requests to one peer that wait for its connection: a heartbeat interval's worth of 256 groups. Beyond it they fail
+/// at once, and Raft tries again.
+pub(crate) const PEER_REQUESTS_QUEUED_MAX: usize = 256;
+
+/// Requests of one connection whose answers are awaited; beyond it nothing is sent, and nothing read.
+pub(crate) const PEER_REQUESTS_IN_FLIGHT_MAX: usize = 1_024;
+
+/// What is put into one message, unless one request alone is larger: small enough that it is sent in a few ms.
+pub(crate) const PEER_REQUESTS_SIZE_BYTES: usize = 1_024 * 1_024;
+
+/// Messages made and not yet taken by the connection: one on its way and one ready; what comes meanwhile goes together.
+pub(crate) const PEER_MESSAGES_BUFFERED_MAX: usize = 2;
+
+/// Largest message between peers: what was gathered, and one append of the largest size on top of it.
+pub(crate) const PEER_MESSAGE_SIZE_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+const _: () = assert!(
+    PEER_REQUESTS_SIZE_BYTES + LOG_READ_SIZE_BYTES_MAX + ENTRY_SIZE_BYTES_MAX
+        < PEER_MESSAGE_SIZE_BYTES_MAX,
+    "an append must fit a message between peers"
+);
+
+/// HTTP/2's window between peers: an append of the largest size goes without waiting for the other side.
+pub(crate) const PEER_WINDOW_SIZE_BYTES: u32 = 4 * 1_024 * 1_024;
+
+/// Longest wait for a connection to a peer.
+pub(crate) const PEER_CONNECT_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// How long a peer that could not be reached is left alone; short against an election.
+pub(crate) const PEER_RECONNECT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a peer may leave everything unanswered before its connection is opened anew: what was lost on the way comes
+/// back only after TCP's ever longer pauses.
+pub(crate) const PEER_SILENCE_MAX_CONTROL: Duration = Duration::from_secs(1);
+/// The same where entries go, which a slow disk may hold up.
+pub(crate) const PEER_SILENCE_MAX_DATA: Duration = Duration::from_secs(5);
+
+/// Longest wait until a peer has entries on its disk.
+pub(crate) const PEER_APPEND_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Longest wait for the outcome of a proposal that another replica makes in this one's name.
+pub(crate) const PEER_PROPOSAL_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Longest wait until a group has a leader, before a call that needs one is refused.
+pub(crate) const LEADER_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Longest wait for one change of a group's membership.
+pub(crate) const MEMBERSHIP_CHANGE_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Longest wait until another replica has taken over.
+pub(crate) const TRANSFER_WAIT_MAX: Duration = Duration::from_secs(3);
+
+/// How far a replica may be behind and still be handed the leadership: it takes none before it has everything.
+pub const TRANSFER_LAG_MAX: u64 = 256;
+
 /// Longest wait for a checkpoint before a purge gives up and leaves the log for the next attempt.
 pub(crate) const CHECKPOINT_WAIT_MAX: Duration = Duration::from_secs(60);
 

@@ -193,11 +193,29 @@ impl LogStorage {
         self.inner.failure.clone()
     }
 
-    /// Opens one group's log, at most once at a time.
+    /// Opens one group's log, at most once at a time; begins it where there is none.
     pub(crate) async fn open_group(
         &self,
         group: GroupId,
         replica: ReplicaId,
+    ) -> Result<Arc<GroupLog>, ConsensusError> {
+        self.open_log(group, replica, false).await
+    }
+
+    /// As [`LogStorage::open_group`], but only where there is one.
+    pub(crate) async fn reopen_group(
+        &self,
+        group: GroupId,
+        replica: ReplicaId,
+    ) -> Result<Arc<GroupLog>, ConsensusError> {
+        self.open_log(group, replica, true).await
+    }
+
+    async fn open_log(
+        &self,
+        group: GroupId,
+        replica: ReplicaId,
+        must_exist: bool,
     ) -> Result<Arc<GroupLog>, ConsensusError> {
         if self.running(group) {
             return Err(ConsensusError::AlreadyRunning { group });
@@ -219,6 +237,13 @@ impl LogStorage {
                 .await
                 .map_err(|error| place.damaged(0, error.to_string()))??;
         let is_new = recovered.is_new;
+        if is_new && must_exist {
+            return Err(ConsensusError::NothingToResume {
+                log: place.log.to_string(),
+                group,
+                replica,
+            });
+        }
         let log = Arc::new(GroupLog::new(
             place,
             Arc::clone(&self.inner.tree),

@@ -82,6 +82,14 @@ impl ConsensusOptions {
             // Nor does openraft purge by itself: we do, by bytes, and not behind what a snapshot stream needs.
             max_in_snapshot_log_to_keep: u64::MAX,
             api_channel_size: Some(crate::limits::RAFT_REQUESTS_MAX),
+            // Entries that are acknowledged prove as much as a heartbeat does.
+            heartbeat_min_interval: Some(millis(self.heartbeat)),
+            // A replica that cannot win asks first, and disturbs nobody when it comes back.
+            enable_pre_vote: Some(true),
+            // A leader that reaches no quorum falls silent, so that those who reach each other elect another.
+            quorum_loss_probe_interval: Some(
+                2 * millis(self.election_max) + millis(self.heartbeat),
+            ),
             // A restored leader can report ready with acknowledged entries still unapplied; a fresh election cannot.
             enable_leader_restore: Some(false),
             ..openraft::Config::default()

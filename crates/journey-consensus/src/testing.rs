@@ -16,6 +16,10 @@ use crate::{
     ProposeOutcome, StateMachine,
 };
 
+mod many;
+
+pub(crate) use many::{Many, applied, timings, until};
+
 /// Timings that elect quickly.
 pub(crate) fn options() -> ConsensusOptions {
     ConsensusOptions {

@@ -5,6 +5,7 @@
 //! ```text
 //!   proto/journey/v1/*.proto         ──► v1       (gRPC services, messages, their JSON form)
 //!   proto/journey/durable/v1/*.proto ──► durable  (what lies in the journal and in the state rows)
+//!   proto/journey/internal/v1/*.proto ─► internal (what nodes of one cluster say to each other)
 //! ```
 //!
 //! [`DESCRIPTORS`] feeds server reflection.
@@ -23,4 +24,10 @@ pub mod v1 {
 #[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
 pub mod durable {
     tonic::include_proto!("journey.durable.v1");
+}
+
+/// What the nodes of one cluster say to each other.
+#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
+pub mod internal {
+    tonic::include_proto!("journey.internal.v1");
 }

@@ -27,22 +27,33 @@ pub(super) async fn follow(
     leadership: watch::Sender<Leadership>,
 ) {
     let mut server = raft.server_metrics();
-    let all = raft.metrics();
+    let mut all = raft.metrics();
+    // A fresh leader takes proposals only once it has heard of a quorum: told earlier, the first would be refused.
+    let mut heard_in_term = None;
     loop {
-        let now = {
-            let metrics = server.borrow_watched();
-            Leadership {
-                is_leader: metrics.state == ServerState::Leader,
+        let (now, is_fresh) = {
+            let metrics = server.borrow_and_update();
+            let leads = metrics.state == ServerState::Leader;
+            let term = metrics.vote.leader_id.term;
+            let is_alone = metrics.membership_config.membership().voter_ids().count() <= 1;
+            if leads && (is_alone || all.borrow_and_update().last_quorum_acked.is_some()) {
+                heard_in_term = Some(term);
+            }
+            let has_heard = heard_in_term == Some(term);
+            let now = Leadership {
+                is_leader: leads && has_heard,
                 term: metrics.vote.leader_id.term,
                 leader: metrics.current_leader.map(ReplicaId::new),
                 stopped: None,
-            }
+            };
+            (now, leads && !has_heard)
         };
         tell(&leadership, now);
         // Failure first: a group on a failed log must not be told of as leading.
         let stopped = tokio::select! {
             biased;
             reason = failed(&mut log_failure) => Some(reason),
+            Ok(()) = all.changed(), if is_fresh => None,
             changed = server.changed() => changed.is_err().then(|| {
                 let running = all.borrow_watched().running_state.clone();
                 Arc::from(running.map_or_else(|fatal| fatal.to_string(), |()| "it was shut down".to_owned()))

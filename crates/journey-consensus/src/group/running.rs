@@ -4,22 +4,24 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use journey_proto::internal::{peer_answer, peer_request};
 use openraft::async_runtime::watch::WatchReceiver as _;
-use openraft::errors::ClientWriteError;
+use openraft::errors::{ClientWriteError, RaftError};
 use openraft::raft::{ClientWriteResponse, ReadPolicy};
 use openraft::{LogIdOptionExt as _, Raft};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::{GroupCore, GroupMetrics, Leadership, PurgeOutcome, purge};
+use super::{Change, GroupCore, GroupMembership, GroupMetrics, Leadership, PurgeOutcome, purge};
 use crate::adapter::{Adapter, Progress};
 use crate::limits::ENTRY_SIZE_BYTES_MAX;
 use crate::log_storage::{GroupLog, LogStorage};
 use crate::outcome::{Answer, InFlight};
+use crate::peers::Peers;
 use crate::raft_types::{Proposal, Reply, Types};
 use crate::{
     ApplyOutcome, ConsensusError, GroupId, LeadershipProof, OnLeadershipProof, OnProposeOutcome,
-    Payload, ProposalFault, ProposalFaults, ProposeOutcome,
+    Payload, ProposalFault, ProposalFaults, ProposeOutcome, ReplicaId,
 };
 
 pub(super) type RaftGroup = Raft<Types, Adapter>;
@@ -30,7 +32,11 @@ type OnWriteResult = Box<dyn FnOnce(WriteResult) + Send>;
 /// One replica and everything that belongs to it.
 pub(super) struct Running {
     pub(super) group: GroupId,
+    pub(super) replica: ReplicaId,
     pub(super) raft: RaftGroup,
+    pub(super) peers: Peers,
+    /// Held while the membership is changed.
+    pub(super) changing: Arc<tokio::sync::Mutex<()>>,
     pub(super) log: Arc<GroupLog>,
     pub(super) storage: LogStorage,
     pub(super) progress: Arc<Progress>,
@@ -130,6 +136,37 @@ impl GroupCore for Running {
         .boxed()
     }
 
+    fn answer_peer(
+        &self,
+        body: peer_request::Body,
+    ) -> BoxFuture<'static, Result<peer_answer::Body, String>> {
+        self.answer(body)
+    }
+
+    fn propose_anywhere(&self, payload: Payload) -> BoxFuture<'static, ProposeOutcome> {
+        self.propose_to_leader(payload)
+    }
+
+    fn catch_up(&self) -> BoxFuture<'static, Result<u64, ConsensusError>> {
+        self.catch_up_with_leader()
+    }
+
+    fn membership(&self) -> GroupMembership {
+        self.membership_now()
+    }
+
+    fn lag_of(&self, replica: ReplicaId) -> Option<u64> {
+        self.lag(replica)
+    }
+
+    fn change(&self, change: Change) -> BoxFuture<'static, Result<(), ConsensusError>> {
+        self.change_membership(change)
+    }
+
+    fn transfer(&self, to: ReplicaId) -> BoxFuture<'static, Result<(), ConsensusError>> {
+        self.transfer_to(to)
+    }
+
     fn shutdown(&self) -> BoxFuture<'static, ()> {
         let raft = self.raft.clone();
         let mut applier_ended = self.applier_ended.clone();
@@ -199,7 +236,16 @@ fn outcome_of(result: WriteResult) -> ProposeOutcome {
     }
 }
 
-async fn prove_leadership(raft: &RaftGroup) -> LeadershipProof {
+/// Proposes on this replica and waits; for a call that found the leader to be here after all.
+pub(super) async fn propose_here(raft: &RaftGroup, payload: Payload) -> ProposeOutcome {
+    match raft.client_write(Proposal(payload)).await {
+        Ok(response) => outcome_of(Ok(response)),
+        Err(RaftError::APIError(error)) => outcome_of(Err(error)),
+        Err(RaftError::Fatal(_)) => ProposeOutcome::Lost,
+    }
+}
+
+pub(super) async fn prove_leadership(raft: &RaftGroup) -> LeadershipProof {
     let linearizer = match raft.get_read_linearizer(ReadPolicy::ReadIndex).await {
         Ok(linearizer) => linearizer,
         Err(error) => return LeadershipProof::Refused(error.to_string()),

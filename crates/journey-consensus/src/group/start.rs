@@ -6,14 +6,15 @@ use std::sync::Arc;
 use openraft::{Config, LogIdOptionExt as _, Raft};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use super::running::{RaftGroup, Running};
-use super::{GroupHandle, GroupOptions, leadership};
+use super::{GroupHandle, GroupOptions, GroupStart, leadership};
 use crate::adapter::{Adapter, position_of};
 use crate::applier::Applier;
 use crate::log_storage::{GroupLog, LogPlace, LogStorage, RaftLog};
-use crate::network::NoNetwork;
 use crate::outcome::InFlight;
+use crate::peers::{Connections, Peers, Waits};
 use crate::record::Position;
 use crate::{ConsensusError, GroupId, ReplicaId, StateMachine};
 
@@ -25,6 +26,10 @@ pub(crate) struct Start {
     pub(crate) config: Arc<Config>,
     pub(crate) storage: LogStorage,
     pub(crate) runtime: Handle,
+    pub(crate) peers: Peers,
+    pub(crate) waits: Waits,
+    /// From when on a replica with peers may take part.
+    pub(crate) quiet_until: Instant,
 }
 
 /// Starts the replica; runs on consensus' own runtime.
@@ -33,7 +38,10 @@ pub(crate) async fn start(
     state_machine: Box<dyn StateMachine>,
 ) -> Result<GroupHandle, ConsensusError> {
     let (group, replica) = (start.group, start.replica);
-    let log = start.storage.open_group(group, replica).await?;
+    let log = match start.options.start {
+        GroupStart::Resume => start.storage.reopen_group(group, replica).await?,
+        GroupStart::Found | GroupStart::Join => start.storage.open_group(group, replica).await?,
+    };
     let started = start_on(&start, &log, state_machine).await;
     if started.is_err() {
         start.storage.release_group(group, &log);
@@ -59,13 +67,18 @@ async fn start_on(
     check_state_meets_log(&position, log)?;
     check_vote_meets_log(log)?;
     let is_pristine = log.last().is_none() && log.vote().is_none();
+    wait_for_silence(start, log, &position).await;
 
     let adapter = Adapter::new(applier, Arc::clone(log), position);
     let progress = adapter.progress();
     let raft: RaftGroup = Raft::new(
         start.replica.get(),
         Arc::clone(&start.config),
-        NoNetwork { group },
+        Connections {
+            group,
+            peers: start.peers.clone(),
+            waits: start.waits,
+        },
         RaftLog(Arc::clone(log)),
         adapter,
     )
@@ -85,7 +98,10 @@ async fn start_on(
         .spawn(leadership::follow(raft.clone(), failure, tell));
     Ok(Running {
         group,
+        replica: start.replica,
         raft,
+        peers: start.peers.clone(),
+        changing: Arc::default(),
         log: Arc::clone(log),
         storage: start.storage.clone(),
         progress,
@@ -97,7 +113,21 @@ async fn start_on(
     })
 }
 
-/// Makes the group's first replica its only voter, or lets a replica that comes back stand for election.
+/// A replica with peers may have promised a leader, just before it ended, to vote for nobody else for an election
+/// timeout; it has forgotten that, so it keeps still as long.
+async fn wait_for_silence(start: &Start, log: &GroupLog, position: &Position) {
+    let logged = log.recovered_voters();
+    let voters = logged.cloned().unwrap_or_else(|| {
+        let membership = position.membership.membership();
+        membership.voter_ids().collect()
+    });
+    let own = BTreeSet::from([start.replica.get()]);
+    if !voters.is_empty() && voters != own {
+        sleep_until(start.quiet_until).await;
+    }
+}
+
+/// Makes the group's first replica its only voter, or lets a replica that comes back take its part.
 async fn take_part(
     raft: &RaftGroup,
     start: &Start,
@@ -106,6 +136,10 @@ async fn take_part(
     let group = start.group;
     let replica = start.replica.get();
     if is_pristine {
+        if start.options.start != GroupStart::Found {
+            // The group's leader finds it and brings it up to date.
+            return Ok(());
+        }
         let voters = BTreeSet::from([replica]);
         return raft
             .initialize(voters)
@@ -119,9 +153,8 @@ async fn take_part(
     });
     let voters = voters.await.map_err(|fatal| stopped(group, &fatal))?;
     if voters != [replica] {
-        return Err(ConsensusError::NotAvailableYet {
-            what: format!("group {group} with voters {voters:?}: more than one voter"),
-        });
+        // A leader is heard of, or an election is due, all by itself.
+        return Ok(());
     }
     // The only voter needs nobody's silence to stand for election.
     let elected = raft.trigger().elect(false).await;

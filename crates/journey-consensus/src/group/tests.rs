@@ -308,6 +308,7 @@ async fn every_proposal_is_answered_exactly_once_whatever_happens_to_it() {
     let toy = Toy::default();
     let options = GroupOptions {
         faults: Some(Arc::new(ByText)),
+        ..GroupOptions::default()
     };
     let group = consensus
         .start_group_with((GROUP, REPLICA), options, Box::new(toy.clone()))

@@ -1,5 +1,6 @@
 //! One group's log: reads from memory or disk, writes through the commit thread, and knows what is durable.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::{Bound, Range};
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub(crate) struct GroupLog {
     queue: mpsc::Sender<LogWrite>,
     failure: watch::Receiver<Option<Arc<str>>>,
     state: Mutex<State>,
+    /// Who votes, as the entries say that were there when it was opened.
+    recovered_voters: Option<BTreeSet<u64>>,
     /// One more than the highest index that is durable in this replica's log.
     durable_end: watch::Sender<u64>,
 }
@@ -45,7 +48,7 @@ impl GroupLog {
         tree: SharedTree,
         queue: mpsc::Sender<LogWrite>,
         failure: watch::Receiver<Option<Arc<str>>>,
-        recovered: Recovered,
+        mut recovered: Recovered,
     ) -> Self {
         let durable_end = recovered.last.map_or(0, |last| last.index() + 1);
         Self {
@@ -53,6 +56,7 @@ impl GroupLog {
             tree,
             queue,
             failure,
+            recovered_voters: recovered.voters.take(),
             state: Mutex::new(State::new(recovered)),
             durable_end: watch::Sender::new(durable_end),
         }
@@ -61,6 +65,11 @@ impl GroupLog {
     /// Which log this is, for errors.
     pub(crate) const fn place(&self) -> &LogPlace {
         &self.place
+    }
+
+    /// Who votes, as the entries say that were there when it was opened; `None` when none of them says it.
+    pub(crate) const fn recovered_voters(&self) -> Option<&BTreeSet<u64>> {
+        self.recovered_voters.as_ref()
     }
 
     /// Highest index that is durable in this replica's log, 0 when there is none.

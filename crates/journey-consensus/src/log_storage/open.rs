@@ -5,11 +5,12 @@
 //! had still to remove. Everything else that does not fit together is damage: rows that were durable are gone, and the
 //! start is refused. Nothing is removed before everything was looked at.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Bound;
 
 use bytes::Bytes;
 use journey_storage::{Put, StorageError, Tree};
+use openraft::EntryPayload;
 
 use super::LogPlace;
 use super::entry_rows::{Assembler, EntrySize, RowMeaning};
@@ -28,6 +29,8 @@ pub(super) struct Recovered {
     pub(super) vote: Option<Vote>,
     pub(super) first: u64,
     pub(super) sizes: VecDeque<EntrySize>,
+    /// Who votes as of the last entry that says so, if one of those that are there does.
+    pub(super) voters: Option<BTreeSet<u64>>,
 }
 
 /// Reads the whole log of the group once: its rows are checked and counted, none is kept.
@@ -65,6 +68,7 @@ pub(super) fn recover(
         sizes: VecDeque::new(),
         removals: Vec::new(),
         torn: Vec::new(),
+        voters: None,
     };
     scan.rows(tree)?;
     scan.remove_leftovers(tree)?;
@@ -75,6 +79,7 @@ pub(super) fn recover(
         vote,
         first: scan.first,
         sizes: scan.sizes,
+        voters: scan.voters,
     })
 }
 
@@ -90,6 +95,7 @@ struct Scan<'a> {
     removals: Vec<Put>,
     /// Chunks without a head behind the last entry, with the entry they were to belong to.
     torn: Vec<(u64, Put)>,
+    voters: Option<BTreeSet<u64>>,
 }
 
 impl Scan<'_> {
@@ -115,7 +121,12 @@ impl Scan<'_> {
             for row in rows {
                 let key = row.0.clone();
                 match assembler.push(row) {
-                    Ok(RowMeaning::Entry { entry, size }) => self.entry(entry.log_id, size)?,
+                    Ok(RowMeaning::Entry { entry, size }) => {
+                        self.entry(entry.log_id, size)?;
+                        if let EntryPayload::Membership(membership) = entry.payload {
+                            self.voters = Some(membership.voter_ids().collect());
+                        }
+                    }
                     Ok(RowMeaning::Part) => {}
                     Ok(RowMeaning::Leftover { index }) => self.leftover(index, key),
                     Err((index, fault)) => return Err(self.place.faulty_entry(index, fault)),

@@ -1,0 +1,150 @@
+//! The connection of one group to one of its replicas, as openraft asks for it.
+
+use std::future::Future;
+use std::time::Duration;
+
+use journey_proto::internal::{peer_answer, peer_request};
+use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::network::{Backoff, RPCOption};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2, Snapshot};
+
+use super::{Lane, PeerFault, Peers, convert};
+use crate::limits::PEER_APPEND_WAIT_MAX;
+use crate::raft_types::{LeaderId, Types, Vote};
+use crate::{GroupId, ReplicaId};
+
+/// How long requests wait, from the timings of consensus.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waits {
+    /// For an answer to what carries no entries.
+    pub(crate) control: Duration,
+    /// Before a replica that could not be reached is tried again.
+    pub(crate) backoff: Duration,
+}
+
+/// Makes the connections of one group.
+#[derive(Debug, Clone)]
+pub(crate) struct Connections {
+    pub(crate) group: GroupId,
+    pub(crate) peers: Peers,
+    pub(crate) waits: Waits,
+}
+
+/// A connection to one replica. Holds nothing open: links are shared by all groups.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    group: GroupId,
+    replica: ReplicaId,
+    peers: Peers,
+    waits: Waits,
+}
+
+impl RaftNetworkFactory<Types> for Connections {
+    type Network = Connection;
+
+    async fn new_client(&mut self, target: u64, _node: &()) -> Connection {
+        Connection {
+            group: self.group,
+            replica: ReplicaId::new(target),
+            peers: self.peers.clone(),
+            waits: self.waits,
+        }
+    }
+}
+
+impl Connection {
+    async fn ask<T>(
+        &self,
+        lane: Lane,
+        body: peer_request::Body,
+        wait_max: Duration,
+        read: impl FnOnce(peer_answer::Body) -> Result<T, String>,
+    ) -> Result<T, RPCError<Types>> {
+        let to = (self.group, self.replica);
+        let answer = self.peers.ask(to, lane, body, wait_max).await;
+        let answer = answer.and_then(|answer| read(answer).map_err(PeerFault::Unanswered));
+        answer.map_err(|fault| RPCError::Unreachable(self.unreachable(&fault)))
+    }
+
+    /// Whatever keeps a peer from answering: openraft waits a moment before it tries again, and logs it once.
+    fn unreachable(&self, fault: &dyn std::fmt::Display) -> Unreachable<Types> {
+        Unreachable::from_string(format!(
+            "replica {} of {}: {fault}",
+            self.replica,
+            self.group.described()
+        ))
+    }
+}
+
+impl RaftNetworkV2<Types> for Connection {
+    type SnapshotData = ();
+
+    async fn append_entries(
+        &mut self,
+        request: AppendEntriesRequest<Types>,
+        _option: RPCOption,
+    ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
+        // openraft itself gives up on a heartbeat after its interval; entries take as long as a disk needs.
+        let (lane, wait_max) = if request.entries.is_empty() {
+            (Lane::Control, self.waits.control)
+        } else {
+            (Lane::Data, PEER_APPEND_WAIT_MAX)
+        };
+        let body = peer_request::Body::Append(convert::append_to_wire(&request));
+        self.ask(lane, body, wait_max, convert::append_response_of)
+            .await
+    }
+
+    async fn vote(
+        &mut self,
+        request: VoteRequest<Types>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<Types>, RPCError<Types>> {
+        let body = peer_request::Body::Vote(convert::vote_question_to_wire(&request));
+        let wait_max = option.hard_ttl();
+        self.ask(Lane::Control, body, wait_max, convert::vote_response_of)
+            .await
+    }
+
+    // The default grants, which would switch pre-vote off in silence.
+    async fn pre_vote(
+        &mut self,
+        request: VoteRequest<Types>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<Types>, RPCError<Types>> {
+        let body = peer_request::Body::PreVote(convert::vote_question_to_wire(&request));
+        let wait_max = option.hard_ttl();
+        self.ask(Lane::Control, body, wait_max, convert::vote_response_of)
+            .await
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        _vote: Vote,
+        _snapshot: Snapshot<LeaderId, u64, (), ()>,
+        _cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
+        let fault = "sending it a snapshot is not available yet";
+        Err(StreamingError::Unreachable(self.unreachable(&fault)))
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<Types>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<Types>, RPCError<Types>> {
+        let body = peer_request::Body::Transfer(convert::transfer_to_wire(&request));
+        let wait_max = option.hard_ttl();
+        self.ask(Lane::Control, body, wait_max, convert::transfer_response_of)
+            .await
+    }
+
+    fn backoff(&self) -> Option<Backoff> {
+        Some(Backoff::new(std::iter::repeat(self.waits.backoff)))
+    }
+}
