@@ -1,88 +1,167 @@
-//! What a run found.
+//! What a run found: kept as JSON, told as text, drawn as HTML.
 
-use std::fmt;
+mod build;
+mod chart;
+mod html;
+mod markdown;
+mod text;
+
+use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-/// The result of a run whose sums are proven.
-#[derive(Debug, Clone, Serialize)]
+use crate::sampler::Sample;
+use crate::sums::Proof;
+
+pub(crate) use build::{Found, build};
+pub(crate) use html::html;
+pub(crate) use markdown::markdown_table;
+
+/// The result of a run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Report {
-    pub(crate) scenario: &'static str,
-    /// Seconds measured.
+    pub(crate) scenario: String,
+    pub(crate) about: String,
+    /// Version of the harness, which is that of the node it starts.
+    pub(crate) version: String,
+    /// Seconds of the phase that the headline figures are of.
     pub(crate) seconds: f64,
+    /// Its name.
+    pub(crate) phase: String,
     pub(crate) customers: u32,
+    pub(crate) form: String,
     pub(crate) connections: u32,
     pub(crate) batch: u32,
     pub(crate) in_flight: u32,
-    /// Acknowledged events while measuring.
+    /// Acknowledged events of that phase.
     pub(crate) events: u64,
     pub(crate) events_per_second: f64,
-    /// From sending a batch to its ack.
-    pub(crate) ack_latency_ms: Latency,
+    /// Of the floor measured in the same run.
+    pub(crate) share_of_floor: Option<f64>,
+    pub(crate) floor: Option<Floor>,
+    /// From the time an event was to be sent until it was acknowledged.
+    pub(crate) ack_latency_ms: Option<Latency>,
+    /// From the time an event was to be sent until its effect was at the worker.
+    pub(crate) effect_latency_ms: Option<Latency>,
+    pub(crate) phases: Vec<PhaseReport>,
     /// Resident memory of the node at the end, where it is known.
     pub(crate) resident_bytes: Option<u64>,
+    pub(crate) resident_bytes_max: Option<u64>,
+    /// What the node's memory grew by in the run, for each customer.
+    pub(crate) resident_bytes_per_customer: Option<f64>,
     /// Bytes of its data folder at the end, where it is known.
     pub(crate) disk_bytes: Option<u64>,
-    /// Every acknowledged event was found in the counts.
+    /// Of it, rows of customers.
+    pub(crate) state_bytes: Option<u64>,
+    pub(crate) state_bytes_per_customer: Option<f64>,
+    /// CPU of the node in the headline phase, for each acknowledged event.
+    pub(crate) cpu_us_per_event: Option<f64>,
+    /// Timers of the whole run.
+    pub(crate) timer_lateness_ms: Option<Lateness>,
+    pub(crate) effects: Option<EffectCounts>,
+    /// Refusals for now, by reason.
+    pub(crate) refused: BTreeMap<String, u64>,
+    /// The first answers that nobody expected.
+    pub(crate) failures: Vec<String>,
+    pub(crate) sums: Vec<Proof>,
+    /// Every acknowledged event was found again.
     pub(crate) sums_proven: bool,
+    pub(crate) machine: Machine,
+    pub(crate) samples: Vec<Sample>,
+}
+
+/// The floor's figures.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Floor {
+    pub(crate) form: String,
+    pub(crate) connections: u32,
+    pub(crate) batch: u32,
+    pub(crate) in_flight: u32,
+    pub(crate) events_per_second: f64,
+    pub(crate) ack_latency_ms: Latency,
+}
+
+/// What one phase found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PhaseReport {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) measured: bool,
+    pub(crate) seconds: f64,
+    pub(crate) offered_per_second: Option<f64>,
+    /// Acknowledged within the phase; timers fired in a storm.
+    pub(crate) events: u64,
+    pub(crate) events_per_second: f64,
+    pub(crate) share_of_floor: Option<f64>,
+    pub(crate) ack_latency_ms: Option<Latency>,
+    /// How late batches left in an open loop, behind unanswered ones or because the harness had no time: part of the
+    /// latencies.
+    pub(crate) send_lag_ms: Option<Latency>,
+    pub(crate) refused: u64,
+    pub(crate) refusal_latency_ms: Option<Latency>,
+    /// From the start of the process to its first acknowledgement.
+    pub(crate) first_ack_ms: Option<f64>,
+    /// How long the process took to end.
+    pub(crate) ending_ms: Option<f64>,
 }
 
 /// Percentiles in milliseconds.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Latency {
     pub(crate) p50: f64,
+    pub(crate) p90: f64,
     pub(crate) p99: f64,
     pub(crate) p999: f64,
     pub(crate) max: f64,
 }
 
+/// Upper bounds of buckets in milliseconds.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Lateness {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    pub(crate) p999: f64,
+}
+
+/// What the worker saw.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct EffectCounts {
+    pub(crate) distinct: u64,
+    /// Hand-overs of effects that had been handed over before.
+    pub(crate) again: u64,
+    pub(crate) recorded: u64,
+}
+
+/// Where it was measured.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Machine {
+    pub(crate) cpus: usize,
+    pub(crate) build: String,
+}
+
 impl Latency {
     /// Of a histogram in microseconds.
     pub(crate) fn of(histogram: &Histogram<u64>) -> Self {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "microseconds of a run fit a double"
-        )]
         let ms = |us: u64| us as f64 / 1e3;
         Self {
             p50: ms(histogram.value_at_quantile(0.5)),
+            p90: ms(histogram.value_at_quantile(0.9)),
             p99: ms(histogram.value_at_quantile(0.99)),
             p999: ms(histogram.value_at_quantile(0.999)),
             max: ms(histogram.max()),
         }
     }
+
+    /// The same; `None` where nothing was recorded.
+    pub(crate) fn of_some(histogram: &Histogram<u64>) -> Option<Self> {
+        (!histogram.is_empty()).then(|| Self::of(histogram))
+    }
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let latency = &self.ack_latency_ms;
-        writeln!(
-            formatter,
-            "{}: {:.0} events/s",
-            self.scenario, self.events_per_second
-        )?;
-        writeln!(
-            formatter,
-            "  ack p50 {:.1} ms, p99 {:.1} ms, p99.9 {:.1} ms, max {:.1} ms",
-            latency.p50, latency.p99, latency.p999, latency.max
-        )?;
-        writeln!(
-            formatter,
-            "  {} events in {:.1} s over {} connections, batches of {}, {} in flight each, {} customers",
-            self.events, self.seconds, self.connections, self.batch, self.in_flight, self.customers
-        )?;
-        if let (Some(resident), Some(disk)) = (self.resident_bytes, self.disk_bytes) {
-            writeln!(
-                formatter,
-                "  node: {} MiB resident, {} MiB on disk",
-                resident >> 20,
-                disk >> 20
-            )?;
-        }
-        write!(
-            formatter,
-            "  sums proven: every acknowledged event moved its instance"
-        )
+impl Report {
+    /// Sums that do not hold.
+    pub(crate) fn missing(&self) -> impl Iterator<Item = &Proof> {
+        self.sums.iter().filter(|proof| !proof.holds)
     }
 }

@@ -60,7 +60,24 @@ const SHOWN_BY: &[(&str, &str)] = &[
         "journeyctl simulate",
         "simulate::a_simulation_counts_what_would_happen",
     ),
-    ("loadtest run", "load::advance_proves_its_sums"),
+    (
+        "loadtest run",
+        "load::advance_proves_its_sums_against_a_floor",
+    ),
+    (
+        "loadtest list",
+        "load::scenarios_are_listed_and_what_is_wrong_with_one_is_said",
+    ),
+    (
+        "loadtest show",
+        "load::a_run_that_cannot_prove_its_sums_fails_with_what_is_missing",
+    ),
+    ("loadtest floor", "load::the_floor_alone_can_be_measured"),
+    ("loadtest suite", "load::a_suite_writes_reports_and_a_table"),
+    (
+        "loadtest compare",
+        "load::advance_proves_its_sums_against_a_floor",
+    ),
     (
         "IngestService/Ingest",
         "ingest::a_batch_is_answered_event_by_event",

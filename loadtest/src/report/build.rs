@@ -1,0 +1,183 @@
+//! Puts a report together from what the parts of a run found.
+
+use super::{EffectCounts, Floor, Latency, Lateness, Machine, PhaseReport, Report};
+use crate::ledger::Totals;
+use crate::node::Scrape;
+use crate::sampler::Sample;
+use crate::scenario::{PhaseKind, Scenario};
+use crate::stage::PhaseSpan;
+use crate::sums::Proof;
+use crate::worker::Seen;
+
+/// Everything a run found.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) totals: Totals,
+    pub(crate) spans: Vec<PhaseSpan>,
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) proofs: Vec<Proof>,
+    pub(crate) seen: Option<Seen>,
+    pub(crate) floor: Option<Floor>,
+    pub(crate) scrapes: Option<(Scrape, Scrape)>,
+    pub(crate) resident_before: Option<u64>,
+    pub(crate) resident_after: Option<u64>,
+    pub(crate) disk_bytes: Option<u64>,
+}
+
+/// The report of a run.
+pub(crate) fn build(scenario: &Scenario, found: Found) -> Report {
+    let headline = headline_of(scenario);
+    let phases: Vec<PhaseReport> = (0..scenario.phases.len())
+        .map(|idx| phase(scenario, &found, idx))
+        .collect();
+    let first = &phases[headline];
+    let events_per_second = first.events_per_second;
+    let n_customers = f64::from(scenario.customers.count);
+    let grown = found.resident_after.zip(found.resident_before);
+    let grown = grown.map(|(after, before)| after.saturating_sub(before) as f64 / n_customers);
+    let state_bytes = found.scrapes.as_ref().and_then(|(_, after)| {
+        let bytes = after.value("store_disk_bytes{tree=\"state\"}")?;
+        #[expect(clippy::cast_possible_truncation, reason = "a count of bytes")]
+        let bytes = bytes as u64;
+        Some(bytes)
+    });
+    let resident_max = found
+        .samples
+        .iter()
+        .filter_map(|sample| sample.resident_bytes)
+        .max();
+    Report {
+        scenario: scenario.name.clone(),
+        about: scenario.about.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        seconds: first.seconds,
+        phase: first.name.clone(),
+        customers: scenario.customers.count,
+        form: scenario.traffic.form.word().to_owned(),
+        connections: scenario.traffic.connections,
+        batch: scenario.traffic.batch,
+        in_flight: scenario.traffic.in_flight,
+        events: first.events,
+        events_per_second,
+        share_of_floor: first.share_of_floor,
+        floor: found.floor.clone(),
+        ack_latency_ms: first.ack_latency_ms,
+        effect_latency_ms: found
+            .seen
+            .as_ref()
+            .and_then(|seen| Latency::of_some(&seen.latency_us)),
+        cpu_us_per_event: cpu_us_per_event(&found.samples, headline),
+        phases,
+        resident_bytes: found.resident_after,
+        resident_bytes_max: resident_max,
+        resident_bytes_per_customer: grown,
+        disk_bytes: found.disk_bytes,
+        state_bytes,
+        state_bytes_per_customer: state_bytes.map(|bytes| bytes as f64 / n_customers),
+        timer_lateness_ms: found.scrapes.as_ref().and_then(lateness),
+        effects: found.seen.as_ref().map(|seen| EffectCounts {
+            distinct: seen.by_content.values().sum(),
+            again: seen.n_again,
+            recorded: seen.n_recorded,
+        }),
+        refused: found.totals.refused.clone(),
+        failures: found.totals.failures.clone(),
+        sums_proven: found.proofs.iter().all(|proof| proof.holds),
+        sums: found.proofs,
+        machine: Machine {
+            cpus: std::thread::available_parallelism().map_or(0, usize::from),
+            build: if cfg!(debug_assertions) {
+                "debug"
+            } else {
+                "release"
+            }
+            .to_owned(),
+        },
+        samples: found.samples,
+    }
+}
+
+/// The phase that the headline figures are of: a storm, else the first measured one that sends traffic, else
+/// the last start.
+fn headline_of(scenario: &Scenario) -> usize {
+    let phases = &scenario.phases;
+    let storm = phases
+        .iter()
+        .position(|phase| phase.kind == PhaseKind::Storm);
+    let is_traffic =
+        |kind: &PhaseKind| matches!(kind, PhaseKind::Closed { .. } | PhaseKind::Open { .. });
+    let first = || {
+        phases
+            .iter()
+            .position(|phase| phase.is_measured && is_traffic(&phase.kind))
+    };
+    let start = || {
+        phases
+            .iter()
+            .rposition(|phase| matches!(phase.kind, PhaseKind::Start { .. }))
+    };
+    storm.or_else(first).or_else(start).unwrap_or(0)
+}
+
+fn phase(scenario: &Scenario, found: &Found, idx: usize) -> PhaseReport {
+    let (phase, span, tally) = (
+        &scenario.phases[idx],
+        &found.spans[idx],
+        &found.totals.phases[idx],
+    );
+    let events = span.n_fired.unwrap_or(tally.n_in_time);
+    let ms = |span: std::time::Duration| span.as_secs_f64() * 1e3;
+    let events_per_second = if span.seconds > 0.0 {
+        events as f64 / span.seconds
+    } else {
+        0.0
+    };
+    // Timers and restarts have no floor.
+    let floor = found.floor.as_ref().filter(|_| tally.n_in_time > 0);
+    let share_of_floor = floor.map(|floor| events_per_second / floor.events_per_second.max(1.0));
+    PhaseReport {
+        name: phase.name.clone(),
+        kind: phase.kind.word().to_owned(),
+        measured: phase.is_measured,
+        seconds: span.seconds,
+        offered_per_second: span.offered_per_second,
+        events,
+        events_per_second,
+        share_of_floor,
+        send_lag_ms: Latency::of_some(&tally.send_lag_us),
+        ack_latency_ms: Latency::of_some(&tally.latency_us),
+        refused: tally.n_refused,
+        refusal_latency_ms: Latency::of_some(&tally.refusal_us),
+        first_ack_ms: span.first_ack.map(ms),
+        ending_ms: span.ending.map(ms),
+    }
+}
+
+/// From the samples of a phase.
+fn cpu_us_per_event(samples: &[Sample], phase: usize) -> Option<f64> {
+    let (mut cpu, mut n_events, mut before) = (0.0, 0.0, 0.0);
+    for sample in samples {
+        let seconds = sample.at_s - before;
+        before = sample.at_s;
+        if sample.phase != phase {
+            continue;
+        }
+        if let Some(percent) = sample.cpu_percent {
+            cpu += percent / 100.0 * seconds;
+            n_events += sample.events_per_second * seconds;
+        }
+    }
+    (n_events > 0.0).then(|| cpu * 1e6 / n_events)
+}
+
+fn lateness((before, after): &(Scrape, Scrape)) -> Option<Lateness> {
+    let of = |share| {
+        let bound = after.quantile_since(before, "journey_timer_lateness_seconds", share)?;
+        Some(bound * 1e3)
+    };
+    Some(Lateness {
+        p50: of(0.5)?,
+        p99: of(0.99)?,
+        p999: of(0.999)?,
+    })
+}
