@@ -17,11 +17,11 @@ pub(crate) struct Line<'a> {
     pub(crate) points: Vec<(f64, f64)>,
 }
 
-/// Draws the lines over the same time axis; an empty text when there are no points.
+/// Draws the lines over the same time axis; says so when there are no points.
 pub(crate) fn chart(title: &str, unit: &str, lines: &[Line<'_>]) -> String {
     let points = || lines.iter().flat_map(|line| line.points.iter());
     if points().next().is_none() {
-        return String::new();
+        return format!("<h2>{title}</h2>\n<p>nothing was seen of it in this run</p>\n");
     }
     let x_max = points().map(|point| point.0).fold(1.0, f64::max);
     let y_max = nice(points().map(|point| point.1).fold(0.0, f64::max));
