@@ -15,6 +15,7 @@ mod http;
 mod journal;
 mod local_partitions;
 mod machine;
+mod membership;
 mod metrics;
 mod observer;
 mod parts;
@@ -103,7 +104,7 @@ impl RunningNode {
         let health = Arc::new(Health::new(failure.clone()));
         let observer = Observer::spawn(config, Arc::clone(&health))?;
         let tasks = TaskTracker::new();
-        let foundation = Foundation::lay(config, seams).await?;
+        let foundation = Foundation::lay(config, address, seams).await?;
         let decide = seams.decide.unwrap_or(journey_customer::decide);
         let partitions = LocalPartitions::new(config, &foundation, (&tasks, &failed), decide)?;
         let partitions = Arc::new(partitions);

@@ -74,6 +74,14 @@ pub enum NodeError {
         /// Why.
         reason: String,
     },
+    /// The data folder belongs to somebody that the cluster does not know.
+    #[error(
+        "this data folder is no member of cluster {cluster_id:016x}, whose metadata it holds; restore log/ and state/ together, or start with an empty folder"
+    )]
+    NotAMember {
+        /// Which cluster.
+        cluster_id: u64,
+    },
     /// The HTTP address is taken or not ours.
     #[error(
         "cannot listen on {address} for health and metrics: {source}; choose another address with --http-listen, or none with --http-listen ''"

@@ -1,5 +1,6 @@
 //! The parts of a node in the order in which they start.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,24 +8,18 @@ use journey_consensus::{
     ClusterIdentity, Consensus, ConsensusOptions, LogStorage, MetadataHandle, ReplicaId,
 };
 use journey_model::Catalog;
-use journey_partition::Clock as _;
 use journey_server::compile_catalog;
 use journey_storage::{DataFolder, DataFolderOptions};
-use journey_types::{
-    ClusterKey, DURATION_BOUNDS_US, EffectOrigin, Histogram, Incarnation, PartitionId,
-};
-use rand::Rng as _;
+use journey_types::{DURATION_BOUNDS_US, Histogram, PartitionId};
 use tokio::sync::watch;
 
-use crate::clock::{SystemClock, monotonic_now};
+use crate::clock::monotonic_now;
 use crate::config::Config;
 use crate::node::error::NodeError;
 use crate::node::local_partitions::LocalPartitions;
+use crate::node::membership;
 use crate::seams::Seams;
 
-/// The first replica of every group, on the node that founds the cluster; later ones get fresh ids from the metadata
-/// group's log, which are above it.
-const FIRST_REPLICA: ReplicaId = ReplicaId::new(1);
 /// Threads of consensus: 2 serve 16 groups.
 const CONSENSUS_THREADS: usize = 2;
 /// How long the start waits for every partition to lead: a long replay after a crash included.
@@ -48,7 +43,11 @@ pub(crate) struct Foundation {
 
 impl Foundation {
     /// Opens the data folder, starts consensus and the metadata group, founds the cluster if there is none.
-    pub(crate) async fn lay(config: &Config, seams: &Seams) -> Result<Self, NodeError> {
+    pub(crate) async fn lay(
+        config: &Config,
+        address: SocketAddr,
+        seams: &Seams,
+    ) -> Result<Self, NodeError> {
         let options = DataFolderOptions {
             path: config.data_dir.clone(),
             log_cache_bytes: config.storage.log_cache.get(),
@@ -74,10 +73,12 @@ impl Foundation {
             worker_threads: CONSENSUS_THREADS,
         };
         let consensus = Arc::new(Consensus::start(&options, log.clone())?);
-        let metadata = MetadataHandle::start(&consensus, FIRST_REPLICA, folder.state()).await?;
-        let identity = metadata
-            .bootstrap_if_empty(new_identity(config.partitions))
-            .await?;
+        let state = folder.state();
+        let own = membership::own_identity(&state)?;
+        let replica = membership::metadata_replica(&own);
+        let metadata = MetadataHandle::start(&consensus, replica, folder.state()).await?;
+        let place = membership::own_place(address);
+        let identity = membership::found_or_return((config, &state), &metadata, own, place).await?;
         if identity.n_partitions != config.partitions {
             tracing::info!(
                 n_partitions = identity.n_partitions,
@@ -98,20 +99,6 @@ impl Foundation {
     }
 }
 
-/// What a cluster is founded with; used only where none was founded yet.
-fn new_identity(n_partitions: u32) -> ClusterIdentity {
-    let mut rng = rand::rng();
-    ClusterIdentity {
-        origin: EffectOrigin {
-            cluster_id: rng.random(),
-            incarnation: Incarnation::new(1),
-        },
-        key: ClusterKey::new(rng.random()),
-        n_partitions,
-        founded_at_ms: SystemClock.now().unix_ms(),
-    }
-}
-
 /// Opens the partitions of a node that has every one of them.
 pub(crate) async fn open_every_partition(
     partitions: &LocalPartitions,
@@ -119,7 +106,7 @@ pub(crate) async fn open_every_partition(
 ) -> Result<(), NodeError> {
     for number in 0..n_partitions {
         let partition = PartitionId::new(number);
-        partitions.open(partition, FIRST_REPLICA).await?;
+        partitions.open(partition, ReplicaId::FIRST).await?;
     }
     Ok(())
 }

@@ -319,6 +319,32 @@ pub enum MetadataError {
         /// The limit.
         size_bytes_max: usize,
     },
+    /// What a node says of itself does not fit.
+    #[error("the node's {field} does not fit: {reason}")]
+    NodePlace {
+        /// Which part of it.
+        field: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// A quota or gate does not fit.
+    #[error("{kind} {name} cannot be set: {reason}")]
+    Setting {
+        /// `quota` or `gate`.
+        kind: &'static str,
+        /// Its name, shortened.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody else changed it first, or it does not allow that step now.
+    #[error("{what} is not changed: {reason}; read it again")]
+    Conflict {
+        /// Which node, partition or setting.
+        what: String,
+        /// Why.
+        reason: String,
+    },
     /// The call was refused before anything was written.
     #[error("the metadata group refused: {reason}")]
     Refused {
@@ -338,7 +364,10 @@ impl MetadataError {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self,
-            Self::RevisionConflict { .. } | Self::Refused { .. } | Self::OutcomeUnknown
+            Self::RevisionConflict { .. }
+                | Self::Conflict { .. }
+                | Self::Refused { .. }
+                | Self::OutcomeUnknown
         )
     }
 }

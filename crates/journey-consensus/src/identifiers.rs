@@ -32,6 +32,12 @@ impl GroupId {
         )
     }
 
+    /// The partition that it replicates; `None` for the metadata group.
+    #[must_use]
+    pub fn partition(self) -> Option<PartitionId> {
+        self.0.checked_sub(1).map(PartitionId::new)
+    }
+
     /// The number, as it stands in keys.
     #[must_use]
     pub const fn get(self) -> u32 {
@@ -60,6 +66,10 @@ impl fmt::Display for GroupId {
 pub struct ReplicaId(u64);
 
 impl ReplicaId {
+    /// The first replica of every group, on the node that founds the cluster; later ones get fresh ids from the
+    /// metadata group's log, which are above it.
+    pub const FIRST: Self = Self(1);
+
     /// The replica of that number, at least 1.
     #[must_use]
     pub const fn new(number: u64) -> Self {

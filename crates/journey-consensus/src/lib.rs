@@ -51,8 +51,10 @@ pub use identifiers::{GroupId, ReplicaId};
 pub use log_storage::{LogMetrics, LogStorage};
 pub use log_trial::{TrialOutcome, log_trial};
 pub use metadata::{
-    ClusterIdentity, MetadataHandle, MetadataState, NewDocument, PublishOutcome, PublishedVersion,
-    StoredDocument,
+    ClusterIdentity, JoinKey, MetadataHandle, MetadataState, NewDocument, NewNode, NodeIdentity,
+    NodeMembership, NodePlace, NodeRecord, NodeState, PartitionPlacement, PartitionTable,
+    PlacedReplica, PlacementChange, PublishOutcome, PublishedVersion, ReplicaRole, Setting,
+    SettingKind, StoredDocument,
 };
 pub use options::ConsensusOptions;
 pub use outcome::{

@@ -142,3 +142,30 @@ pub const PUBLISH_SIZE_BYTES_MAX: usize = ENTRY_SIZE_BYTES_MAX - 64 * 1_024;
 
 /// Bytes of all versions of all documents: every node keeps them in memory.
 pub const METADATA_SIZE_BYTES_MAX: usize = 128 * 1_024 * 1_024;
+
+/// Nodes of a cluster that are not removed: the design is for 64, and every node keeps a connection to each other one.
+pub const CLUSTER_NODES_MAX: usize = 128;
+
+/// Longest `host:port`: a host name has at most 253 bytes.
+pub const ADDRESS_SIZE_BYTES_MAX: usize = 260;
+
+/// Longest name of a zone, as of any authored id.
+pub const ZONE_SIZE_BYTES_MAX: usize = 128;
+
+/// Largest weight of a node: a thousand to one is beyond any mix of machines.
+pub const NODE_WEIGHT_MAX: u32 = 1_000;
+
+/// Quotas and gates of a cluster: every node keeps them in memory and writes them with each checkpoint.
+pub const SETTINGS_MAX: usize = 1_024;
+
+/// Longest name of a quota or gate.
+pub const SETTING_NAME_SIZE_BYTES_MAX: usize = 256;
+
+/// Longest value of a quota or gate: a number or a few words.
+pub const SETTING_VALUE_SIZE_BYTES_MAX: usize = 1_024;
+const _: () = assert!(
+    SETTINGS_MAX * (SETTING_NAME_SIZE_BYTES_MAX + SETTING_VALUE_SIZE_BYTES_MAX + 32)
+        + CLUSTER_NODES_MAX * (2 * ADDRESS_SIZE_BYTES_MAX + ZONE_SIZE_BYTES_MAX + 128)
+        < journey_storage::limits::CHUNKED_VALUE_SIZE_BYTES_MAX,
+    "the map of the cluster is one value of the checkpoint"
+);

@@ -236,7 +236,9 @@ async fn publish(
 fn metadata_error(error: MetadataError) -> ServerError {
     let reason = error.to_string();
     match error {
-        MetadataError::RevisionConflict { .. } => ServerError::Conflict { reason },
+        MetadataError::RevisionConflict { .. } | MetadataError::Conflict { .. } => {
+            ServerError::Conflict { reason }
+        }
         MetadataError::OutcomeUnknown => ServerError::OutcomeUnknown { reason },
         MetadataError::Refused { .. } | MetadataError::NotBootstrapped => {
             ServerError::Unavailable { reason }
@@ -246,7 +248,9 @@ fn metadata_error(error: MetadataError) -> ServerError {
         | MetadataError::DocumentName { .. }
         | MetadataError::DocumentTooLarge { .. }
         | MetadataError::PublishTooLarge { .. }
-        | MetadataError::CatalogFull { .. } => ServerError::invalid("files", reason),
+        | MetadataError::CatalogFull { .. }
+        | MetadataError::NodePlace { .. }
+        | MetadataError::Setting { .. } => ServerError::invalid("files", reason),
     }
 }
 

@@ -34,7 +34,7 @@ pub use ids::{
 };
 pub use numbers::{
     AggregateId, BatchNumber, BirthIndex, CatalogRevision, ContentVersion, DefinitionVersion,
-    Incarnation, InstanceNumber, Lsn, PartitionId, Sequence, SessionId,
+    Incarnation, InstanceNumber, Lsn, NodeId, PartitionId, Sequence, SessionId,
 };
 pub use slot::{ClusterKey, Fingerprint, N_SLOTS, Slot, slot_of};
 pub use time::{TimeSpan, Timestamp};

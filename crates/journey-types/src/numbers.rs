@@ -44,6 +44,11 @@ number!(
     PartitionId(u32)
 );
 number!(
+    /// A node of the cluster: the place in the metadata log where it joined, so never used twice. The node that founds
+    /// a cluster is 1.
+    NodeId(u64)
+);
+number!(
     /// A place in one partition's journal: the index of its Raft entry. The first entry has 1.
     Lsn(u64)
 );

@@ -6,6 +6,9 @@ use bytes::Bytes;
 use journey_types::{ClusterKey, EffectOrigin, Incarnation};
 use prost::Message;
 
+use super::cluster::ClusterChange;
+use super::cluster_wire::{self, ChangeRecord, NewNodeRecord};
+use super::nodes::NewNode;
 use super::publish::NewDocument;
 use super::state::{ClusterIdentity, StoredDocument};
 use crate::Payload;
@@ -14,8 +17,11 @@ use crate::record;
 /// What an entry of the metadata group asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Command {
-    /// Founds the cluster, unless it is founded already.
-    Bootstrap(ClusterIdentity),
+    /// Founds the cluster with its first node, unless it is founded already.
+    Bootstrap {
+        identity: ClusterIdentity,
+        founder: NewNode,
+    },
     /// Publishes documents if the catalog is still at that revision.
     Publish {
         expected_revision: u64,
@@ -24,24 +30,37 @@ pub(super) enum Command {
     },
     /// Changes nothing: its place in the log is an id nobody else gets.
     AllocateId,
+    /// Changes nodes, table or settings.
+    Change(ClusterChange),
 }
 
 /// Fields: then one of [`CommandBody`].
 #[derive(Clone, PartialEq, Eq, Message)]
 struct CommandRecord {
-    #[prost(oneof = "CommandBody", tags = "1, 2, 3")]
+    #[prost(oneof = "CommandBody", tags = "1, 2, 3, 4")]
     body: Option<CommandBody>,
 }
 
-/// Fields: 1 bootstrap, 2 publish, 3 allocate an id.
+/// Fields: 1 bootstrap, 2 publish, 3 allocate an id, 4 change of the cluster's map.
 #[derive(Clone, PartialEq, Eq, prost::Oneof)]
 enum CommandBody {
     #[prost(message, tag = "1")]
-    Bootstrap(IdentityRecord),
+    Bootstrap(BootstrapRecord),
     #[prost(message, tag = "2")]
     Publish(PublishRecord),
     #[prost(bool, tag = "3")]
     AllocateId(bool),
+    #[prost(message, tag = "4")]
+    Change(ChangeRecord),
+}
+
+/// Fields: 1 identity, 2 the first node.
+#[derive(Clone, PartialEq, Eq, Message)]
+struct BootstrapRecord {
+    #[prost(message, optional, tag = "1")]
+    identity: Option<IdentityRecord>,
+    #[prost(message, optional, tag = "2")]
+    founder: Option<NewNodeRecord>,
 }
 
 /// Fields: 1 cluster id, 2 incarnation, 3 key (16 bytes), 4 number of partitions, 5 founded at (UTC ms).
@@ -114,20 +133,31 @@ impl Command {
     fn decode(bytes: Bytes) -> Result<Self, String> {
         let record: CommandRecord = record::decode(bytes)?;
         Ok(match record.body {
-            Some(CommandBody::Bootstrap(identity)) => Self::Bootstrap(identity_of(&identity)?),
+            Some(CommandBody::Bootstrap(bootstrap)) => {
+                let identity = bootstrap.identity.as_ref().ok_or("it has no identity")?;
+                let founder = bootstrap.founder.as_ref().ok_or("it has no first node")?;
+                Self::Bootstrap {
+                    identity: identity_of(identity)?,
+                    founder: cluster_wire::new_node_of(founder)?,
+                }
+            }
             Some(CommandBody::Publish(publish)) => Self::Publish {
                 expected_revision: publish.expected_revision,
                 at_ms: publish.at_ms,
                 documents: publish.documents.into_iter().map(new_document).collect(),
             },
             Some(CommandBody::AllocateId(_)) => Self::AllocateId,
+            Some(CommandBody::Change(change)) => Self::Change(cluster_wire::change_of(change)?),
             None => return Err("it is a command this release does not know".to_owned()),
         })
     }
 
     fn to_record(&self) -> CommandRecord {
         let body = match self {
-            Self::Bootstrap(identity) => CommandBody::Bootstrap(identity_record(identity)),
+            Self::Bootstrap { identity, founder } => CommandBody::Bootstrap(BootstrapRecord {
+                identity: Some(identity_record(identity)),
+                founder: Some(cluster_wire::new_node_record(founder)),
+            }),
             Self::Publish {
                 expected_revision,
                 at_ms,
@@ -138,6 +168,7 @@ impl Command {
                 documents: documents.iter().map(new_document_record).collect(),
             }),
             Self::AllocateId => CommandBody::AllocateId(true),
+            Self::Change(change) => CommandBody::Change(cluster_wire::change_record(change)),
         };
         CommandRecord { body: Some(body) }
     }

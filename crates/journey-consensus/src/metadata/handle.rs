@@ -1,5 +1,7 @@
 //! Calls on the metadata group.
 
+mod changes;
+
 use std::sync::Arc;
 
 use journey_storage::Engine;
@@ -7,6 +9,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::command::Command;
 use super::machine::MetadataMachine;
+use super::nodes::{self, NewNode};
 use super::publish::{self, NewDocument, PublishOutcome};
 use super::state::{ClusterIdentity, MetadataState};
 use crate::{
@@ -21,6 +24,7 @@ use crate::{
 pub struct MetadataHandle {
     group: GroupHandle,
     state: watch::Receiver<Arc<MetadataState>>,
+    applied: watch::Receiver<u64>,
 }
 
 impl MetadataHandle {
@@ -42,14 +46,18 @@ impl MetadataHandle {
             group: GroupId::METADATA,
             reason: error.to_string(),
         })?;
-        let (machine, state) = opened.map_err(|source| ConsensusError::Storage {
+        let (machine, watched) = opened.map_err(|source| ConsensusError::Storage {
             attempt: "reading the metadata checkpoint".to_owned(),
             source,
         })?;
         let group = consensus
             .start_group(GroupId::METADATA, replica, Box::new(machine))
             .await?;
-        Ok(Self { group, state })
+        Ok(Self {
+            group,
+            state: watched.state,
+            applied: watched.applied,
+        })
     }
 
     /// The group itself: leadership, figures, purge, shutdown.
@@ -93,7 +101,8 @@ impl MetadataHandle {
         }
     }
 
-    /// Founds the cluster with that identity unless it is founded already, and returns the identity it has.
+    /// Founds the cluster with that identity and that first node unless it is founded already, and returns the identity
+    /// it has. The first node holds the only voter of every partition.
     ///
     /// # Errors
     /// [`MetadataError::Refused`] or [`MetadataError::OutcomeUnknown`]; calling again is safe.
@@ -103,12 +112,17 @@ impl MetadataHandle {
     pub async fn bootstrap_if_empty(
         &self,
         identity: ClusterIdentity,
+        founder: NewNode,
     ) -> Result<ClusterIdentity, MetadataError> {
+        nodes::check_place(&founder.place)?;
         let latest = self.latest().await?;
         if let Some(identity) = latest.identity() {
             return Ok(*identity);
         }
-        match self.propose(Command::Bootstrap(identity)).await? {
+        match self
+            .propose(Command::Bootstrap { identity, founder })
+            .await?
+        {
             Applied::TookEffect(_) | Applied::Void => {
                 let current = self.current();
                 current
@@ -192,12 +206,18 @@ impl MetadataHandle {
             }
         });
         self.group.propose(command.into_payload(), done);
-        match outcome.await {
-            Ok(ProposeOutcome::Applied { index }) => Ok(Applied::TookEffect(index)),
-            Ok(ProposeOutcome::Superseded { .. }) => Ok(Applied::Void),
-            Ok(ProposeOutcome::Refused(reason)) => Err(MetadataError::Refused { reason }),
-            Ok(ProposeOutcome::Lost) | Err(_) => Err(MetadataError::OutcomeUnknown),
-        }
+        let (index, applied) = match outcome.await {
+            Ok(ProposeOutcome::Applied { index }) => (index, Applied::TookEffect(index)),
+            Ok(ProposeOutcome::Superseded { index }) => (index, Applied::Void),
+            Ok(ProposeOutcome::Refused(reason)) => return Err(MetadataError::Refused { reason }),
+            Ok(ProposeOutcome::Lost) | Err(_) => return Err(MetadataError::OutcomeUnknown),
+        };
+        // Whoever changed something sees it in this node's own copy when the call returns.
+        let mut seen = self.applied.clone();
+        let waited = seen.wait_for(|applied| *applied >= index).await;
+        waited
+            .map(|_| applied)
+            .map_err(|_| MetadataError::OutcomeUnknown)
     }
 
     /// Waits until this replica leads, another one does, or the group has stopped.

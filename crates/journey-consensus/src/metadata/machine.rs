@@ -19,33 +19,47 @@ pub(super) struct MetadataMachine {
     current: Checkpoint,
     floor: (u64, Option<Bytes>),
     watch: watch::Sender<Arc<MetadataState>>,
+    applied: watch::Sender<u64>,
+}
+
+/// What others see of it.
+pub(super) struct Watched {
+    pub(super) state: watch::Receiver<Arc<MetadataState>>,
+    /// The last entry that the state reflects.
+    pub(super) applied: watch::Receiver<u64>,
 }
 
 impl MetadataMachine {
     /// Starts from the last checkpoint.
-    pub(super) fn open(
-        engine: Arc<dyn Engine>,
-    ) -> Result<(Self, watch::Receiver<Arc<MetadataState>>), StorageError> {
+    pub(super) fn open(engine: Arc<dyn Engine>) -> Result<(Self, Watched), StorageError> {
         let (rows, current) = Rows::open(engine)?;
-        let (watch, watched) = watch::channel(Arc::new(current.state.clone()));
+        let (watch, state) = watch::channel(Arc::new(current.state.clone()));
+        let (applied, applied_seen) = watch::channel(current.floor);
         let floor = (current.floor, current.consensus.clone());
         let machine = Self {
             rows,
             current,
             floor,
             watch,
+            applied,
+        };
+        let watched = Watched {
+            state,
+            applied: applied_seen,
         };
         Ok((machine, watched))
     }
 
-    fn apply_one(&mut self, command: &Command) -> ApplyOutcome {
+    fn apply_one(&mut self, command: &Command, index: u64) -> ApplyOutcome {
         let state = &mut self.current.state;
         match command {
-            Command::Bootstrap(identity) => {
+            Command::Bootstrap { identity, founder } => {
                 if state.identity().is_some() {
                     return ApplyOutcome::Superseded;
                 }
                 state.set_identity(*identity);
+                let map = state.map_mut();
+                map.found(founder, identity.n_partitions, index);
             }
             Command::Publish {
                 expected_revision,
@@ -62,6 +76,11 @@ impl MetadataMachine {
                 state.add_revision(changed);
             }
             Command::AllocateId => return ApplyOutcome::Applied,
+            Command::Change(change) => {
+                if state.identity().is_none() || !state.map_mut().change(change, index) {
+                    return ApplyOutcome::Superseded;
+                }
+            }
         }
         self.watch.send_replace(Arc::new(state.clone()));
         ApplyOutcome::Applied
@@ -86,13 +105,14 @@ impl StateMachine for MetadataMachine {
                     let command = Command::of_payload(payload).map_err(|reason| {
                         format!("metadata entry {} does not read: {reason}", entry.index)
                     })?;
-                    self.apply_one(&command)
+                    self.apply_one(&command, entry.index)
                 }
             };
             self.current.floor = entry.index;
             outcomes.push(outcome);
         }
         self.current.consensus = Some(consensus);
+        self.applied.send_replace(self.current.floor);
         Ok(outcomes)
     }
 

@@ -3,7 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use journey_types::{ClusterKey, EffectOrigin};
+use journey_types::{ClusterKey, EffectOrigin, NodeId, PartitionId};
+
+use super::cluster::ClusterMap;
+use super::nodes::{JoinKey, NodeRecord};
+use super::settings::{Setting, SettingKind};
+use super::table::{PartitionPlacement, PartitionTable};
+use crate::{GroupId, ReplicaId};
 
 /// Who this cluster is: drawn when its first node starts, and never changed save for the incarnation, which a restore
 /// from backup raises.
@@ -55,6 +61,7 @@ pub struct MetadataState {
     /// What each revision published, revision 1 first.
     by_revision: Vec<Vec<Arc<StoredDocument>>>,
     size_bytes: usize,
+    map: ClusterMap,
 }
 
 impl MetadataState {
@@ -109,6 +116,88 @@ impl MetadataState {
         let at = at.and_then(|at| usize::try_from(at).ok());
         let published = at.and_then(|at| self.by_revision.get(at));
         published.map_or(&[], Vec::as_slice)
+    }
+
+    /// The place in the log of the last change of nodes, table or settings.
+    #[must_use]
+    pub fn map_version(&self) -> u64 {
+        self.map.version
+    }
+
+    /// Every node that ever was, in the order in which they joined.
+    pub fn nodes(&self) -> impl Iterator<Item = &NodeRecord> {
+        self.map.nodes.values()
+    }
+
+    /// One node.
+    #[must_use]
+    pub fn node(&self, node: NodeId) -> Option<&NodeRecord> {
+        self.map.nodes.get(&node)
+    }
+
+    /// The node whose data folder drew that key.
+    #[must_use]
+    pub fn node_by_key(&self, key: &JoinKey) -> Option<&NodeRecord> {
+        self.nodes().find(|node| node.join_key == *key)
+    }
+
+    /// Which replica of which partition lies where.
+    #[must_use]
+    pub fn table(&self) -> &Arc<PartitionTable> {
+        &self.map.table
+    }
+
+    /// One partition's replicas.
+    #[must_use]
+    pub fn placement(&self, partition: PartitionId) -> Option<&PartitionPlacement> {
+        self.map.table.partition(partition)
+    }
+
+    /// The node of a replica; `None` when there is no such replica any more, or not yet.
+    #[must_use]
+    pub fn node_of_replica(&self, group: GroupId, replica: ReplicaId) -> Option<&NodeRecord> {
+        match group.partition() {
+            None => {
+                let mut nodes = self.nodes();
+                nodes.find(|node| node.is_member() && node.metadata_replica == replica)
+            }
+            Some(partition) => {
+                let placed = self.placement(partition)?.replica(replica)?;
+                self.node(placed.node)
+            }
+        }
+    }
+
+    /// Where other nodes reach the node of a replica; `None` also when it cannot be reached by others.
+    #[must_use]
+    pub fn address_of_replica(&self, group: GroupId, replica: ReplicaId) -> Option<&str> {
+        let node = self.node_of_replica(group, replica)?;
+        let address = node.place.peer_address.as_str();
+        (!address.is_empty()).then_some(address)
+    }
+
+    /// A quota or gate.
+    #[must_use]
+    pub fn setting(&self, kind: SettingKind, name: &str) -> Option<&Setting> {
+        self.map.settings.get(&(kind, name.to_owned()))
+    }
+
+    /// All quotas and gates by kind and name.
+    pub fn settings(&self) -> impl Iterator<Item = (SettingKind, &str, &Setting)> {
+        let settings = self.map.settings.iter();
+        settings.map(|((kind, name), setting)| (*kind, name.as_str(), setting))
+    }
+
+    pub(super) fn map(&self) -> &ClusterMap {
+        &self.map
+    }
+
+    pub(super) fn map_mut(&mut self) -> &mut ClusterMap {
+        &mut self.map
+    }
+
+    pub(super) fn set_map(&mut self, map: ClusterMap) {
+        self.map = map;
     }
 
     pub(super) fn set_identity(&mut self, identity: ClusterIdentity) {

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use journey_storage::limits::STATE_VALUE_SIZE_BYTES_MAX;
 use journey_storage::{CrashPoint, MemoryEngine};
-use journey_types::{ClusterKey, EffectOrigin, Incarnation};
+use journey_types::{ClusterKey, EffectOrigin, Incarnation, NodeId, PartitionId};
 
-use super::{ClusterIdentity, MetadataHandle, MetadataState, NewDocument};
+use super::{
+    ClusterIdentity, MetadataHandle, MetadataState, NewDocument, NewNode, NodePlace, NodeState,
+    PlacementChange, SettingKind,
+};
 use crate::limits::{DOCUMENT_NAME_SIZE_BYTES_MAX, DOCUMENT_SOURCE_SIZE_BYTES_MAX};
 use crate::testing::{consensus_on, memory};
-use crate::{Consensus, GroupHandle, MetadataError, PurgeOutcome, ReplicaId};
+use crate::{Consensus, GroupHandle, GroupId, MetadataError, PurgeOutcome, ReplicaId};
 
 const REPLICA: ReplicaId = ReplicaId::new(1);
 
@@ -22,6 +25,22 @@ fn identity(cluster_id: u64) -> ClusterIdentity {
         key: ClusterKey::new([7; 16]),
         n_partitions: 16,
         founded_at_ms: 1_000,
+    }
+}
+
+fn founder() -> NewNode {
+    new_node(1, "127.0.0.1:7701")
+}
+
+fn new_node(key: u8, api_address: &str) -> NewNode {
+    NewNode {
+        join_key: [key; 16],
+        place: NodePlace {
+            api_address: api_address.to_owned(),
+            peer_address: format!("{api_address}0"),
+            zone: "a".to_owned(),
+            weight: 100,
+        },
     }
 }
 
@@ -102,17 +121,26 @@ async fn cluster_is_founded_once_and_keeps_its_identity() {
         "{early:?}"
     );
     assert_eq!(
-        metadata.bootstrap_if_empty(identity(9)).await.unwrap(),
+        metadata
+            .bootstrap_if_empty(identity(9), founder())
+            .await
+            .unwrap(),
         identity(9)
     );
     assert_eq!(
-        metadata.bootstrap_if_empty(identity(10)).await.unwrap(),
+        metadata
+            .bootstrap_if_empty(identity(10), founder())
+            .await
+            .unwrap(),
         identity(9)
     );
     consensus.shutdown().await;
     let (consensus, metadata) = node.start().await;
     assert_eq!(
-        metadata.bootstrap_if_empty(identity(11)).await.unwrap(),
+        metadata
+            .bootstrap_if_empty(identity(11), founder())
+            .await
+            .unwrap(),
         identity(9)
     );
     consensus.shutdown().await;
@@ -121,7 +149,10 @@ async fn cluster_is_founded_once_and_keeps_its_identity() {
 #[tokio::test]
 async fn publish_counts_versions_and_leaves_the_unchanged_alone() {
     let (consensus, metadata) = Node::new().start().await;
-    metadata.bootstrap_if_empty(identity(9)).await.unwrap();
+    metadata
+        .bootstrap_if_empty(identity(9), founder())
+        .await
+        .unwrap();
     let mut watch = metadata.watch();
     watch.mark_unchanged();
     let (a, b) = (document("journey", "a", "1"), document("content", "a", "2"));
@@ -187,7 +218,10 @@ async fn publish_counts_versions_and_leaves_the_unchanged_alone() {
 #[tokio::test]
 async fn of_publishes_on_the_same_revision_exactly_one_takes_effect() {
     let (consensus, metadata) = Node::new().start().await;
-    metadata.bootstrap_if_empty(identity(9)).await.unwrap();
+    metadata
+        .bootstrap_if_empty(identity(9), founder())
+        .await
+        .unwrap();
     let publishes = (0..20).map(|number| {
         let metadata = metadata.clone();
         let text = number.to_string();
@@ -228,7 +262,10 @@ async fn restart_and_crash_keep_every_acknowledged_version() {
     ] {
         let node = Node::new();
         let (consensus, metadata) = node.start().await;
-        metadata.bootstrap_if_empty(identity(9)).await.unwrap();
+        metadata
+            .bootstrap_if_empty(identity(9), founder())
+            .await
+            .unwrap();
         metadata
             .publish(
                 0,
@@ -283,7 +320,10 @@ async fn restart_and_crash_keep_every_acknowledged_version() {
 async fn checkpoint_cut_at_any_write_leaves_the_former_one_whole() {
     let node = Node::new();
     let (consensus, metadata) = node.start().await;
-    metadata.bootstrap_if_empty(identity(9)).await.unwrap();
+    metadata
+        .bootstrap_if_empty(identity(9), founder())
+        .await
+        .unwrap();
     metadata
         .publish(0, vec![document("journey", "a", "1")], 5)
         .await
@@ -324,7 +364,10 @@ async fn checkpoint_cut_at_any_write_leaves_the_former_one_whole() {
 #[tokio::test]
 async fn bounds_are_named_before_anything_is_written() {
     let (consensus, metadata) = Node::new().start().await;
-    metadata.bootstrap_if_empty(identity(9)).await.unwrap();
+    metadata
+        .bootstrap_if_empty(identity(9), founder())
+        .await
+        .unwrap();
     let fine = document("journey", "a", "1");
     let cases: Vec<(Vec<NewDocument>, &str)> = vec![
         (vec![], "a publish needs at least one document"),
@@ -389,4 +432,114 @@ async fn bounds_are_named_before_anything_is_written() {
         matches!(stopped, MetadataError::Refused { .. }),
         "{stopped}"
     );
+}
+
+#[tokio::test]
+async fn node_joins_once_and_its_record_changes_by_compare_and_set() {
+    let node = Node::new();
+    let (consensus, metadata) = node.start().await;
+    let early = metadata.join(new_node(2, "b:1")).await.unwrap_err();
+    assert!(matches!(early, MetadataError::Conflict { .. }), "{early}");
+    metadata
+        .bootstrap_if_empty(identity(9), founder())
+        .await
+        .unwrap();
+    let founded = metadata.current();
+    let first = founded.node(NodeId::new(1)).unwrap();
+    assert_eq!(
+        (first.state, first.place.clone()),
+        (NodeState::Active, founder().place)
+    );
+    assert_eq!(founded.table().partitions.len(), 16);
+    let group = GroupId::of_partition(PartitionId::new(7));
+    assert_eq!(
+        founded.address_of_replica(group, REPLICA),
+        Some("127.0.0.1:77010")
+    );
+
+    let joined = metadata.join(new_node(2, "b:1")).await.unwrap();
+    assert_eq!(metadata.join(new_node(2, "b:1")).await.unwrap(), joined);
+    assert_eq!(joined.state, NodeState::Joining);
+    let active = metadata.set_node_state(joined.id, joined.version, NodeState::Active);
+    let version = active.await.unwrap();
+    let stale = metadata.set_node_state(joined.id, joined.version, NodeState::Down);
+    let stale = stale.await.unwrap_err().to_string();
+    assert_eq!(
+        stale,
+        format!(
+            "node {} is not changed: it is at version {version}, not {}; read it again",
+            joined.id, joined.version
+        )
+    );
+    consensus.shutdown().await;
+}
+
+#[tokio::test]
+async fn table_and_settings_change_by_compare_and_set_and_survive_a_restart() {
+    let node = Node::new();
+    let (consensus, metadata) = node.start().await;
+    metadata
+        .bootstrap_if_empty(identity(9), founder())
+        .await
+        .unwrap();
+    let joined = metadata.join(new_node(2, "b:1")).await.unwrap();
+    let active = metadata.set_node_state(joined.id, joined.version, NodeState::Active);
+    active.await.unwrap();
+
+    let partition = PartitionId::new(7);
+    let row = metadata.current().placement(partition).unwrap().version;
+    let add = PlacementChange::Add {
+        node: joined.id,
+        replaces: None,
+    };
+    let replica = metadata
+        .change_placement(partition, row, add)
+        .await
+        .unwrap();
+    let again = metadata.change_placement(partition, row, add).await;
+    assert!(
+        matches!(again, Err(MetadataError::Conflict { .. })),
+        "{again:?}"
+    );
+    checkpoint(metadata.group()).await;
+    let promoted = PlacementChange::Promoted(ReplicaId::new(replica));
+    metadata
+        .change_placement(partition, replica, promoted)
+        .await
+        .unwrap();
+    let quota = metadata.set_setting(SettingKind::Quota, "events", 0, Some("10".to_owned()));
+    let quota = quota.await.unwrap();
+    let twice = metadata.set_setting(SettingKind::Quota, "events", 0, Some("20".to_owned()));
+    assert!(matches!(twice.await, Err(MetadataError::Conflict { .. })));
+    metadata
+        .set_setting(SettingKind::Gate, "splits", 0, Some("on".to_owned()))
+        .await
+        .unwrap();
+    let gate = metadata
+        .current()
+        .setting(SettingKind::Gate, "splits")
+        .unwrap()
+        .version;
+    metadata
+        .set_setting(SettingKind::Gate, "splits", gate, None)
+        .await
+        .unwrap();
+
+    let before = metadata.current();
+    assert_eq!(
+        before
+            .setting(SettingKind::Quota, "events")
+            .unwrap()
+            .version,
+        quota
+    );
+    consensus.shutdown().await;
+    let (consensus, metadata) = node.start().await;
+    let after = metadata.latest().await.unwrap();
+    assert_eq!(after.table(), before.table());
+    assert!(after.nodes().eq(before.nodes()));
+    assert!(after.settings().eq(before.settings()));
+    assert_eq!(after.settings().count(), 1);
+    assert_eq!(after.map_version(), before.map_version());
+    consensus.shutdown().await;
 }
