@@ -24,6 +24,7 @@ mod mailing;
 mod offers;
 mod order;
 mod quarantine;
+mod ready;
 mod replies;
 mod retry;
 mod schedule;

@@ -76,6 +76,22 @@ impl ActivationPace {
         takes_more
     }
 
+    /// How many may be read now.
+    pub(crate) fn n_left(&self) -> usize {
+        match self.per_second {
+            None => usize::MAX,
+            Some(_) => {
+                let of_pace = usize::try_from(self.left_milli / 1_000).unwrap_or(usize::MAX);
+                of_pace.min(self.left_in_call)
+            }
+        }
+    }
+
+    /// Something waits for a read that may not be made in this call.
+    pub(crate) const fn note(&mut self, waits: bool) {
+        self.was_out |= waits;
+    }
+
     /// A customer was read from rows.
     pub(crate) const fn loaded(&mut self) {
         self.left_in_call = self.left_in_call.saturating_sub(1);

@@ -1,12 +1,13 @@
-//! All customers in memory: found by key, scheduled round-robin, passivated when unused for longest.
+//! All customers in memory: found by key, scheduled in turn, passivated when unused for longest.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 
 use journey_customer::CustomerState;
 use journey_types::{CustomerKey, Timestamp};
 
 use crate::core::hosted::{Hosted, Lifecycle};
 use crate::core::limits::{COMMITS_BETWEEN_MEASURES, HOSTED_OVERHEAD_BYTES, PASSIVATION_LOOKS_MAX};
+use crate::core::ready::{FairQueue, Workspaces};
 
 /// A place in the table of hosted customers; stable while the customer is hosted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,14 +16,18 @@ pub(crate) struct HostedIdx(usize);
 /// The hosted customers.
 ///
 /// # Invariants
-/// Every occupied place is found by its key and stands in the order of use; a customer in the ready queue is hosted;
-/// `size_bytes` is the sum of the places' sizes.
+/// Every occupied place is found by its key and stands in the order of use; a customer in a queue is hosted and stands in
+/// one of them; `size_bytes` is the sum of the places' sizes.
 #[derive(Debug)]
 pub(crate) struct Customers {
     places: Vec<Option<Box<Hosted>>>,
     free: Vec<usize>,
     by_key: HashMap<CustomerKey, usize>,
-    ready: VecDeque<usize>,
+    workspaces: Workspaces,
+    /// Those that have something to do.
+    ready: FairQueue,
+    /// Those of them that first must be read from rows, when more may be.
+    cold: FairQueue,
     by_use: BTreeMap<u64, usize>,
     uses: u64,
     hosted_max: usize,
@@ -36,7 +41,9 @@ impl Customers {
             places: Vec::new(),
             free: Vec::new(),
             by_key: HashMap::new(),
-            ready: VecDeque::new(),
+            workspaces: Workspaces::default(),
+            ready: FairQueue::default(),
+            cold: FairQueue::default(),
             by_use: BTreeMap::new(),
             uses: 0,
             hosted_max,
@@ -78,7 +85,8 @@ impl Customers {
         if let Some(idx) = self.by_key.get(key) {
             return HostedIdx(*idx);
         }
-        let hosted = Some(Box::new(Hosted::new(key.clone())));
+        let workspace = self.workspaces.enter(&key.workspace);
+        let hosted = Some(Box::new(Hosted::new(key.clone(), workspace)));
         let idx = if let Some(idx) = self.free.pop() {
             self.places[idx] = hosted;
             idx
@@ -126,13 +134,34 @@ impl Customers {
             Lifecycle::Quarantined | Lifecycle::Passive => return,
         }
         if !std::mem::replace(&mut hosted.is_queued, true) {
-            self.ready.push_back(idx.0);
+            let workspace = hosted.workspace;
+            self.ready.push(workspace, idx.0);
         }
+    }
+
+    /// Puts a customer that was next in turn to those that wait to be read from rows.
+    pub(crate) fn queue_cold(&mut self, idx: HostedIdx) {
+        let hosted = self.get_mut(idx);
+        hosted.is_queued = true;
+        let workspace = hosted.workspace;
+        self.cold.push(workspace, idx.0);
+    }
+
+    /// Lets up to `n_max` of those have their turn; answers whether more of them wait.
+    pub(crate) fn queue_read(&mut self, n_max: usize) -> bool {
+        for _ in 0..n_max {
+            let Some(place) = self.cold.pop() else {
+                break;
+            };
+            let workspace = self.get(HostedIdx(place)).workspace;
+            self.ready.push(workspace, place);
+        }
+        !self.cold.is_empty()
     }
 
     /// The next customer in turn.
     pub(crate) fn next_ready(&mut self) -> Option<HostedIdx> {
-        while let Some(idx) = self.ready.pop_front() {
+        while let Some(idx) = self.ready.pop() {
             let Some(hosted) = self.places[idx].as_mut() else {
                 continue;
             };
@@ -194,10 +223,13 @@ impl Customers {
         self.by_key.remove(&hosted.key);
         self.size_bytes -= hosted.size_bytes;
         self.by_use.remove(&hosted.used);
-        // A place that still stands in the ready queue is used again only after the queue has passed it.
+        // A place that still stood in a queue would be taken for its next customer's.
         if hosted.is_queued {
-            self.ready.retain(|queued| *queued != idx.0);
+            self.ready.remove(hosted.workspace, idx.0);
+            self.cold.remove(hosted.workspace, idx.0);
         }
+        let workspace = hosted.workspace;
+        self.workspaces.leave(&hosted.key.workspace, workspace);
         self.free.push(idx.0);
     }
 }

@@ -9,6 +9,7 @@ use journey_types::{BatchNumber, CustomerKey, Sequence, Timestamp};
 
 use crate::core::api::{TicketId, WorkerId};
 use crate::core::limits::{STRIKES_MAX, STRIKES_WINDOW};
+use crate::core::ready::WorkspaceIdx;
 
 /// Where a customer actor is in its life.
 ///
@@ -60,6 +61,8 @@ impl Mail {
 #[derive(Debug)]
 pub(crate) struct Hosted {
     pub(crate) key: CustomerKey,
+    /// The place of its workspace.
+    pub(crate) workspace: WorkspaceIdx,
     /// What its next command is decided on: the committed state, which lies in the replica, and after it the turns on
     /// their way. `None` until it is loaded.
     pub(crate) head: Option<Arc<CustomerState>>,
@@ -73,7 +76,7 @@ pub(crate) struct Hosted {
     pub(crate) lifecycle: Lifecycle,
     /// Effects whose claim lies in the mailbox.
     pub(crate) claims: Vec<Sequence>,
-    /// Whether it stands in the queue of ready customers.
+    /// Whether it stands in a queue of those that have something to do.
     pub(crate) is_queued: bool,
     /// The place in the order of last use.
     pub(crate) used: u64,
@@ -86,9 +89,10 @@ pub(crate) struct Hosted {
 }
 
 impl Hosted {
-    pub(crate) const fn new(key: CustomerKey) -> Self {
+    pub(crate) const fn new(key: CustomerKey, workspace: WorkspaceIdx) -> Self {
         Self {
             key,
+            workspace,
             head: None,
             n_in_flight: 0,
             head_batch: None,

@@ -1,4 +1,5 @@
-//! Which turn comes next: customers with mail round-robin, timers in between, both within the bounds of a batch.
+//! Which turn comes next: workspaces with mail in turn, in each its customers round-robin; timers in between, both within
+//! the bounds of a batch.
 
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ impl PartitionCore {
     pub(crate) fn run(&mut self, now: Timestamp) {
         self.has_more = false;
         self.activations.begin_call(now);
+        let waits_for_reads = self.customers.queue_read(self.activations.n_left());
+        self.activations.note(waits_for_reads);
         self.advance_session(now);
         let mut turns_left = TURNS_PER_CALL_MAX;
         while self.may_decide() {
@@ -201,8 +204,9 @@ impl PartitionCore {
     ) -> Result<Option<(HostedIdx, Mail)>, PartitionError> {
         while let Some(idx) = self.customers.next_ready() {
             if !self.may_activate(idx) {
-                self.customers.queue(idx);
-                return Ok(None);
+                // Others, whose customers are in memory, need not wait for it.
+                self.customers.queue_cold(idx);
+                continue;
             }
             if let Err(error) = self.activate(idx) {
                 self.customers.queue(idx);

@@ -9,6 +9,7 @@ mod bed;
 mod chaos;
 mod dead_letters;
 mod effects;
+mod fairness;
 mod mailboxes;
 mod orders;
 mod pipelining;
