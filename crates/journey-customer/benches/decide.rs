@@ -1,20 +1,17 @@
-//! How long deciding and applying take: an event nobody waits for, one that advances an instance, a busy customer.
+//! How long deciding and applying take: by kind of step, and by how many instances listen.
 //!
-//! `cargo bench -p journey-customer` prints microseconds; `cargo test --benches` runs each a few times.
+//! `cargo bench -p journey-customer` measures; `cargo test` runs each once.
 
-#![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
-#![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 #![expect(
     clippy::unwrap_used,
     reason = "a bench stops where its fixture is wrong"
 )]
 
 use std::collections::BTreeMap;
-use std::hint::black_box;
-use std::time::Instant;
 
+use divan::{Bencher, black_box};
 use journey_customer::{
-    Command, CustomerState, DecideContext, DeliverySettings, IngestMode, apply, decide,
+    Command, CustomerState, DecideContext, Decision, DeliverySettings, IngestMode, apply, decide,
 };
 use journey_model::{Catalog, PublishedDocument, Source, check};
 use journey_types::{
@@ -22,7 +19,34 @@ use journey_types::{
     EventName, SourceName, TimeSpan, Timestamp, Value, WorkspaceId,
 };
 
-const JOURNEYS: &str = r#"
+/// Kind of step, and the step itself: an instance waits before it and the event moves it on.
+const STEPS: [(&str, &str); 8] = [
+    ("message", "message: { content: note, channels: [push] }"),
+    (
+        "call",
+        "call: { worker: crm, input: { value: entry.properties.value } }",
+    ),
+    ("task", "task: { queue: care, sla: 4h }"),
+    ("delay", "delay: 2d"),
+    (
+        "wait_until",
+        "wait_until: [ { event: other, next: wait }, { after: 2d, next: wait } ]",
+    ),
+    (
+        "split",
+        "split: [ { when: entry.properties.value > 9.0, next: end }, { else: wait } ]",
+    ),
+    (
+        "update",
+        "update: { vars.n: vars.?n.orValue(0) + 1, traits.seen: true }",
+    ),
+    (
+        "emit",
+        "emit: { event: noted, properties: { value: entry.properties.value } }",
+    ),
+];
+
+const BUSY: &str = r#"
 journey: loop
 entry: [{ event: start }]
 key: event.properties.key
@@ -38,105 +62,117 @@ journey: buyers
 entry: [{ event: purchase, where: 'history.sum("purchase", "value", "30d") > 1000000.0' }]
 steps:
   wait: { delay: 1d }
+"#;
+
+const NOTE: &str = r#"
 ---
 content: note
-variants: [{ channel: push, body: "Step {{ vars.n }}" }]
+variants: [{ channel: push, body: "Worth {{ entry.properties.value }}" }]
 "#;
 
 fn main() {
-    let is_bench = std::env::args().any(|argument| argument == "--bench");
-    let n_rounds = if is_bench { 20_000 } else { 10 };
-    let catalog = catalog();
-    for (label, n_instances, event) in [
-        ("unheard event, 1 instance", 1, "other"),
-        ("counted event, 1 instance", 1, "purchase"),
-        ("advancing event, 1 instance", 1, "step"),
-        ("advancing event, 10 instances", 10, "step"),
-        ("advancing event, 100 instances", 100, "step"),
-    ] {
-        let mut customer = Customer::with_instances(&catalog, n_instances);
-        let (decided_us, applied_us, n_facts) = customer.measure(event, n_rounds);
-        println!(
-            "{label}: decide {decided_us:.2} us, apply {applied_us:.2} us, {n_facts:.1} facts"
-        );
-    }
+    divan::main();
 }
 
-struct Customer<'a> {
-    catalog: &'a Catalog,
+/// A journey that waits for `step`, then takes the step of that kind, and rests or waits again.
+fn journey_of(kind: &str) -> String {
+    let (_, step) = STEPS.iter().find(|(known, _)| *known == kind).unwrap();
+    let next = match kind {
+        "split" | "wait_until" => "",
+        _ => ", next: wait",
+    };
+    format!(
+        "journey: one\nentry: [{{ event: start }}]\nsteps:\n  \
+         wait: {{ wait_until: [ {{ event: step, next: do }}, {{ after: 30d, next: end }} ] }}\n  \
+         do: {{ {step}{next} }}\n{}",
+        if kind == "message" { NOTE } else { "" }
+    )
+}
+
+fn kinds() -> impl Iterator<Item = &'static str> {
+    STEPS.iter().map(|(kind, _)| *kind)
+}
+
+#[divan::bench(args = kinds())]
+fn decide_step(bencher: Bencher<'_, '_>, kind: &str) {
+    let customer = Customer::new(&journey_of(kind), 1);
+    let decision = customer.decide(&customer.event("step"));
+    assert!(decision.events.len() > 1, "{kind} did not move");
+    bencher
+        .with_inputs(|| customer.event("step"))
+        .bench_local_refs(|command| black_box(customer.decide(command)));
+}
+
+#[divan::bench(args = kinds())]
+fn apply_step(bencher: Bencher<'_, '_>, kind: &str) {
+    let customer = Customer::new(&journey_of(kind), 1);
+    customer.bench_apply(bencher, "step");
+}
+
+/// An event that nobody waits for, one that is counted, and one that advances one of many instances.
+#[divan::bench(args = [("other", 1), ("purchase", 1), ("step", 1), ("step", 10), ("step", 100)])]
+fn decide_event(bencher: Bencher<'_, '_>, (name, n_instances): (&str, i64)) {
+    let customer = Customer::new(&format!("{BUSY}{NOTE}"), n_instances);
+    bencher
+        .with_inputs(|| customer.event(name))
+        .bench_local_refs(|command| black_box(customer.decide(command)));
+}
+
+#[divan::bench(args = [("other", 1), ("purchase", 1), ("step", 1), ("step", 10), ("step", 100)])]
+fn apply_event(bencher: Bencher<'_, '_>, (name, n_instances): (&str, i64)) {
+    let customer = Customer::new(&format!("{BUSY}{NOTE}"), n_instances);
+    customer.bench_apply(bencher, name);
+}
+
+/// The timer of a delay that is due.
+#[divan::bench]
+fn decide_timer(bencher: Bencher<'_, '_>) {
+    let mut customer = Customer::new(&journey_of("delay"), 1);
+    let command = customer.event("step");
+    customer.state = customer.decide(&command).state;
+    customer.now = customer.now.plus(TimeSpan::from_days(3));
+    let decision = customer.decide(&Command::FireTimers);
+    assert!(!decision.events.is_empty(), "no timer fired");
+    bencher.bench_local(|| black_box(customer.decide(&Command::FireTimers)));
+}
+
+struct Customer {
+    catalog: Catalog,
     state: CustomerState,
     now: Timestamp,
-    n_events: u64,
 }
 
-impl<'a> Customer<'a> {
-    fn with_instances(catalog: &'a Catalog, n_instances: i64) -> Self {
+impl Customer {
+    fn new(journeys: &str, n_instances: i64) -> Self {
         let key = CustomerKey {
             workspace: WorkspaceId::default_workspace(),
             customer: CustomerId::new("anna").unwrap(),
         };
         let mut customer = Self {
-            catalog,
+            catalog: catalog(journeys),
             state: CustomerState::new(key),
             now: Timestamp::parse("2026-01-05T09:00:00Z").unwrap(),
-            n_events: 0,
         };
         for key in 0..n_instances {
-            let command = customer.ingest("start", key);
+            let command = customer.ingest("start", key, &format!("start-{key}"));
             customer.state = customer.decide(&command).state;
         }
+        customer.now = customer.now.plus(TimeSpan::from_secs(60));
         customer
     }
 
-    /// Microseconds of deciding and of applying, and facts, each on average.
-    fn measure(&mut self, event: &str, n_rounds: u32) -> (f64, f64, f64) {
-        let (mut deciding, mut applying, mut n_facts) = (0.0, 0.0, 0.0);
-        for _ in 0..n_rounds {
-            let command = self.ingest(event, 0);
-            let began_at = Instant::now();
-            let decision = black_box(self.decide(&command));
-            deciding += began_at.elapsed().as_secs_f64();
-            let began_at = Instant::now();
-            for fact in &decision.events {
-                apply(&mut self.state, fact);
-            }
-            applying += began_at.elapsed().as_secs_f64();
-            for _ in &decision.events {
-                n_facts += 1.0;
-            }
-            self.state.outbox.clear();
-        }
-        let per_round = 1e6 / f64::from(n_rounds);
-        (
-            deciding * per_round,
-            applying * per_round,
-            n_facts / f64::from(n_rounds),
-        )
+    /// An event of the first instance's key.
+    fn event(&self, name: &str) -> Command {
+        self.ingest(name, 0, "next")
     }
 
-    fn decide(&self, command: &Command) -> journey_customer::Decision {
-        let context = DecideContext {
-            stamp: self.now,
-            catalog: self.catalog,
-            cluster_key: &ClusterKey::new([1; 16]),
-            birth: BirthIndex::new(7),
-            workspace_zone: "UTC",
-            delivery: &DeliverySettings::default(),
-            set_aside_has_room: true,
-        };
-        decide(&self.state, command, &context).unwrap()
-    }
-
-    fn ingest(&mut self, name: &str, key: i64) -> Command {
-        self.n_events += 1;
-        // Fast enough to stay below the cap of remembered ids.
-        self.now = self.now.plus(TimeSpan::from_secs(60));
+    fn ingest(&self, name: &str, key: i64, id: &str) -> Command {
         let properties = [("key", Value::Int(key)), ("value", Value::Double(2.5))];
         let properties = properties.map(|(name, value)| (name.to_owned(), value));
         let event = CustomerEvent {
             customer: self.state.key.clone(),
             source: SourceName::new("bench").unwrap(),
-            id: EventId::new(self.n_events.to_string()).unwrap(),
+            id: EventId::new(id).unwrap(),
             name: EventName::new(name).unwrap(),
             occurred_at: self.now,
             channel: None,
@@ -146,10 +182,36 @@ impl<'a> Customer<'a> {
         let mode = IngestMode::Live;
         Command::Ingest { event, mode }
     }
+
+    fn decide(&self, command: &Command) -> Decision {
+        let context = DecideContext {
+            stamp: self.now,
+            catalog: &self.catalog,
+            cluster_key: &ClusterKey::new([1; 16]),
+            birth: BirthIndex::new(7),
+            workspace_zone: "UTC",
+            delivery: &DeliverySettings::default(),
+            set_aside_has_room: true,
+        };
+        decide(&self.state, command, &context).unwrap()
+    }
+
+    /// Applies the facts of one turn to a copy of the state; making the copy is not measured.
+    fn bench_apply(&self, bencher: Bencher<'_, '_>, name: &str) {
+        let decision = self.decide(&self.event(name));
+        bencher
+            .with_inputs(|| self.state.clone())
+            .bench_local_values(|mut state| {
+                for fact in &decision.events {
+                    apply(&mut state, fact);
+                }
+                state
+            });
+    }
 }
 
-fn catalog() -> Catalog {
-    let report = check(&[Source::new("bench.yaml", JOURNEYS)], &Catalog::default());
+fn catalog(journeys: &str) -> Catalog {
+    let report = check(&[Source::new("bench.yaml", journeys)], &Catalog::default());
     assert!(report.is_publishable(), "{}", report.render());
     let documents = report
         .documents
