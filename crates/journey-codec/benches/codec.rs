@@ -87,7 +87,7 @@ fn batch(n_turns: usize) -> JournalEntry {
     let state = state(1);
     let decision = turn(&state, "step", 0);
     let turn = Turn {
-        customer: state.key.clone(),
+        customer: state.key,
         events: decision.events,
     };
     JournalEntry::Batch(Batch {

@@ -78,7 +78,7 @@ impl Log {
 }
 
 fn size_of_batch((n_rows, row_size_bytes): (u64, usize)) -> BytesCount {
-    BytesCount::new(n_rows as usize * row_size_bytes)
+    BytesCount::new(n_rows * row_size_bytes as u64)
 }
 
 /// The rows of the next batch, behind those of the batches before.
