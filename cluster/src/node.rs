@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use journey_consensus::Consensus;
 use journey_partition::{Clock as _, PartitionHandle};
-use journey_server::{Node, NodeParts, WorkspaceRates, bind, serve};
+use journey_server::{Node, NodeParts, Routes, WorkspaceRates, bind, follow_documents, serve};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
@@ -117,10 +117,12 @@ impl RunningNode {
             metadata: foundation.metadata.clone(),
             cluster_key: foundation.identity.key,
             origin: foundation.identity.origin,
+            routes: Routes::alone(),
             surroundings: connectors::surroundings(&config.connectors)?,
             tasks: tasks.clone(),
             rates: rates_of(config),
         }));
+        tasks.spawn(follow_documents(Arc::clone(&node)));
         let connectors = Connectors::start(&config.connectors, &node)?;
         let pulse = Arc::new(UpkeepPulse::default());
         let upkeep_watch = UpkeepWatch {

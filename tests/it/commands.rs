@@ -95,6 +95,10 @@ const SHOWN_BY: &[(&str, &str)] = &[
         "authoring::publish_list_show_and_counts",
     ),
     (
+        "JourneyService/AwaitRevision",
+        "authoring::publish_list_show_and_counts",
+    ),
+    (
         "JourneyService/ListJourneys",
         "authoring::publish_list_show_and_counts",
     ),

@@ -124,6 +124,10 @@ impl Client {
         publish_journeys, journey_service, PublishJourneysRequest => PublishJourneysResponse
     );
     unary!(
+        /// Waits until every partition decides with a published revision.
+        await_revision, journey_service, AwaitRevisionRequest => AwaitRevisionResponse
+    );
+    unary!(
         /// Lists journeys, one page.
         list_journeys, journey_service, ListJourneysRequest => ListJourneysResponse
     );

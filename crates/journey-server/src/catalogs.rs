@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
+use futures::future::join_all;
 use journey_consensus::MetadataState;
 use journey_model::{Catalog, DocumentKind, PublishedDocument};
-use journey_types::CatalogRevision;
+use journey_proto::v1 as wire;
+use journey_proto::v1::journey_service_client::JourneyServiceClient;
+use journey_types::{CatalogRevision, PartitionId};
+use tokio::time::Instant;
 
 use crate::error::ServerError;
-use crate::limits::ADOPTION_TIMEOUT;
+use crate::limits::{ADOPTION_TIMEOUT, RETRY_AFTER_BUSY};
 use crate::node::Node;
+use crate::router::{Hop, Target, hop_request};
 
 /// Compiles the catalog of everything published so far, older versions included: instances stay on theirs.
 ///
@@ -42,33 +47,92 @@ pub fn compile(metadata: &MetadataState) -> Result<Catalog, ServerError> {
     })
 }
 
-/// Compiles the newest catalog, offers it to every partition, and waits until each has journaled its adoption.
+/// Offers every newer catalog to the partitions of this node, as the metadata group publishes it. Ends with the group.
+pub async fn follow(node: Arc<Node>) {
+    let mut metadata = node.metadata().watch();
+    loop {
+        let state = Arc::clone(&metadata.borrow_and_update());
+        if state.revision() > node.catalog().revision.get()
+            && let Err(error) = offer(&node, state).await
+        {
+            tracing::error!(%error, "the published documents do not compile on this node");
+        }
+        if metadata.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Compiles off the runtime: a catalog may take a while.
+async fn offer(node: &Node, state: Arc<MetadataState>) -> Result<(), ServerError> {
+    let compiled = tokio::task::spawn_blocking(move || compile(&state)).await;
+    let compiled = compiled.map_err(|error| ServerError::Internal {
+        reason: error.to_string(),
+    })?;
+    node.hosted().offer_catalog(Arc::new(compiled?));
+    Ok(())
+}
+
+/// Compiles the newest catalog, offers it to the partitions of this node, and waits until every partition of the cluster
+/// has journaled its adoption. Other nodes hear of it through their own copy of the metadata.
 ///
 /// # Errors
 /// [`ServerError::Unavailable`] naming the partitions that have not adopted it in time; they will.
 pub(crate) async fn adopt(node: &Node, revision: u64) -> Result<u64, ServerError> {
-    let catalog = Arc::new(compile(&node.metadata().current())?);
-    node.hosted().offer_catalog(catalog);
-    let wanted = CatalogRevision::new(revision);
-    let mut missing = Vec::new();
-    let deadline = tokio::time::sleep(ADOPTION_TIMEOUT);
-    tokio::pin!(deadline);
-    for partition in node.partitions().values() {
-        tokio::select! {
-            biased;
-            adopted = partition.wait_catalog(wanted) => {
-                if adopted.is_err() {
-                    missing.push(partition.partition().to_string());
-                }
-            }
-            () = &mut deadline => missing.push(partition.partition().to_string()),
+    offer(node, node.metadata().current()).await?;
+    wait_adopted(node, &Hop::default(), revision).await?;
+    Ok(revision)
+}
+
+/// Waits until every partition that is meant has journaled the adoption of that revision.
+///
+/// # Errors
+/// As [`adopt`].
+pub(crate) async fn wait_adopted(node: &Node, hop: &Hop, revision: u64) -> Result<(), ServerError> {
+    let deadline = Instant::now() + ADOPTION_TIMEOUT;
+    let partitions = node.partition_ids();
+    let meant = partitions.filter(|partition| hop.means(*partition));
+    let waits = meant.map(|partition| async move {
+        let adopted = adopted_in(node, hop, partition, revision);
+        match tokio::time::timeout_at(deadline, adopted).await {
+            Ok(()) => None,
+            Err(_) => Some(partition.to_string()),
         }
-    }
+    });
+    let missing: Vec<String> = join_all(waits).await.into_iter().flatten().collect();
     if missing.is_empty() {
-        return Ok(revision);
+        return Ok(());
     }
     let names = missing.join(", ");
     let reason =
         format!("published as revision {revision}, but not yet in force in the partitions {names}");
     Err(ServerError::Unavailable { reason })
+}
+
+/// Completes when one partition has adopted it, by the word of a replica here or of its leader elsewhere.
+async fn adopted_in(node: &Node, hop: &Hop, partition: PartitionId, revision: u64) {
+    loop {
+        let is_adopted = match (node.partition(partition), node.target_for(hop, partition)) {
+            // What a replica has applied is in force, whoever leads.
+            (Some(handle), _) => {
+                let wanted = CatalogRevision::new(revision);
+                handle.wait_catalog(wanted).await.is_ok()
+            }
+            (None, Ok(Target::There(leader))) => {
+                let request = wire::AwaitRevisionRequest { revision };
+                let call = |channel| async move {
+                    let request = hop_request(request, &[partition]);
+                    let mut service = JourneyServiceClient::new(channel);
+                    service.await_revision(request).await
+                };
+                node.hop(partition, leader, call).await.is_ok()
+            }
+            (None, Ok(Target::Here(_) | Target::Nowhere) | Err(_)) => false,
+        };
+        if is_adopted {
+            return;
+        }
+        // A partition that moves just now is asked again where it went.
+        tokio::time::sleep(RETRY_AFTER_BUSY).await;
+    }
 }

@@ -6,16 +6,20 @@ use journey_customer::{CustomerState, Instance};
 use journey_model::Catalog;
 use journey_partition::PartitionHandle;
 use journey_proto::v1 as wire;
+use journey_proto::v1::customer_service_client::CustomerServiceClient;
 use journey_proto::v1::customer_service_server::CustomerService;
-use journey_types::{AggregateId, CustomerId, CustomerKey, PartitionId};
+use journey_types::{AggregateId, CustomerId, CustomerKey, PartitionId, WorkspaceId};
+use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use crate::convert::{
     decimal_text, requested_customer, struct_from_map, timestamp_to_wire, workspace_id,
 };
 use crate::error::ServerError;
+use crate::limits::HOP_ANSWER_SIZE_BYTES_MAX;
 use crate::node::Node;
 use crate::paging::{page_size, token_parts, token_text};
+use crate::router::{Hop, Leader, Target, hop_request};
 use crate::waits_for::waits_for;
 
 /// The gRPC service.
@@ -31,34 +35,101 @@ impl CustomerApi {
         Self { node }
     }
 
-    async fn read(
+    /// The customer here, or where to ask.
+    async fn find(
         &self,
-        workspace: &str,
-        customer_id: &str,
+        hop: &Hop,
+        (workspace, customer_id): (&str, &str),
         options: Option<wire::ReadOptions>,
-    ) -> Result<(PartitionId, Arc<CustomerState>), ServerError> {
+    ) -> Result<Found, ServerError> {
         let key = requested_customer(workspace, customer_id)?;
         let partition = self.node.partition_of(&key);
-        let handle = self.handle(partition)?;
-        if let Some(options) = options {
-            wait_for_freshness(&handle, options).await?;
-        }
+        let options = options.unwrap_or_default();
+        let handle = match self.reader(hop, partition, options)? {
+            Target::Here(handle) => handle,
+            Target::There(leader) => return Ok(Found::There(partition, leader)),
+            Target::Nowhere => return Err(self.node.not_leader(partition)),
+        };
+        wait_for_freshness(&handle, options).await?;
         let state = handle.customer(&key).map_err(internal)?;
         let state = state.ok_or_else(|| ServerError::NotFound {
             kind: "customer",
             name: customer_id.to_owned(),
             hint: "a customer is there from its first accepted event on; check the id and the workspace",
         })?;
-        Ok((partition, state))
+        Ok(Found::Here(partition, state))
     }
 
-    fn handle(&self, partition: PartitionId) -> Result<PartitionHandle, ServerError> {
-        self.node
-            .partition(partition)
-            .ok_or_else(|| ServerError::Unavailable {
-                reason: format!("partition {partition} is not on this node"),
-            })
+    /// Who answers a read: the leader, or any replica that is as far as the read asks.
+    fn reader(
+        &self,
+        hop: &Hop,
+        partition: PartitionId,
+        options: wire::ReadOptions,
+    ) -> Result<Target, ServerError> {
+        let any_replica_will_do = options.min_index > 0 && !options.linearizable;
+        if any_replica_will_do && let Some(handle) = self.node.partition(partition) {
+            return Ok(Target::Here(handle));
+        }
+        self.node.target_for(hop, partition)
     }
+
+    /// Up to so many customers of one partition after one.
+    async fn page(
+        &self,
+        hop: &Hop,
+        partition: PartitionId,
+        part: PagePart<'_>,
+    ) -> Result<Vec<wire::Customer>, Status> {
+        let handle = match self.node.target_for(hop, partition)? {
+            Target::Here(handle) => handle,
+            Target::There(leader) => {
+                let after = part.after.as_ref().map_or("", CustomerId::as_str);
+                let request = wire::ListCustomersRequest {
+                    workspace: part.workspace.to_string(),
+                    page_size: u32::try_from(part.n_max).unwrap_or(u32::MAX),
+                    page_token: token_text(partition.get(), after),
+                };
+                let answered = self
+                    .node
+                    .hop(partition, leader, |channel| {
+                        let request = hop_request(request.clone(), &[partition]);
+                        async move { service(channel).list_customers(request).await }
+                    })
+                    .await?;
+                return Ok(answered.customers);
+            }
+            Target::Nowhere => return Err(self.node.not_leader(partition).into()),
+        };
+        let keys = handle
+            .customers(part.workspace, part.after.as_ref(), part.n_max)
+            .map_err(internal)?;
+        let catalog = self.node.catalog();
+        let mut customers = Vec::with_capacity(keys.len());
+        for key in keys {
+            if let Some(state) = handle.customer(&key).map_err(internal)? {
+                customers.push(customer_to_wire(partition, &state, &catalog));
+            }
+        }
+        Ok(customers)
+    }
+}
+
+/// A customer's state, or who has it.
+enum Found {
+    Here(PartitionId, Arc<CustomerState>),
+    There(PartitionId, Leader),
+}
+
+/// What is asked of one partition.
+struct PagePart<'p> {
+    workspace: &'p WorkspaceId,
+    after: Option<CustomerId>,
+    n_max: usize,
+}
+
+fn service(channel: Channel) -> CustomerServiceClient<Channel> {
+    CustomerServiceClient::new(channel).max_decoding_message_size(HOP_ANSWER_SIZE_BYTES_MAX)
 }
 
 /// Waits until the read may see what it asks for.
@@ -95,10 +166,23 @@ impl CustomerService for CustomerApi {
         &self,
         request: Request<wire::GetCustomerRequest>,
     ) -> Result<Response<wire::GetCustomerResponse>, Status> {
+        let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let (partition, state) = self
-            .read(&request.workspace, &request.customer_id, request.read)
-            .await?;
+        let names = (&*request.workspace, &*request.customer_id);
+        let (partition, state) = match self.find(&hop, names, request.read).await? {
+            Found::Here(partition, state) => (partition, state),
+            Found::There(partition, leader) => {
+                let call = |channel| {
+                    let request = hop_request(request.clone(), &[]);
+                    async move { service(channel).get_customer(request).await }
+                };
+                return self
+                    .node
+                    .hop(partition, leader, call)
+                    .await
+                    .map(Response::new);
+            }
+        };
         let customer = customer_to_wire(partition, &state, &self.node.catalog());
         Ok(Response::new(wire::GetCustomerResponse {
             customer: Some(customer),
@@ -109,45 +193,37 @@ impl CustomerService for CustomerApi {
         &self,
         request: Request<wire::ListCustomersRequest>,
     ) -> Result<Response<wire::ListCustomersResponse>, Status> {
+        let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
         let n_max = page_size(request.page_size)?;
         let workspace = workspace_id(&request.workspace)
             .map_err(|error| ServerError::invalid("workspace", error.to_string()))?;
-        let (first, mut after) = match token_parts(&request.page_token)? {
+        let (first, after) = match token_parts(&request.page_token)? {
             None => (PartitionId::new(0), None),
             Some((partition, customer)) => (PartitionId::new(partition), Some(customer)),
         };
-        let catalog = self.node.catalog();
-        let mut customers = Vec::new();
-        let mut next_page_token = String::new();
-        for handle in self
-            .node
-            .partitions()
-            .values()
-            .filter(|handle| handle.partition() >= first)
-        {
-            let after = after
-                .take()
-                .map(CustomerId::new)
-                .transpose()
-                .map_err(|error| ServerError::invalid("page_token", error.to_string()))?;
-            let n_left = n_max - customers.len();
-            let keys = handle
-                .customers(&workspace, after.as_ref(), n_left)
-                .map_err(internal)?;
-            for key in keys {
-                if let Some(state) = handle.customer(&key).map_err(internal)? {
-                    customers.push(customer_to_wire(handle.partition(), &state, &catalog));
-                    if customers.len() == n_max {
-                        next_page_token =
-                            token_text(handle.partition().get(), key.customer.as_str());
-                    }
-                }
-            }
-            if !next_page_token.is_empty() {
+        let after = after.filter(|after| !after.is_empty());
+        let mut after = after
+            .map(CustomerId::new)
+            .transpose()
+            .map_err(|error| ServerError::invalid("page_token", error.to_string()))?;
+        let mut customers: Vec<wire::Customer> = Vec::new();
+        let partitions = self.node.partition_ids();
+        for partition in partitions.filter(|of| *of >= first && hop.means(*of)) {
+            let part = PagePart {
+                workspace: &workspace,
+                after: after.take(),
+                n_max: n_max - customers.len(),
+            };
+            customers.extend(self.page(&hop, partition, part).await?);
+            if customers.len() >= n_max {
                 break;
             }
         }
+        let last = customers.last().filter(|_| customers.len() >= n_max);
+        let next_page_token = last.map_or_else(String::new, |last| {
+            token_text(last.partition, &last.customer_id)
+        });
         Ok(Response::new(wire::ListCustomersResponse {
             customers,
             next_page_token,
@@ -158,10 +234,23 @@ impl CustomerService for CustomerApi {
         &self,
         request: Request<wire::ListInstancesRequest>,
     ) -> Result<Response<wire::ListInstancesResponse>, Status> {
+        let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let (_, state) = self
-            .read(&request.workspace, &request.customer_id, request.read)
-            .await?;
+        let names = (&*request.workspace, &*request.customer_id);
+        let state = match self.find(&hop, names, request.read).await? {
+            Found::Here(_, state) => state,
+            Found::There(partition, leader) => {
+                let call = |channel| {
+                    let request = hop_request(request.clone(), &[]);
+                    async move { service(channel).list_instances(request).await }
+                };
+                return self
+                    .node
+                    .hop(partition, leader, call)
+                    .await
+                    .map(Response::new);
+            }
+        };
         let catalog = self.node.catalog();
         let instances = state
             .instances
@@ -175,10 +264,23 @@ impl CustomerService for CustomerApi {
         &self,
         request: Request<wire::GetTimelineRequest>,
     ) -> Result<Response<wire::GetTimelineResponse>, Status> {
+        let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let (_, state) = self
-            .read(&request.workspace, &request.customer_id, request.read)
-            .await?;
+        let names = (&*request.workspace, &*request.customer_id);
+        let state = match self.find(&hop, names, request.read).await? {
+            Found::Here(_, state) => state,
+            Found::There(partition, leader) => {
+                let call = |channel| {
+                    let request = hop_request(request.clone(), &[]);
+                    async move { service(channel).get_timeline(request).await }
+                };
+                return self
+                    .node
+                    .hop(partition, leader, call)
+                    .await
+                    .map(Response::new);
+            }
+        };
         let entries = state
             .timeline
             .iter()

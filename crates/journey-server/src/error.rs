@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use journey_types::PartitionId;
+
+use crate::router::Leader;
+
 /// A refused or failed call. [`crate::status`] maps it to a status with `google.rpc` details.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ServerError {
@@ -51,6 +55,14 @@ pub enum ServerError {
         /// Why.
         reason: String,
     },
+    /// Another node leads the partition, or none does. Nothing took effect.
+    #[error("this node does not lead partition {partition}; {}", leader.as_ref().map_or_else(|| "no leader is known at the moment, an election may be under way or this node is cut off from the others".to_owned(), |leader| format!("node {} at {} does", leader.node, leader.address)))]
+    NotLeader {
+        /// Which.
+        partition: PartitionId,
+        /// Who leads, where that is known.
+        leader: Option<Leader>,
+    },
     /// Another change came between.
     #[error("{reason}; read again and repeat")]
     Conflict {
@@ -97,6 +109,7 @@ impl ServerError {
             Self::Overloaded { cause, .. } => cause,
             Self::OutcomeUnknown { .. } => "OUTCOME_UNKNOWN",
             Self::Unavailable { .. } => "UNAVAILABLE",
+            Self::NotLeader { .. } => "NOT_LEADER",
             Self::Conflict { .. } => "CONFLICT",
             Self::Internal { .. } => "INTERNAL",
         }

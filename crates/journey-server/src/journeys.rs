@@ -7,17 +7,20 @@ use journey_model::{
     Catalog, CheckReport, Diagnostic, DocumentKind, Severity, Source, check_within,
 };
 use journey_proto::v1 as wire;
+use journey_proto::v1::journey_service_client::JourneyServiceClient;
 use journey_proto::v1::journey_service_server::JourneyService;
 use journey_types::{JourneyId, Timestamp};
-use tonic::{Request, Response, Status};
+use tonic::transport::Channel;
+use tonic::{Code, Request, Response, Status};
 
 use crate::catalogs;
 use crate::convert::timestamp_to_wire;
-use crate::counts::{add_counts, counts_of};
+use crate::counts::{counts_here, merge_counts};
 use crate::error::{ServerError, Violation};
-use crate::limits::FILES_PER_PUBLISH_MAX;
+use crate::limits::{FILES_PER_PUBLISH_MAX, HOP_ANSWER_SIZE_BYTES_MAX};
 use crate::node::Node;
 use crate::paging::{page_size, token_parts, token_text};
+use crate::router::Hop;
 
 /// The gRPC service.
 #[derive(Debug, Clone)]
@@ -69,6 +72,7 @@ impl JourneyService for JourneyApi {
         &self,
         request: Request<wire::ListJourneysRequest>,
     ) -> Result<Response<wire::ListJourneysResponse>, Status> {
+        let spread = self.node.spread(&Hop::of(request.metadata())?)?;
         let request = request.into_inner();
         let n_max = page_size(request.page_size)?;
         let after = token_parts(&request.page_token)?.map(|(_, last)| last);
@@ -85,11 +89,22 @@ impl JourneyService for JourneyApi {
         } else {
             String::new()
         };
-        let journeys = page
+        let mut journeys: Vec<wire::Journey> = page
             .into_iter()
             .take(n_max)
-            .filter_map(|id| journey_to_wire(&self.node, &catalog, id))
+            .filter_map(|id| {
+                let counts = counts_here(&spread.here, id, 0);
+                journey_to_wire(&self.node, &catalog, id, &counts)
+            })
             .collect();
+        let call = |channel, request| async move { service(channel).list_journeys(request).await };
+        let elsewhere = spread.ask(&self.node, &request, call).await?;
+        for other in elsewhere.into_iter().flat_map(|page| page.journeys) {
+            if let Some(journey) = journeys.iter_mut().find(|journey| journey.id == other.id) {
+                journey.entered += other.entered;
+                journey.active += other.active;
+            }
+        }
         Ok(Response::new(wire::ListJourneysResponse {
             journeys,
             next_page_token,
@@ -100,11 +115,16 @@ impl JourneyService for JourneyApi {
         &self,
         request: Request<wire::GetJourneyRequest>,
     ) -> Result<Response<wire::GetJourneyResponse>, Status> {
+        let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
         let catalog = self.node.catalog();
         let id = journey_id(&request.id)?;
-        let journey =
-            journey_to_wire(&self.node, &catalog, &id).ok_or_else(|| no_journey(&request.id))?;
+        if catalog.newest_plan(&id).is_none() {
+            return Err(no_journey(&request.id).into());
+        }
+        let counts = self.counts(&hop, &id, 0).await?;
+        let journey = journey_to_wire(&self.node, &catalog, &id, &counts)
+            .ok_or_else(|| no_journey(&request.id))?;
         let version = if request.version == 0 {
             journey.version
         } else {
@@ -127,16 +147,62 @@ impl JourneyService for JourneyApi {
         &self,
         request: Request<wire::GetJourneyCountsRequest>,
     ) -> Result<Response<wire::GetJourneyCountsResponse>, Status> {
+        let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
         let id = journey_id(&request.id)?;
         if self.node.catalog().newest_plan(&id).is_none() {
             return Err(no_journey(&request.id).into());
         }
-        let counts = counts_of(&self.node, &id, request.version);
-        Ok(Response::new(wire::GetJourneyCountsResponse {
-            counts: Some(add_counts(&counts)),
-        }))
+        let counts = self.counts(&hop, &id, request.version).await?;
+        let counts = Some(counts);
+        Ok(Response::new(wire::GetJourneyCountsResponse { counts }))
     }
+
+    async fn await_revision(
+        &self,
+        request: Request<wire::AwaitRevisionRequest>,
+    ) -> Result<Response<wire::AwaitRevisionResponse>, Status> {
+        let hop = Hop::of(request.metadata())?;
+        let revision = request.into_inner().revision;
+        catalogs::wait_adopted(&self.node, &hop, revision).await?;
+        Ok(Response::new(wire::AwaitRevisionResponse { revision }))
+    }
+}
+
+impl JourneyApi {
+    /// The counts of one journey in every partition that is meant.
+    async fn counts(
+        &self,
+        hop: &Hop,
+        id: &JourneyId,
+        version: u32,
+    ) -> Result<wire::JourneyCounts, Status> {
+        let spread = self.node.spread(hop)?;
+        let mut sum = counts_here(&spread.here, id, version);
+        let request = wire::GetJourneyCountsRequest {
+            id: id.to_string(),
+            version,
+        };
+        let call = |channel, request| async move {
+            match service(channel).get_journey_counts(request).await {
+                // It has not heard of the journey yet: then nobody has entered it there.
+                Err(status) if status.code() == Code::NotFound => {
+                    Ok(Response::new(wire::GetJourneyCountsResponse::default()))
+                }
+                answered => answered,
+            }
+        };
+        let elsewhere: Vec<wire::GetJourneyCountsResponse> =
+            spread.ask(&self.node, &request, call).await?;
+        for counts in elsewhere.into_iter().filter_map(|answer| answer.counts) {
+            merge_counts(&mut sum, counts);
+        }
+        Ok(sum)
+    }
+}
+
+fn service(channel: Channel) -> JourneyServiceClient<Channel> {
+    JourneyServiceClient::new(channel).max_decoding_message_size(HOP_ANSWER_SIZE_BYTES_MAX)
 }
 
 fn journey_id(text: &str) -> Result<JourneyId, ServerError> {
@@ -254,10 +320,14 @@ fn metadata_error(error: MetadataError) -> ServerError {
     }
 }
 
-fn journey_to_wire(node: &Node, catalog: &Catalog, id: &JourneyId) -> Option<wire::Journey> {
+fn journey_to_wire(
+    node: &Node,
+    catalog: &Catalog,
+    id: &JourneyId,
+    counts: &wire::JourneyCounts,
+) -> Option<wire::Journey> {
     let plan = catalog.newest_plan(id)?;
     let document = document_of(node, id, plan.version.get());
-    let counts = add_counts(&counts_of(node, id, 0));
     Some(wire::Journey {
         id: id.to_string(),
         title: plan.title.clone().unwrap_or_default(),

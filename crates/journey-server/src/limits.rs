@@ -47,3 +47,23 @@ pub const WORKSPACE_BUCKETS_MAX: usize = 1_024;
 pub const RETRY_AFTER_BUSY: Duration = Duration::from_millis(100);
 /// Retry advice while the disk is nearly full: somebody has to make room.
 pub const RETRY_AFTER_DISK: Duration = Duration::from_secs(5);
+/// Connections to other nodes: more nodes than a cluster of 256 partitions has use for.
+pub const HOP_CHANNELS_MAX: usize = 256;
+/// How long a connection to another node may take to stand: on one network it is there at once or not at all.
+pub const HOP_CONNECT_MAX: Duration = Duration::from_millis(500);
+/// How long another node may take to answer what was sent on to it: a busy partition's queue. Whoever waits for a leader
+/// that is frozen or cut off hears sooner, when it is replaced.
+pub const HOP_ANSWER_MAX: Duration = Duration::from_secs(10);
+/// How often a connection to another node is probed.
+pub const HOP_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a probe may go unanswered before the connection is given up.
+pub const HOP_KEEPALIVE_ANSWER_MAX: Duration = Duration::from_secs(2);
+/// How long an answer is waited for from a leader that was replaced meanwhile: one that handed over answers at once.
+pub const HOP_REPLACED_GRACE: Duration = Duration::from_millis(500);
+/// Shares on one lane: every batch in flight on a client's stream, and as many again that were given up.
+pub const LANE_BATCHES_MAX: usize = 2 * STREAM_BATCHES_IN_FLIGHT_MAX;
+/// How long a command may wait for its partition's answer where other nodes replicate it: without a majority it would wait
+/// for ever. On a single node it waits for the disk, as long as that takes.
+pub const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// Largest answer of another node that is read: a page of 1,000 customers of a few KiB each.
+pub const HOP_ANSWER_SIZE_BYTES_MAX: usize = 16 * 1024 * 1024;

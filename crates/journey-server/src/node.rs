@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use journey_consensus::MetadataHandle;
 use journey_customer::Command;
@@ -22,7 +24,8 @@ use crate::admission::{RateLimit, WorkspaceRates};
 use crate::api_metrics::ApiMetrics;
 use crate::error::ServerError;
 use crate::hosted::{Handles, HostedPartitions};
-use crate::limits::RETRY_AFTER_DISK;
+use crate::limits::{ANSWER_MAX, RETRY_AFTER_DISK};
+use crate::router::{HopChannels, Routes};
 
 /// Commands of one partition's share of a request.
 pub(crate) type Commands = Vec<(CustomerKey, Command)>;
@@ -41,6 +44,8 @@ pub struct NodeParts {
     pub cluster_key: ClusterKey,
     /// The cluster and its life, for effect ids.
     pub origin: EffectOrigin,
+    /// Who leads what elsewhere.
+    pub routes: Routes,
     /// What journeys may name of this node.
     pub surroundings: Surroundings,
     /// Where the services' tasks run.
@@ -61,6 +66,7 @@ pub struct Node {
     n_workers: AtomicU64,
     rate_limit: RateLimit,
     metrics: ApiMetrics,
+    channels: HopChannels,
     /// One publish at a time on this node; others are refused by the compare-and-set on the revision.
     pub(crate) publishing: tokio::sync::Mutex<()>,
 }
@@ -81,6 +87,7 @@ impl Node {
             n_workers: AtomicU64::new(0),
             rate_limit,
             metrics: ApiMetrics::default(),
+            channels: HopChannels::default(),
             publishing: tokio::sync::Mutex::new(()),
         }
     }
@@ -137,6 +144,11 @@ impl Node {
         self.parts.hosted.all()
     }
 
+    /// Every partition of the cluster, in id order.
+    pub(crate) fn partition_ids(&self) -> impl Iterator<Item = PartitionId> + use<> {
+        (0..self.parts.n_partitions).map(PartitionId::new)
+    }
+
     /// Whether the cluster has such a partition, here or elsewhere.
     pub(crate) const fn is_partition(&self, partition: PartitionId) -> bool {
         partition.get() < self.parts.n_partitions
@@ -153,6 +165,21 @@ impl Node {
     #[must_use]
     pub fn partition(&self, partition: PartitionId) -> Option<PartitionHandle> {
         self.parts.hosted.get(partition)
+    }
+
+    /// Who leads what elsewhere.
+    pub(crate) const fn routes(&self) -> &Routes {
+        &self.parts.routes
+    }
+
+    /// How long a command waits for its partition.
+    pub(crate) fn answer_max(&self) -> Option<Duration> {
+        (!self.routes().is_alone()).then_some(ANSWER_MAX)
+    }
+
+    /// Connections to other nodes.
+    pub(crate) const fn channels(&self) -> &HopChannels {
+        &self.channels
     }
 
     /// What the API has counted.
@@ -184,6 +211,9 @@ impl Node {
         order: Option<SubmissionOrder>,
     ) -> Submitted {
         let Some(handle) = self.partition(partition) else {
+            if let Some(order) = &order {
+                order.refused_at_the_door(&commands);
+            }
             return Submitted::Refused(Refusal::NotLeader);
         };
         if let Err(refusal) = self.admit_rate(&commands) {
@@ -235,6 +265,14 @@ fn refusal_of(error: SubmitError) -> Refusal {
     }
 }
 
+/// Waits, up to a bound where there is one.
+async fn within<F: Future>(wait_max: Option<Duration>, future: F) -> Option<F::Output> {
+    match wait_max {
+        Some(wait_max) => tokio::time::timeout(wait_max, future).await.ok(),
+        None => Some(future.await),
+    }
+}
+
 /// Commands on their way.
 #[derive(Debug)]
 pub(crate) enum Submitted {
@@ -246,12 +284,16 @@ pub(crate) enum Submitted {
 
 impl Submitted {
     /// Waits for the answers, one for each of the commands.
-    pub(crate) async fn answers(self, n_commands: usize) -> Vec<Answer> {
+    pub(crate) async fn answers(
+        self,
+        n_commands: usize,
+        wait_max: Option<Duration>,
+    ) -> Vec<Answer> {
         let refusal = match self {
             // A partition that goes away without answering may or may not have applied the commands.
-            Self::Waiting(answers) => match answers.await {
-                Ok(answers) if answers.len() == n_commands => return answers,
-                Ok(_) | Err(_) => Refusal::OutcomeUnknown,
+            Self::Waiting(answers) => match within(wait_max, answers).await {
+                Some(Ok(answers)) if answers.len() == n_commands => return answers,
+                Some(_) | None => Refusal::OutcomeUnknown,
             },
             Self::Refused(refusal) => refusal,
         };

@@ -251,7 +251,7 @@ pub(crate) async fn carry_out(
     for (partition, (positions, commands)) in shares {
         // One partition after the other, a mailbox at a time: what an operator does need not crowd ingest out.
         let submitted = node.submit(partition, commands, None);
-        let answers = submitted.answers(positions.len()).await;
+        let answers = submitted.answers(positions.len(), node.answer_max()).await;
         for (position, answer) in positions.into_iter().zip(answers) {
             put_answer(&mut results[position], answer);
         }

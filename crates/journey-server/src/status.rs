@@ -14,7 +14,7 @@ const DOMAIN: &str = "journeyd";
 impl From<ServerError> for Status {
     fn from(error: ServerError) -> Self {
         let mut details = ErrorDetails::new();
-        details.set_error_info(error.reason(), DOMAIN, HashMap::new());
+        details.set_error_info(error.reason(), DOMAIN, facts_of(&error));
         let code = match &error {
             ServerError::Invalid { violations } => {
                 for violation in violations {
@@ -37,7 +37,9 @@ impl From<ServerError> for Status {
                 details.set_retry_info(Some(*retry_after));
                 Code::ResourceExhausted
             }
-            ServerError::OutcomeUnknown { .. } | ServerError::Unavailable { .. } => {
+            ServerError::OutcomeUnknown { .. }
+            | ServerError::Unavailable { .. }
+            | ServerError::NotLeader { .. } => {
                 details.set_retry_info(Some(RETRY_AFTER_DEFAULT));
                 Code::Unavailable
             }
@@ -49,6 +51,19 @@ impl From<ServerError> for Status {
         };
         Self::with_error_details(code, error.to_string(), details)
     }
+}
+
+/// What a program can use of a refusal.
+fn facts_of(error: &ServerError) -> HashMap<String, String> {
+    let ServerError::NotLeader { partition, leader } = error else {
+        return HashMap::new();
+    };
+    let mut facts = HashMap::from([("partition".to_owned(), partition.to_string())]);
+    if let Some(leader) = leader {
+        facts.insert("leader_node".to_owned(), leader.node.to_string());
+        facts.insert("leader_address".to_owned(), leader.address.clone());
+    }
+    facts
 }
 
 #[cfg(test)]

@@ -302,7 +302,7 @@ async fn settle(node: &Node, outcomes: Vec<wire::Outcome>) -> Result<Settled, Se
         .collect();
     let mut answered = Vec::new();
     for (positions, submitted) in submitted {
-        let answers = submitted.answers(positions.len()).await;
+        let answers = submitted.answers(positions.len(), node.answer_max()).await;
         for ((position, attempt), answer) in positions.into_iter().zip(answers) {
             let result = &mut results[position];
             let (status, reason, retry) = outcome_status(answer);

@@ -144,6 +144,12 @@ impl PartitionHandle {
         self.shared.partition()
     }
 
+    /// Whether this replica leads, as far as the node knows.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.shared.leads()
+    }
+
     /// Why it refuses everything, if it does.
     #[must_use]
     pub fn stopped(&self) -> Option<String> {

@@ -48,7 +48,9 @@ impl SubmissionOrder {
         }
     }
 
-    pub(crate) fn is_broken(&self) -> bool {
+    /// Whether something submitted under it failed and was not sent again yet.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
         self.broken_at.lock().is_some()
     }
 
