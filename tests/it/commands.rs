@@ -131,6 +131,14 @@ const SHOWN_BY: &[(&str, &str)] = &[
         "effects::an_effect_comes_back_until_it_is_settled",
     ),
     (
+        "WorkerService/Settle",
+        "effects::a_hand_over_is_confirmed_until_it_is_settled",
+    ),
+    (
+        "WorkerService/Confirm",
+        "effects::a_hand_over_is_confirmed_until_it_is_settled",
+    ),
+    (
         "journeyctl deadletter list",
         "dead_letters::a_dead_letter_is_listed_read_replayed_and_discarded",
     ),

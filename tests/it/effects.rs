@@ -267,3 +267,43 @@ async fn calls_and_tasks_are_answered_over_queues() -> anyhow::Result<()> {
     world.expect_no_warnings();
     Ok(())
 }
+
+#[tokio::test]
+async fn a_hand_over_is_confirmed_until_it_is_settled() -> anyhow::Result<()> {
+    let world = World::with_journeys(HELLO).await?;
+    accept(&world.client, event("ann", "1", "signed_up")).await?;
+    let mut session = Worker::subscribe(&world, wire::Subscribe::default()).await?;
+    let effect = session.next_effect().await?;
+    let confirm = |attempt| wire::ConfirmRequest {
+        effect_id: effect.effect_id.clone(),
+        attempt,
+    };
+    let confirmed = world.client.confirm(confirm(1)).await?;
+    assert!(confirmed.stands, "{confirmed:?}");
+    assert_eq!(confirmed.until, effect.until);
+    let later = world.client.confirm(confirm(2)).await?;
+    assert!(!later.stands && !later.reason.is_empty(), "{later:?}");
+    // The stream is gone; its effect is settled without it.
+    drop(session);
+    let outcome = wire::Outcome {
+        effect_id: effect.effect_id.clone(),
+        attempt: 1,
+        result: Outcome::Sent.into(),
+        ..Default::default()
+    };
+    let outcomes = vec![outcome.clone(), outcome];
+    let settled = world
+        .client
+        .settle(wire::SettleRequest { outcomes })
+        .await?;
+    let statuses: Vec<_> = settled
+        .results
+        .iter()
+        .map(|result| result.status())
+        .collect();
+    assert_eq!(statuses, [OutcomeStatus::Recorded, OutcomeStatus::Settled]);
+    let confirmed = world.client.confirm(confirm(1)).await?;
+    assert!(!confirmed.stands, "{confirmed:?}");
+    world.expect_no_warnings();
+    Ok(())
+}

@@ -111,6 +111,11 @@ impl Client {
             .max_decoding_message_size(DECODED_SIZE_BYTES_MAX)
     }
 
+    fn worker_service(&self) -> WorkerServiceClient<Channel> {
+        WorkerServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(DECODED_SIZE_BYTES_MAX)
+    }
+
     unary!(
         /// Sends one batch of events and waits until it is durable.
         ingest, ingest_service, IngestRequest => IngestResponse
@@ -197,6 +202,15 @@ impl Client {
         release_customer, quarantine_service, ReleaseCustomerRequest => ReleaseCustomerResponse
     );
 
+    unary!(
+        /// Records outcomes outside of a worker stream.
+        settle, worker_service, SettleRequest => SettleResponse
+    );
+    unary!(
+        /// Asks whether a hand-over still stands.
+        confirm, worker_service, ConfirmRequest => ConfirmResponse
+    );
+
     /// Opens an ingest stream.
     ///
     /// # Errors
@@ -216,7 +230,6 @@ impl Client {
     /// # Cancel safety
     /// Safe: effects claimed for the abandoned stream are offered again after their `until`.
     pub async fn work(&self, subscribe: wire::Subscribe) -> Result<WorkerSession, ClientError> {
-        let service = WorkerServiceClient::new(self.channel.clone());
-        WorkerSession::open(service, subscribe).await
+        WorkerSession::open(self.worker_service(), subscribe).await
     }
 }

@@ -46,7 +46,9 @@ impl WorkerSession {
         let answer = responses.message().await?.ok_or(ClientError::StreamEnded)?;
         let cluster_id = match answer.response {
             Some(Response::Subscribed(subscribed)) => subscribed.cluster_id,
-            Some(Response::Effect(_) | Response::Results(_)) | None => String::new(),
+            Some(Response::Effect(_) | Response::Results(_) | Response::Recalled(_)) | None => {
+                String::new()
+            }
         };
         Ok(Self {
             requests,
@@ -82,7 +84,7 @@ impl WorkerSession {
                 Some(Response::Results(results)) => {
                     return Ok(WorkerMessage::Results(results.results));
                 }
-                Some(Response::Subscribed(_)) | None => {}
+                Some(Response::Subscribed(_) | Response::Recalled(_)) | None => {}
             }
         }
     }

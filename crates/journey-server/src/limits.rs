@@ -67,3 +67,6 @@ pub const LANE_BATCHES_MAX: usize = 2 * STREAM_BATCHES_IN_FLIGHT_MAX;
 pub const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// Largest answer of another node that is read: a page of 1,000 customers of a few KiB each.
 pub const HOP_ANSWER_SIZE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Pause between two looks at how a worker's credit lies with several nodes, and half of the one before a stream that
+/// broke is opened again.
+pub const HOP_STREAM_PAUSE: Duration = Duration::from_millis(250);

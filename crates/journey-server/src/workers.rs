@@ -1,38 +1,38 @@
 //! The worker stream: subscription, credit, hand-overs out, outcomes in.
 
+mod confirm;
 mod credit;
+mod elsewhere;
+mod handed_over;
+mod settle;
 mod subscription;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use journey_customer::{Command, EffectBody, Outcome as CustomerOutcome, Reply};
-use journey_partition::{Answer, Destinations, HandOver, Subscription, WorkerId};
+use journey_partition::{Destinations, HandOver, Subscription, WorkerId};
 use journey_proto::v1 as wire;
-use journey_proto::v1::outcome::Result as OutcomeKind;
-use journey_proto::v1::outcome_result::Status as OutcomeStatus;
 use journey_proto::v1::work_request::Request as WorkMessage;
 use journey_proto::v1::work_response::Response as WorkAnswer;
 use journey_proto::v1::worker_service_server::WorkerService;
-use journey_types::limits::{VALUE_DEPTH_MAX, VARS_SIZE_BYTES_MAX};
-use journey_types::{
-    Channel, Destination, EffectId, EffectOrigin, PartitionId, QueueId, TimeSpan, Timestamp, Value,
-    WorkspaceId,
-};
+use journey_types::{Channel, Destination, QueueId, WorkspaceId};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use self::credit::{Attempt, Ledger};
+use self::credit::Ledger;
+use self::elsewhere::{Came, Elsewhere, Received};
+use self::handed_over::effect_to_wire;
+pub use self::settle::SettledOne;
+use self::settle::{Settled, settle};
 pub use self::subscription::NodeSubscription;
-use crate::convert::{struct_from_map, timestamp_to_wire, value_from_wire, workspace_id};
+use crate::convert::workspace_id;
 use crate::error::ServerError;
 use crate::limits::{
-    CLAIM_SPAN, OUTCOMES_PER_MESSAGE_MAX, WORKER_CREDIT_DEFAULT, WORKER_CREDIT_MAX,
-    WORKER_MESSAGES_QUEUED_MAX,
+    CLAIM_SPAN, WORKER_CREDIT_DEFAULT, WORKER_CREDIT_MAX, WORKER_MESSAGES_QUEUED_MAX,
 };
-use crate::node::{Commands, Node};
+use crate::node::Node;
+use crate::router::Hop;
 
 /// The gRPC service.
 #[derive(Debug, Clone)]
@@ -59,22 +59,42 @@ impl WorkerService for WorkerApi {
         request: Request<Streaming<wire::WorkRequest>>,
     ) -> Result<Response<Self::WorkStream>, Status> {
         let (answers, stream) = mpsc::channel(WORKER_MESSAGES_QUEUED_MAX);
+        let hop = Hop::of(request.metadata())?;
         let node = Arc::clone(&self.node);
         let requests = request.into_inner();
         self.node.tasks().spawn(async move {
-            if let Err(status) = serve_worker(node, requests, answers.clone()).await {
+            if let Err(status) = serve_worker((node, hop), requests, answers.clone()).await {
                 // The worker may be gone already; then nobody needs the reason.
                 drop(answers.send(Err(status)).await);
             }
         });
         Ok(Response::new(ReceiverStream::new(stream)))
     }
+
+    async fn settle(
+        &self,
+        request: Request<wire::SettleRequest>,
+    ) -> Result<Response<wire::SettleResponse>, Status> {
+        let hop = Hop::of(request.metadata())?;
+        let outcomes = request.into_inner().outcomes;
+        let Settled { results, .. } = settle(&self.node, &hop, outcomes).await?;
+        Ok(Response::new(wire::SettleResponse { results }))
+    }
+
+    async fn confirm(
+        &self,
+        request: Request<wire::ConfirmRequest>,
+    ) -> Result<Response<wire::ConfirmResponse>, Status> {
+        let hop = Hop::of(request.metadata())?;
+        let confirmed = confirm::confirm(&self.node, &hop, request.into_inner()).await?;
+        Ok(Response::new(confirmed))
+    }
 }
 
 /// Serves one stream from its subscription to its end; whatever is unanswered then is offered again when its claim
 /// expires.
 async fn serve_worker(
-    node: Arc<Node>,
+    (node, hop): (Arc<Node>, Hop),
     mut requests: Streaming<wire::WorkRequest>,
     answers: Answers,
 ) -> Result<(), Status> {
@@ -86,7 +106,7 @@ async fn serve_worker(
     };
     // Room for all the credit a worker may have, so that no hand-over is dropped.
     let (hand_overs, effects) = mpsc::channel(WORKER_CREDIT_MAX as usize);
-    let stream = WorkerStream::open(node, subscribe, hand_overs, &answers).await?;
+    let stream = WorkerStream::open((node, hop), subscribe, hand_overs, &answers).await?;
     stream.run(requests, effects, answers).await
 }
 
@@ -94,13 +114,15 @@ async fn serve_worker(
 struct WorkerStream {
     node: Arc<Node>,
     worker: WorkerId,
+    hop: Hop,
     subscription: NodeSubscription,
     ledger: Ledger,
+    elsewhere: Elsewhere,
 }
 
 impl WorkerStream {
     async fn open(
-        node: Arc<Node>,
+        (node, hop): (Arc<Node>, Hop),
         subscribe: wire::Subscribe,
         hand_overs: mpsc::Sender<HandOver>,
         answers: &Answers,
@@ -122,6 +144,7 @@ impl WorkerStream {
                 reason: "the worker went away".to_owned(),
             });
         }
+        let elsewhere = Elsewhere::new(Arc::clone(&node), &hop, subscribe.clone());
         let subscription = Subscription {
             worker,
             workspace,
@@ -134,8 +157,10 @@ impl WorkerStream {
         Ok(Self {
             node,
             worker,
+            hop,
             subscription,
             ledger,
+            elsewhere,
         })
     }
 
@@ -146,6 +171,7 @@ impl WorkerStream {
         mut effects: mpsc::Receiver<HandOver>,
         answers: Answers,
     ) -> Result<(), Status> {
+        self.elsewhere.look(&mut self.ledger);
         loop {
             let look = self.ledger.next_look(self.node.now());
             tokio::select! {
@@ -157,20 +183,13 @@ impl WorkerStream {
                 },
                 effect = effects.recv() => {
                     let Some(hand_over) = effect else { return Ok(()) };
-                    let now = self.node.now();
-                    if now > hand_over.hand_over_by {
-                        // The claim is applied, and writing it now could overlap the next one.
-                        let has_more = self.ledger.left_to_expire(now);
-                        self.tell_credit(has_more);
-                        continue;
+                    let Some(effect) = self.begin(hand_over) else { continue };
+                    if !answer(&answers, WorkAnswer::Effect(effect)).await {
+                        return Ok(());
                     }
-                    self.ledger.handed_over(&hand_over, now);
-                    let effect = effect_to_wire(self.node.origin(), hand_over);
-                    let (effect_id, attempt) = (&effect.effect_id, effect.attempt);
-                    tracing::debug_span!("deliver", effect_id, attempt, worker_id = self.worker.0)
-                        .in_scope(|| tracing::debug!(channel = effect.channel, "effect handed over"));
-                    let response = wire::WorkResponse { response: Some(WorkAnswer::Effect(effect)) };
-                    if answers.send(Ok(response)).await.is_err() {
+                }
+                received = self.elsewhere.next() => {
+                    if !self.handle_elsewhere(received, &answers).await? {
                         return Ok(());
                     }
                 }
@@ -196,20 +215,86 @@ impl WorkerStream {
             )
             .into()),
             Some(WorkMessage::Credit(credit)) => {
-                let has_more = self.ledger.grant(credit.more);
+                let room = WORKER_CREDIT_MAX.saturating_sub(self.elsewhere.n_credit());
+                let has_more = self.ledger.grant(credit.more.min(room));
                 self.tell_credit(has_more);
                 Ok(())
             }
-            Some(WorkMessage::Outcomes(outcomes)) => {
-                let Settled { results, answered } = settle(&self.node, outcomes.outcomes).await?;
-                let has_more = self.ledger.answered(answered);
-                self.tell_credit(has_more);
-                let response = WorkAnswer::Results(wire::OutcomeResults { results });
-                let response = wire::WorkResponse {
-                    response: Some(response),
-                };
-                drop(answers.send(Ok(response)).await);
+            Some(WorkMessage::Recall(_)) => {
+                let credit = self.ledger.withdraw();
+                answer(answers, WorkAnswer::Recalled(wire::Recalled { credit })).await;
                 Ok(())
+            }
+            Some(WorkMessage::Outcomes(outcomes)) => {
+                let outcomes = self.elsewhere.send_back(outcomes.outcomes);
+                self.settle(outcomes, answers).await
+            }
+        }
+    }
+
+    /// Records outcomes by the table of leaders and answers them.
+    async fn settle(
+        &mut self,
+        outcomes: Vec<wire::Outcome>,
+        answers: &Answers,
+    ) -> Result<(), Status> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        let settled = settle(&self.node, &self.hop, outcomes).await?;
+        let has_more = self.ledger.answered(settled.answered);
+        self.elsewhere.answered(&settled.results, &mut self.ledger);
+        self.tell_credit(has_more);
+        let results = settled.results;
+        answer(
+            answers,
+            WorkAnswer::Results(wire::OutcomeResults { results }),
+        )
+        .await;
+        Ok(())
+    }
+
+    /// An effect of this node on its way out; `None` where it came too late.
+    fn begin(&mut self, hand_over: HandOver) -> Option<wire::Effect> {
+        let now = self.node.now();
+        if now > hand_over.hand_over_by {
+            // The claim is applied, and writing it now could overlap the next one.
+            let has_more = self.ledger.left_to_expire(now);
+            self.tell_credit(has_more);
+            return None;
+        }
+        self.ledger.handed_over(&hand_over, now);
+        let effect = effect_to_wire(self.node.origin(), hand_over);
+        let (effect_id, attempt) = (&effect.effect_id, effect.attempt);
+        tracing::debug_span!("deliver", effect_id, attempt, worker_id = self.worker.0)
+            .in_scope(|| tracing::debug!(channel = effect.channel, "effect handed over"));
+        Some(effect)
+    }
+
+    /// Takes in what another node sent, or looks at the streams to others; answers whether the worker is still there.
+    async fn handle_elsewhere(
+        &mut self,
+        received: Option<Received>,
+        answers: &Answers,
+    ) -> Result<bool, Status> {
+        let Some(received) = received else {
+            self.elsewhere.look(&mut self.ledger);
+            self.tell_credit(self.ledger.has_credit());
+            return Ok(true);
+        };
+        match self.elsewhere.take(received, &mut self.ledger) {
+            Came::Nothing => {
+                self.tell_credit(self.ledger.has_credit());
+                Ok(true)
+            }
+            Came::Effect(effect) => Ok(answer(answers, WorkAnswer::Effect(*effect)).await),
+            Came::Results(results, other_ways) => {
+                if !results.is_empty() {
+                    let results = wire::OutcomeResults { results };
+                    answer(answers, WorkAnswer::Results(results)).await;
+                }
+                self.settle(other_ways, answers).await?;
+                Ok(true)
             }
         }
     }
@@ -220,6 +305,15 @@ impl WorkerStream {
             self.subscription.credit_added();
         }
     }
+}
+
+/// Sends to the worker; whether it is still there.
+async fn answer(answers: &Answers, response: WorkAnswer) -> bool {
+    let response = Some(response);
+    answers
+        .send(Ok(wire::WorkResponse { response }))
+        .await
+        .is_ok()
 }
 
 fn checked(subscribe: &wire::Subscribe) -> Result<(WorkspaceId, Destinations, u32), ServerError> {
@@ -253,215 +347,4 @@ fn subscribed_to(subscribe: &wire::Subscribe) -> Result<Destinations, ServerErro
         named.push(Destination::Queue(queue));
     }
     Ok(Destinations::only(named))
-}
-
-/// What became of outcomes.
-struct Settled {
-    /// In their order.
-    results: Vec<wire::OutcomeResult>,
-    /// Those that need no other outcome.
-    answered: Vec<Attempt>,
-}
-
-/// Records outcomes, each on the partition of its customer, and answers them in their order.
-async fn settle(node: &Node, outcomes: Vec<wire::Outcome>) -> Result<Settled, ServerError> {
-    if outcomes.len() > OUTCOMES_PER_MESSAGE_MAX {
-        let text = format!(
-            "holds {}, at most {OUTCOMES_PER_MESSAGE_MAX} are allowed",
-            outcomes.len()
-        );
-        return Err(ServerError::invalid("outcomes", text));
-    }
-    let mut results = Vec::with_capacity(outcomes.len());
-    let mut shares: BTreeMap<PartitionId, (Vec<(usize, Attempt)>, Commands)> = BTreeMap::new();
-    for (position, outcome) in outcomes.into_iter().enumerate() {
-        let mut result = wire::OutcomeResult {
-            effect_id: outcome.effect_id.clone(),
-            attempt: outcome.attempt,
-            ..Default::default()
-        };
-        match settle_command(node, outcome) {
-            Ok((attempt, command)) => {
-                let customer = attempt.customer.clone();
-                let share = shares.entry(node.partition_of(&customer)).or_default();
-                share.0.push((position, attempt));
-                share.1.push((customer, command));
-            }
-            Err(reason) => {
-                result.status = OutcomeStatus::Rejected.into();
-                result.reason = reason;
-            }
-        }
-        results.push(result);
-    }
-    let submitted: Vec<_> = shares
-        .into_iter()
-        .map(|(partition, (positions, commands))| {
-            (positions, node.submit(partition, commands, None))
-        })
-        .collect();
-    let mut answered = Vec::new();
-    for (positions, submitted) in submitted {
-        let answers = submitted.answers(positions.len(), node.answer_max()).await;
-        for ((position, attempt), answer) in positions.into_iter().zip(answers) {
-            let result = &mut results[position];
-            let (status, reason, retry) = outcome_status(answer);
-            // One that was refused leaves the effect with the worker until its claim expires.
-            if status != OutcomeStatus::Rejected {
-                answered.push(attempt);
-            }
-            result.status = status.into();
-            result.reason = reason;
-            result.retry = retry;
-        }
-    }
-    Ok(Settled { results, answered })
-}
-
-fn settle_command(node: &Node, outcome: wire::Outcome) -> Result<(Attempt, Command), String> {
-    let kind = outcome.result();
-    let effect: EffectId = outcome
-        .effect_id
-        .parse()
-        .map_err(|error: journey_types::InvalidId| error.to_string())?;
-    if effect.origin != node.origin() {
-        return Err(
-            "the effect is of another cluster, or of a life of it before a restore".to_owned(),
-        );
-    }
-    let reason = outcome.reason;
-    let outcome_of_customer = match kind {
-        OutcomeKind::Sent => CustomerOutcome::Sent,
-        OutcomeKind::Delivered => CustomerOutcome::Delivered,
-        OutcomeKind::Completed => CustomerOutcome::Completed {
-            result: answer(outcome.answer)?,
-        },
-        OutcomeKind::FailedForGood => CustomerOutcome::FailedForGood { reason },
-        // The partition takes the later of this and its backoff.
-        OutcomeKind::FailedForNow => CustomerOutcome::FailedForNow {
-            reason,
-            retry_at: retry_at(node, outcome.retry_after.as_ref()),
-        },
-        OutcomeKind::Unspecified => {
-            return Err(
-                "result is not set; say sent, delivered, completed, failed for now or failed for good"
-                    .to_owned(),
-            );
-        }
-    };
-    let command = Command::Settle {
-        birth: effect.birth,
-        effect: effect.sequence,
-        attempt: outcome.attempt,
-        outcome: outcome_of_customer,
-    };
-    let attempt = Attempt {
-        customer: effect.customer,
-        birth: effect.birth,
-        effect: effect.sequence,
-        attempt: outcome.attempt,
-    };
-    Ok((attempt, command))
-}
-
-/// The earliest instant that a worker asks for; now where it asks for none, or for one that has passed.
-fn retry_at(node: &Node, retry_after: Option<&pbjson_types::Duration>) -> Timestamp {
-    let ms = retry_after.map_or(0, |span| {
-        let of_seconds = span.seconds.saturating_mul(1_000);
-        of_seconds.saturating_add(i64::from(span.nanos) / 1_000_000)
-    });
-    node.now().plus(TimeSpan::from_ms(ms.max(0)))
-}
-
-/// What a call or task answers, if it can be kept at all.
-fn answer(answer: Option<pbjson_types::Value>) -> Result<Value, String> {
-    let value = answer.map_or(Value::Null, value_from_wire);
-    let size_bytes = value.size_bytes();
-    if size_bytes > VARS_SIZE_BYTES_MAX {
-        return Err(format!(
-            "the answer takes {size_bytes} bytes, at most {VARS_SIZE_BYTES_MAX} are kept in the instance; \
-             answer less, or store it and answer where it lies"
-        ));
-    }
-    if !value.depth_is_fine() {
-        return Err(format!(
-            "the answer nests deeper than {VALUE_DEPTH_MAX} levels; answer something flatter"
-        ));
-    }
-    Ok(value)
-}
-
-fn outcome_status(answer: Answer) -> (OutcomeStatus, String, bool) {
-    match answer {
-        Answer::Done {
-            reply: Reply::Recorded,
-            ..
-        } => (OutcomeStatus::Recorded, String::new(), false),
-        Answer::Done { .. } => (OutcomeStatus::Settled, String::new(), false),
-        Answer::Rejected(rejection) => (OutcomeStatus::Rejected, rejection.to_string(), false),
-        Answer::Refused(refusal) => {
-            let retry = refusal.is_retryable();
-            (OutcomeStatus::Rejected, refusal.to_string(), retry)
-        }
-    }
-}
-
-fn effect_to_wire(origin: EffectOrigin, hand_over: HandOver) -> wire::Effect {
-    let HandOver { customer, row, .. } = hand_over;
-    let until = match row.status {
-        journey_customer::EffectStatus::Claimed { until } => Some(timestamp_to_wire(until)),
-        journey_customer::EffectStatus::Open | journey_customer::EffectStatus::Retrying { .. } => {
-            None
-        }
-    };
-    let effect_id = EffectId {
-        origin,
-        customer: customer.clone(),
-        birth: row.birth,
-        sequence: row.effect,
-        ordinal: 0,
-    };
-    let effect = wire::Effect {
-        effect_id: effect_id.to_string(),
-        kind: row.kind().to_owned(),
-        workspace: customer.workspace.to_string(),
-        customer_id: customer.customer.to_string(),
-        journey: row.journey.to_string(),
-        version: row.version.get(),
-        step: row.step.to_string(),
-        purpose: row.purpose.clone(),
-        created_at: Some(timestamp_to_wire(row.created_at)),
-        attempt: row.attempt,
-        until,
-        send_by: row.send_by.map(timestamp_to_wire),
-        instance: row.instance.get(),
-        ..wire::Effect::default()
-    };
-    let effect = match row.destination {
-        Destination::Channel(channel) => wire::Effect {
-            channel: channel.to_string(),
-            ..effect
-        },
-        Destination::Queue(queue) => wire::Effect {
-            queue: queue.to_string(),
-            ..effect
-        },
-        // No worker stream subscribes to connectors.
-        Destination::Connector(_) => effect,
-    };
-    match row.body {
-        EffectBody::Message(message) => wire::Effect {
-            content: message.content.to_string(),
-            content_version: message.content_version.get(),
-            locale: message.locale.unwrap_or_default(),
-            rendered: message.rendered,
-            why: message.why,
-            ..effect
-        },
-        EffectBody::Work(work) => wire::Effect {
-            input: Some(struct_from_map(&work.input)),
-            due_at: work.due_at.map(timestamp_to_wire),
-            ..effect
-        },
-    }
 }

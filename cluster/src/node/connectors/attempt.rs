@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use journey_customer::{Command, EffectStatus};
 use journey_delivery::{AttemptClass, Webhook};
-use journey_partition::{Answer, HandOver};
-use journey_server::Node;
+use journey_partition::HandOver;
+use journey_server::{Node, SettledOne};
 use journey_types::{CustomerKey, Timestamp};
 
 use super::parcel::{delivery_of, settle_command};
@@ -49,22 +49,16 @@ pub(super) async fn carry_out(
 
 /// Submits the outcome until it is answered for good, or the claim has run out: then the effect comes again.
 async fn settle(node: &Node, customer: &CustomerKey, command: Command, until: Timestamp) -> bool {
-    let partition = node.partition_of(customer);
     let mut pause = SETTLE_PAUSE_FIRST;
     loop {
-        if let Some(partition) = node.partition(partition)
-            && let Ok(answers) = partition.submit(vec![(customer.clone(), command.clone())], None)
-            && let Ok(answers) = answers.await
-        {
-            match answers.into_iter().next() {
-                Some(Answer::Done { .. }) => return true,
-                Some(Answer::Rejected(rejection)) => {
-                    tracing::warn!(%rejection, "an outcome was rejected");
-                    return true;
-                }
-                Some(Answer::Refused(refusal)) if !refusal.is_retryable() => return false,
-                Some(Answer::Refused(_)) | None => {}
+        match node.settle_one(customer, command.clone()).await {
+            SettledOne::Recorded => return true,
+            SettledOne::Rejected(rejection) => {
+                tracing::warn!(rejection, "an outcome was rejected");
+                return true;
             }
+            SettledOne::Refused { retry: false } => return false,
+            SettledOne::Refused { retry: true } => {}
         }
         if node.now() >= until {
             return false;

@@ -85,6 +85,18 @@ impl Ledger {
         more > 0
     }
 
+    /// Takes back what no claim has taken, and says how much it was.
+    pub(super) fn withdraw(&mut self) -> u32 {
+        let n_unused = self.credit.withdraw();
+        self.n_with_partitions = self.n_with_partitions.saturating_sub(n_unused);
+        n_unused
+    }
+
+    /// Whether the partitions may take more.
+    pub(super) fn has_credit(&self) -> bool {
+        self.credit.left() > 0
+    }
+
     /// An effect goes out.
     pub(super) fn handed_over(&mut self, hand_over: &HandOver, now: Timestamp) {
         self.last_sign = now;

@@ -1,0 +1,135 @@
+//! One worker stream to another node, on behalf of a worker that is connected here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use journey_proto::v1 as wire;
+use journey_proto::v1::work_request::Request as WorkMessage;
+use journey_proto::v1::work_response::Response as WorkAnswer;
+use journey_types::NodeId;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::transport::Channel;
+
+use super::{AttemptName, HeldThere};
+use crate::limits::WORKER_MESSAGES_QUEUED_MAX;
+use crate::node::Node;
+use crate::router::{Leader, streamed_hop_request};
+use crate::workers::settle::service;
+
+/// What another node sends.
+pub(in crate::workers) enum Incoming {
+    Effect(Box<wire::Effect>),
+    Results(Vec<wire::OutcomeResult>),
+    Recalled(u32),
+    /// The stream is over.
+    Ended,
+}
+
+/// The same with where it came from.
+pub(in crate::workers) struct Received {
+    pub(super) node: NodeId,
+    pub(super) generation: u64,
+    pub(super) incoming: Incoming,
+}
+
+/// An open stream. Dropping it ends it.
+pub(super) struct HopStream {
+    pub(super) generation: u64,
+    pub(super) address: String,
+    /// Credit that is there: unused, or held against it.
+    pub(super) lent: u32,
+    /// At which look it was last given some.
+    pub(super) lent_at_look: u64,
+    pub(super) held: BTreeMap<AttemptName, HeldThere>,
+    /// Whether it handed anything out since the last look.
+    pub(super) is_active: bool,
+    pub(super) is_recalling: bool,
+    requests: mpsc::Sender<wire::WorkRequest>,
+    _ends: DropGuard,
+}
+
+impl HopStream {
+    /// Opens it with credit; what comes of it comes over the channel.
+    pub(super) fn open(
+        (node, leader): (&Arc<Node>, &Leader),
+        subscribe: wire::Subscribe,
+        (generation, sender): (u64, mpsc::Sender<Received>),
+    ) -> Self {
+        let (requests, queue) = mpsc::channel(WORKER_MESSAGES_QUEUED_MAX);
+        let lent = subscribe.credit;
+        let first = wire::WorkRequest {
+            request: Some(WorkMessage::Subscribe(subscribe)),
+        };
+        let has_room = requests.try_send(first).is_ok();
+        debug_assert!(has_room, "a new channel has room");
+        let end = CancellationToken::new();
+        let ended = end.clone();
+        let channel = node.channels().of(leader).ok();
+        let from = leader.node;
+        node.tasks().spawn(async move {
+            let send = |incoming| Received {
+                node: from,
+                generation,
+                incoming,
+            };
+            tokio::select! {
+                biased;
+                () = ended.cancelled() => return,
+                () = receive(channel, queue, (&sender, &send)) => {}
+            }
+            // The worker may be gone: then nobody asks.
+            drop(sender.send(send(Incoming::Ended)).await);
+        });
+        Self {
+            generation,
+            address: leader.address.clone(),
+            lent,
+            lent_at_look: 0,
+            held: BTreeMap::new(),
+            is_active: false,
+            is_recalling: false,
+            requests,
+            _ends: end.drop_guard(),
+        }
+    }
+
+    /// Credit there against which nothing is held.
+    pub(super) fn n_unused(&self) -> u32 {
+        let n_held = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
+        self.lent.saturating_sub(n_held)
+    }
+
+    /// Sends without waiting; a stream that is full or over does not take it.
+    pub(super) fn send(&self, request: WorkMessage) -> bool {
+        let request = Some(request);
+        self.requests
+            .try_send(wire::WorkRequest { request })
+            .is_ok()
+    }
+}
+
+/// Takes in what comes until the stream is over.
+async fn receive(
+    channel: Option<Channel>,
+    queue: mpsc::Receiver<wire::WorkRequest>,
+    (sender, received): (&mpsc::Sender<Received>, &impl Fn(Incoming) -> Received),
+) {
+    let Some(channel) = channel else { return };
+    let mut service = service(channel);
+    let opened = service.work(streamed_hop_request(ReceiverStream::new(queue)));
+    let Ok(opened) = opened.await else { return };
+    let mut responses = opened.into_inner();
+    while let Ok(Some(response)) = responses.message().await {
+        let incoming = match response.response {
+            Some(WorkAnswer::Effect(effect)) => Incoming::Effect(Box::new(effect)),
+            Some(WorkAnswer::Results(results)) => Incoming::Results(results.results),
+            Some(WorkAnswer::Recalled(recalled)) => Incoming::Recalled(recalled.credit),
+            Some(WorkAnswer::Subscribed(_)) | None => continue,
+        };
+        if sender.send(received(incoming)).await.is_err() {
+            return;
+        }
+    }
+}
