@@ -21,6 +21,7 @@ mod observer;
 mod parts;
 mod probe;
 mod progress;
+mod routes;
 mod upkeep;
 
 use std::net::SocketAddr;
@@ -108,16 +109,16 @@ impl RunningNode {
         let decide = seams.decide.unwrap_or(journey_customer::decide);
         let partitions = LocalPartitions::new(config, &foundation, (&tasks, &failed), decide)?;
         let partitions = Arc::new(partitions);
-        let n_partitions = foundation.identity.n_partitions;
-        open_partitions(&partitions, n_partitions, &failure).await?;
+        open_partitions(&partitions, &foundation, &failure).await?;
+        let routes = routes::spawn(&tasks, Arc::clone(&partitions), &foundation);
         let node = Arc::new(Node::new(NodeParts {
             clock: Arc::new(SystemClock),
             hosted: partitions.hosted().clone(),
-            n_partitions,
+            n_partitions: foundation.identity.n_partitions,
             metadata: foundation.metadata.clone(),
             cluster_key: foundation.identity.key,
             origin: foundation.identity.origin,
-            routes: Routes::alone(),
+            routes: Routes::following(routes),
             surroundings: connectors::surroundings(&config.connectors)?,
             tasks: tasks.clone(),
             rates: rates_of(config),
@@ -242,21 +243,21 @@ impl RunningNode {
     }
 }
 
-/// Opens the partitions, and returns when each can decide.
+/// Opens the partitions, and returns when each that is here alone can decide.
 async fn open_partitions(
     partitions: &LocalPartitions,
-    n_partitions: u32,
+    foundation: &Foundation,
     failure: &watch::Receiver<Option<Arc<NodeError>>>,
 ) -> Result<(), NodeError> {
-    parts::open_every_partition(partitions, n_partitions).await?;
-    // Every group of this release has one voter, so each leads in a moment; the API opens when all do.
+    parts::open_placed(partitions, foundation).await?;
+    // What is here alone leads in a moment; the API opens when all of it does.
     tokio::select! {
         biased;
         // A partition that stops while it replays never leads.
         reason = failure_of(failure) => return Err(NodeError::Part(reason)),
-        led = parts::wait_for_leaders(partitions) => led?,
+        led = parts::wait_for_leaders(partitions, foundation) => led?,
     }
-    parts::check_rows_against_log(partitions)
+    parts::check_rows_against_log(partitions, foundation)
 }
 
 /// Completes when something has failed.

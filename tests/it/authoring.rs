@@ -105,7 +105,7 @@ async fn publish_list_show_and_counts() -> anyhow::Result<()> {
     let response = publish(&world.client, &changed).await?;
     assert_eq!(response.documents[0].version, 2);
     let revision = response.revision;
-    let awaited = journey_client::wire::AwaitRevisionRequest { revision };
+    let awaited = wire::AwaitRevisionRequest { revision };
     let awaited = world.client.await_revision(awaited).await?;
     assert_eq!(awaited.revision, revision);
     let first = world

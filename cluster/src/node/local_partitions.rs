@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use journey_consensus::{Consensus, GroupHandle, GroupId, ReplicaId};
+use journey_consensus::{Consensus, GroupHandle, GroupId, GroupOptions, GroupStart, ReplicaId};
 use journey_partition::{
     Applier, Decide, DeliverySettings, MemoryBounds, PartitionHandle, PartitionOptions, Replica,
     ReplicaOptions, SharedReplica, partition_tree,
@@ -20,6 +20,7 @@ use journey_storage::{Engine, limits::STATE_VALUE_SIZE_BYTES_MAX};
 use journey_types::{ClusterKey, Histogram, PartitionId, TimeSpan};
 use parking_lot::Mutex;
 use rand::Rng as _;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -58,6 +59,12 @@ impl LocalPartition {
         self.handle.partition()
     }
 
+    /// Whether this replica alone decides in its group.
+    pub(crate) fn is_only_voter(&self) -> bool {
+        let voters = self.group.membership().voters;
+        voters.len() == 1 && voters.contains(&self.group.replica())
+    }
+
     /// Whether it was taken out of the set.
     pub(crate) fn is_retired(&self) -> bool {
         self.retired.is_cancelled()
@@ -76,6 +83,8 @@ pub(crate) struct LocalPartitions {
     changing: tokio::sync::Mutex<()>,
     /// Counters of partitions that were retired: what is exported never goes back.
     retired_figures: Mutex<[u64; PARTITION_FIGURES.len()]>,
+    /// Raised each time a partition is opened or retired, or has another leader.
+    leaders: watch::Sender<u64>,
 }
 
 impl fmt::Debug for LocalPartitions {
@@ -124,12 +133,18 @@ impl LocalPartitions {
             current: ArcSwap::default(),
             changing: tokio::sync::Mutex::new(()),
             retired_figures: Mutex::new([0; PARTITION_FIGURES.len()]),
+            leaders: watch::Sender::new(0),
         })
     }
 
     /// The same set as the API sees it.
     pub(crate) const fn hosted(&self) -> &HostedPartitions {
         &self.hosted
+    }
+
+    /// Changes each time the set or the leader of a partition does.
+    pub(crate) fn watch_leaders(&self) -> watch::Receiver<u64> {
+        self.leaders.subscribe()
     }
 
     /// All of them.
@@ -160,14 +175,16 @@ impl LocalPartitions {
         &self,
         partition: PartitionId,
         replica: ReplicaId,
+        start: GroupStart,
     ) -> Result<(), NodeError> {
         let _changing = self.changing.lock().await;
         if self.current.load().contains_key(&partition) {
             return Ok(());
         }
-        let local = Arc::new(self.opening.start(partition, replica).await?);
+        let local = Arc::new(self.opening.start(partition, replica, start).await?);
         self.opening.tasks.spawn(follow_leadership(
             Arc::clone(&local),
+            self.leaders.clone(),
             self.opening.failed.clone(),
         ));
         self.change(|all| {
@@ -199,6 +216,7 @@ impl LocalPartitions {
         let mut all = BTreeMap::clone(&self.current.load());
         change(&mut all);
         self.current.store(Arc::new(all));
+        raise(&self.leaders);
     }
 }
 
@@ -213,14 +231,19 @@ impl Opening {
         &self,
         partition: PartitionId,
         replica_id: ReplicaId,
+        start: GroupStart,
     ) -> Result<LocalPartition, NodeError> {
         let replica = self.open_replica(partition)?;
         let (applier, applied) = Applier::new(Arc::clone(&replica));
         let machine = Box::new(PartitionMachine::new(applier));
         let group = GroupId::of_partition(partition);
+        let options = GroupOptions {
+            start,
+            ..GroupOptions::default()
+        };
         let group = self
             .consensus
-            .start_group(group, replica_id, machine)
+            .start_group_with((group, replica_id), options, machine)
             .await?;
         let journal = GroupJournal::new(group.clone(), Arc::clone(&self.proposal_us));
         let handle = PartitionHandle::start(PartitionOptions {
@@ -288,11 +311,20 @@ impl MemoryShare {
     }
 }
 
-/// Tells the partition each time its replica begins or ceases to lead; a group that stops for good ends the node,
-/// visibly, rather than leave a partition that nobody serves.
-async fn follow_leadership(local: Arc<LocalPartition>, failed: Failed) {
+fn raise(leaders: &watch::Sender<u64>) {
+    leaders.send_modify(|n_changes| *n_changes += 1);
+}
+
+/// Tells the partition each time its replica begins or ceases to lead; a group of one voter that stops for
+/// good ends the node, visibly, rather than leave a partition that nobody serves.
+async fn follow_leadership(
+    local: Arc<LocalPartition>,
+    leaders: watch::Sender<u64>,
+    failed: Failed,
+) {
     let mut leadership = local.group.leadership();
     let mut leads = false;
+    let mut leader = None;
     loop {
         let seen = leadership.borrow_and_update().clone();
         if local.is_retired() {
@@ -304,12 +336,23 @@ async fn follow_leadership(local: Arc<LocalPartition>, failed: Failed) {
             let own = local.replica.lock().stopped().map(str::to_owned);
             let reason = own.unwrap_or_else(|| reason.to_string());
             tracing::debug!(group, reason, "group stopped");
+            local.handle.set_leads(false);
+            raise(&leaders);
+            if !local.is_only_voter() {
+                // Others serve it; this replica's health tells of it.
+                tracing::error!(group, reason, "partition's replica stopped on this node");
+                return;
+            }
             failed.send_replace(Some(Arc::new(NodeError::GroupStopped { group, reason })));
             return;
         }
         if seen.is_leader != leads {
             leads = seen.is_leader;
             local.handle.set_leads(leads);
+        }
+        if seen.leader != leader {
+            leader = seen.leader;
+            raise(&leaders);
         }
         if leadership.changed().await.is_err() {
             return;

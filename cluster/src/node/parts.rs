@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journey_consensus::{
-    ClusterIdentity, Consensus, ConsensusOptions, LogStorage, MetadataHandle, ReplicaId,
+    ClusterIdentity, Consensus, ConsensusOptions, GroupStart, LogStorage, MetadataHandle, ReplicaId,
 };
 use journey_model::Catalog;
 use journey_server::compile_catalog;
 use journey_storage::{DataFolder, DataFolderOptions};
-use journey_types::{DURATION_BOUNDS_US, Histogram, PartitionId};
+use journey_types::{DURATION_BOUNDS_US, Histogram, NodeId};
 use tokio::sync::watch;
 
 use crate::clock::monotonic_now;
 use crate::config::Config;
 use crate::node::error::NodeError;
-use crate::node::local_partitions::LocalPartitions;
+use crate::node::local_partitions::{LocalPartition, LocalPartitions};
 use crate::node::membership;
 use crate::seams::Seams;
 
@@ -36,6 +36,8 @@ pub(crate) struct Foundation {
     pub(crate) consensus: Arc<Consensus>,
     pub(crate) metadata: MetadataHandle,
     pub(crate) identity: ClusterIdentity,
+    /// This node.
+    pub(crate) node: NodeId,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) log: LogStorage,
     pub(crate) proposal_us: Arc<Histogram>,
@@ -75,6 +77,7 @@ impl Foundation {
         let consensus = Arc::new(Consensus::start(&options, log.clone())?);
         let state = folder.state();
         let own = membership::own_identity(&state)?;
+        let join_key = own.join_key;
         let replica = membership::metadata_replica(&own);
         let metadata = MetadataHandle::start(&consensus, replica, folder.state()).await?;
         let place = membership::own_place(address);
@@ -86,12 +89,19 @@ impl Foundation {
                 "the number of partitions was fixed when the cluster was founded"
             );
         }
-        let catalog = Arc::new(compile_catalog(&*metadata.latest().await?)?);
+        let latest = metadata.latest().await?;
+        let cluster_id = identity.origin.cluster_id;
+        let node = latest
+            .node_by_key(&join_key)
+            .ok_or(NodeError::NotAMember { cluster_id })?
+            .id;
+        let catalog = Arc::new(compile_catalog(&latest)?);
         Ok(Self {
             folder,
             consensus,
             metadata,
             identity,
+            node,
             catalog,
             log,
             proposal_us: Arc::new(Histogram::new(DURATION_BOUNDS_US)),
@@ -99,22 +109,43 @@ impl Foundation {
     }
 }
 
-/// Opens the partitions of a node that has every one of them.
-pub(crate) async fn open_every_partition(
+/// Opens the partitions whose replicas the table places on this node; those that it places there later are opened by
+/// whoever follows it.
+pub(crate) async fn open_placed(
     partitions: &LocalPartitions,
-    n_partitions: u32,
+    foundation: &Foundation,
 ) -> Result<(), NodeError> {
-    for number in 0..n_partitions {
-        let partition = PartitionId::new(number);
-        partitions.open(partition, ReplicaId::FIRST).await?;
+    let metadata = foundation.metadata.current();
+    for (partition, placed) in metadata.table().replicas_of(foundation.node) {
+        // The founder's are the only ones that come to a group by founding it.
+        let start = if placed.replica == ReplicaId::FIRST {
+            GroupStart::Found
+        } else {
+            GroupStart::Join
+        };
+        partitions.open(partition, placed.replica, start).await?;
     }
     Ok(())
 }
 
-/// Waits until every partition can prove that it leads, after replaying what a restart left to replay.
-pub(crate) async fn wait_for_leaders(partitions: &LocalPartitions) -> Result<(), NodeError> {
+/// The partitions of this node that nobody else has: they lead as soon as they have replayed.
+fn sole(partitions: &LocalPartitions, foundation: &Foundation) -> Vec<Arc<LocalPartition>> {
+    let metadata = foundation.metadata.current();
+    let is_sole = |local: &&Arc<LocalPartition>| {
+        let placement = metadata.placement(local.id());
+        placement.is_some_and(|placement| placement.replicas.len() == 1)
+    };
+    partitions.all().values().filter(is_sole).cloned().collect()
+}
+
+/// Waits until every partition that is here alone can prove that it leads, after replaying what a restart left to replay.
+/// Others have a leader elsewhere, or get one while this node serves already.
+pub(crate) async fn wait_for_leaders(
+    partitions: &LocalPartitions,
+    foundation: &Foundation,
+) -> Result<(), NodeError> {
     let deadline = monotonic_now() + LEADERS_WAIT_MAX;
-    for local in partitions.all().values() {
+    for local in sole(partitions, foundation) {
         while let Err(refusal) = local.handle.prove_leadership().await {
             if monotonic_now() > deadline {
                 return Err(NodeError::NoLeader {
@@ -131,8 +162,11 @@ pub(crate) async fn wait_for_leaders(partitions: &LocalPartitions) -> Result<(),
 
 /// Checks that no row reflects an entry that the log does not have: everything in the log is applied by now, so rows
 /// beyond it mean that entries which were durable once are gone.
-pub(crate) fn check_rows_against_log(partitions: &LocalPartitions) -> Result<(), NodeError> {
-    for local in partitions.all().values() {
+pub(crate) fn check_rows_against_log(
+    partitions: &LocalPartitions,
+    foundation: &Foundation,
+) -> Result<(), NodeError> {
+    for local in sole(partitions, foundation) {
         let replica = local.replica.lock();
         let (rows_through, applied) = (replica.rows_through(), replica.applied());
         if rows_through > applied {

@@ -156,7 +156,7 @@ impl QuarantineService for QuarantineApi {
         let submitted = self
             .node
             .submit(partition, vec![(key, Command::Release)], None);
-        let was_parked = match submitted.answers(1).await.pop() {
+        let was_parked = match submitted.answers(1, self.node.answer_max()).await.pop() {
             Some(Answer::Done {
                 reply: Reply::Released { was_parked },
                 ..
