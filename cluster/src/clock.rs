@@ -17,6 +17,10 @@ impl Clock for SystemClock {
             .unwrap_or_default();
         Timestamp::from_unix_ms(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
     }
+
+    fn monotonic_now(&self) -> Instant {
+        monotonic_now()
+    }
 }
 
 /// The monotonic clock, for measuring spans; never for stamps.

@@ -4,20 +4,32 @@
 use journey_partition::PartitionCounters;
 use journey_server::metric_names::MetricName;
 
-/// A counter of the partitions and where it is read.
-pub(crate) type PartitionFigure = (MetricName, fn(&PartitionCounters) -> u64);
+/// A counter of the partitions, its labels, and where it is read.
+pub(crate) type PartitionFigure = (
+    MetricName,
+    &'static [(&'static str, &'static str)],
+    fn(&PartitionCounters) -> u64,
+);
+
+/// Label `reason`: which bound was passed, that of the `number` of customers or that of their `memory`.
+const PASSIVATIONS: MetricName = MetricName::counter(
+    "journey_passivations_total",
+    "Customers passivated, by the bound that was passed.",
+);
 
 /// What is summed over the partitions' counters.
-pub(crate) const PARTITION_FIGURES: [PartitionFigure; 18] = [
+pub(crate) const PARTITION_FIGURES: [PartitionFigure; 21] = [
     (
         MetricName::counter(
             "journey_events_accepted_total",
             "Events accepted, once applied.",
         ),
+        &[],
         |c| c.n_accepted,
     ),
     (
         MetricName::counter("journey_dedupe_hits_total", "Events answered duplicate."),
+        &[],
         |c| c.n_duplicates,
     ),
     (
@@ -25,6 +37,7 @@ pub(crate) const PARTITION_FIGURES: [PartitionFigure; 18] = [
             "journey_rejections_total",
             "Commands rejected by the domain.",
         ),
+        &[],
         |c| c.n_rejected,
     ),
     (
@@ -32,6 +45,7 @@ pub(crate) const PARTITION_FIGURES: [PartitionFigure; 18] = [
             "journey_hot_customer_rejections_total",
             "Commands refused because a customer's mailbox was full.",
         ),
+        &[],
         |c| c.n_hot_customer,
     ),
     (
@@ -39,6 +53,7 @@ pub(crate) const PARTITION_FIGURES: [PartitionFigure; 18] = [
             "journey_quarantined_total",
             "Commands quarantined because deciding them panicked.",
         ),
+        &[],
         |c| c.n_quarantined,
     ),
     (
@@ -46,6 +61,7 @@ pub(crate) const PARTITION_FIGURES: [PartitionFigure; 18] = [
             "journey_turns_total",
             "Turns decided, also those without facts.",
         ),
+        &[],
         |c| c.n_turns,
     ),
     (
@@ -53,6 +69,7 @@ pub(crate) const PARTITION_FIGURES: [PartitionFigure; 18] = [
             "journey_timer_fires_total",
             "Turns in which timers fired, once applied.",
         ),
+        &[],
         |c| c.n_fires,
     ),
     (
@@ -60,6 +77,7 @@ pub(crate) const PARTITION_FIGURES: [PartitionFigure; 18] = [
             "journey_timer_idle_fires_total",
             "Turns in which a due timer turned out stale.",
         ),
+        &[],
         |c| c.n_idle_fires,
     ),
     (
@@ -67,6 +85,7 @@ pub(crate) const PARTITION_FIGURES: [PartitionFigure; 18] = [
             "journey_effects_handed_over_total",
             "Claims applied and handed over to workers.",
         ),
+        &[],
         |c| c.n_handed_over,
     ),
     (
@@ -74,6 +93,7 @@ pub(crate) const PARTITION_FIGURES: [PartitionFigure; 18] = [
             "journey_claims_unused_total",
             "Claims applied too late to hand over, or for a worker that had gone.",
         ),
+        &[],
         |c| c.n_claims_unused,
     ),
     (
@@ -81,6 +101,7 @@ pub(crate) const PARTITION_FIGURES: [PartitionFigure; 18] = [
             "journey_claims_refused_total",
             "Claims refused by the deciding.",
         ),
+        &[],
         |c| c.n_claims_refused,
     ),
     (
@@ -88,6 +109,7 @@ pub(crate) const PARTITION_FIGURES: [PartitionFigure; 18] = [
             "journey_workers_refused_total",
             "Worker streams refused because there were too many.",
         ),
+        &[],
         |c| c.n_workers_refused,
     ),
     (
@@ -95,22 +117,44 @@ pub(crate) const PARTITION_FIGURES: [PartitionFigure; 18] = [
             "journey_activations_total",
             "Customers loaded from the replica.",
         ),
+        &[],
         |c| c.n_activations,
     ),
     (
-        MetricName::counter("journey_passivations_total", "Customers passivated."),
-        |c| c.n_passivations,
+        MetricName::counter(
+            "journey_transitions_total",
+            "Times an instance left a step, once applied.",
+        ),
+        &[],
+        |c| c.of_facts.n_transitions,
     ),
     (
+        MetricName::counter(
+            "journey_parked_total",
+            "Times an instance was parked, once applied.",
+        ),
+        &[],
+        |c| c.of_facts.n_parkings,
+    ),
+    (PASSIVATIONS, &[("reason", "number")], |c| {
+        c.n_passivations_for_number
+    }),
+    (PASSIVATIONS, &[("reason", "memory")], |c| {
+        c.n_passivations_for_memory
+    }),
+    (
         MetricName::counter("journey_sessions_total", "Sessions opened."),
+        &[],
         |c| c.n_sessions,
     ),
     (
         MetricName::counter("raft_proposals_total", "Entries proposed."),
+        &[],
         |c| c.n_proposals,
     ),
     (
         MetricName::counter("raft_proposed_bytes_total", "Bytes proposed."),
+        &[],
         |c| c.n_proposed_bytes,
     ),
     (
@@ -118,6 +162,7 @@ pub(crate) const PARTITION_FIGURES: [PartitionFigure; 18] = [
             "raft_proposals_lost_total",
             "Own entries refused, lost or void.",
         ),
+        &[],
         |c| c.n_lost + c.n_superseded,
     ),
 ];
@@ -157,6 +202,37 @@ pub(crate) const MAILBOX_COMMANDS: MetricName = MetricName::gauge(
 );
 pub(crate) const PARKED: MetricName =
     MetricName::gauge("journey_parked_customers", "Customers parked after panics.");
+pub(crate) const ACTIVATION_DURATION: MetricName = MetricName::histogram(
+    "journey_activation_duration_seconds",
+    "Time to read a customer from rows, of those that were not in memory.",
+);
+pub(crate) const MAILBOX_DEPTH: MetricName = MetricName::histogram(
+    "journey_mailbox_depth",
+    "Commands waiting with a customer when one came, itself included.",
+);
+pub(crate) const DLQ_MESSAGES: MetricName =
+    MetricName::gauge("dlq_messages", "Effects among the dead letters.");
+pub(crate) const DLQ_BYTES: MetricName = MetricName::gauge(
+    "dlq_bytes",
+    "What the dead letters take of their budget of 64 MiB a partition.",
+);
+pub(crate) const DLQ_OLDEST_AGE: MetricName = MetricName::gauge(
+    "dlq_oldest_age_seconds",
+    "Age of the oldest dead letter; 0 where there is none.",
+);
+pub(crate) const STOPPED_QUEUES: MetricName = MetricName::gauge(
+    "journey_stopped_queues",
+    "Queues that stand still because the dead letters take all of their budget.",
+);
+pub(crate) const QUARANTINED: MetricName = MetricName::gauge(
+    "journey_quarantined_commands",
+    "Commands that lie in the quarantines.",
+);
+/// Labels `definition`, the journey's id or `other` beyond the bound, and `state`.
+pub(crate) const INSTANCES: MetricName = MetricName::gauge(
+    "journey_instances",
+    "Instances by journey and state; completed, exited and held out since ever.",
+);
 pub(crate) const DIRTY_CUSTOMERS: MetricName = MetricName::gauge(
     "journey_dirty_customers",
     "Customers whose rows are behind.",

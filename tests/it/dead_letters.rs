@@ -81,6 +81,11 @@ async fn a_dead_letter_is_listed_read_replayed_and_discarded() -> anyhow::Result
         (found.len() == 2).then_some(found)
     })
     .await?;
+    let told = wait_until("the figures of dead letters", async || {
+        let told = |series| crate::health::metric(&world.node, series).ok().flatten();
+        (told("dlq_messages")? == 2.0).then(|| told("dlq_bytes"))
+    });
+    assert!(told.await? > Some(0.0));
     // They outlive the process.
     world.crash().await?;
     assert_eq!(letters(&world.client).await?.len(), 2);

@@ -174,7 +174,9 @@ async fn probes_and_metrics_answer_over_http() -> anyhow::Result<()> {
     let fired = || async {
         let fired = metric(&world.node, "journey_timer_fires_total").ok()??;
         let duplicates = metric(&world.node, "journey_dedupe_hits_total").ok()??;
-        (fired >= 1.0 && duplicates >= 1.0).then_some(())
+        let instances = "journey_instances{definition=\"hello\",state=\"completed\"}";
+        let completed = metric(&world.node, instances).ok()??;
+        (fired >= 1.0 && duplicates >= 1.0 && completed >= 1.0).then_some(())
     };
     wait_until("the figures of what was done", fired).await?;
     let answer = http_get(&http, "/metrics")?;
@@ -196,6 +198,11 @@ async fn probes_and_metrics_answer_over_http() -> anyhow::Result<()> {
         "journey_customers 1",
         "journey_inflight 0",
         "journey_inflight_limit 512",
+        "journey_parked_total 0",
+        "journey_passivations_total{reason=\"memory\"} 0",
+        "journey_stopped_queues 0",
+        "dlq_messages 0",
+        "dlq_oldest_age_seconds 0",
         "raft_leader_partitions 2",
         "raft_leaderless_partitions 0",
         "raft_stalled_partitions 0",
@@ -217,6 +224,10 @@ async fn probes_and_metrics_answer_over_http() -> anyhow::Result<()> {
         ("store_disk_free_bytes", "gauge"),
         ("process_resident_memory_bytes", "gauge"),
         ("journey_activations_total", "counter"),
+        ("journey_activation_duration_seconds", "histogram"),
+        ("journey_mailbox_depth", "histogram"),
+        ("journey_passivations_total", "counter"),
+        ("journey_transitions_total", "counter"),
     ] {
         assert_eq!(kinds.get(name).map(String::as_str), Some(kind), "{name}");
     }

@@ -1,9 +1,11 @@
 //! Puts the figures of the whole node together for one scrape.
 
+mod journeys;
+
 use journey_delivery::BreakerState;
-use journey_partition::{PartitionStatus, ReplicaStats, SpanHistogram};
+use journey_partition::{DepthHistogram, PartitionStatus, ReplicaStats, SpanHistogram};
 use journey_server::metric_names::{MICROSECONDS, MetricName, MetricSink as _};
-use journey_types::HistogramCounts;
+use journey_types::{DURATION_BOUNDS_US, HistogramCounts};
 
 use crate::metric_names as names;
 use crate::node::connectors::ConnectorStatus;
@@ -18,6 +20,9 @@ const LATENESS_BOUNDS_MS: &[u64] = &[
     1, 2, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000, 60_000, 300_000, 1_800_000, 3_600_000,
 ];
 
+/// The bounds of the core's histogram of mailboxes; a test holds them together.
+const DEPTH_BOUNDS: &[u64] = &[1, 2, 4, 8, 16, 32, 64];
+
 /// The text of `/metrics`. Never waits for a partition: what one said last counts.
 pub(crate) fn text(observed: &Observed) -> String {
     let mut text = Exposition::default();
@@ -26,6 +31,7 @@ pub(crate) fn text(observed: &Observed) -> String {
     if let Some(watched) = observed.watched() {
         watched.node.metrics().export(&mut text);
         partitions(&mut text, &watched);
+        journeys::export(&mut text, &watched);
         consensus(&mut text, &watched, observed);
         connectors(&mut text, &(watched.connectors)());
         text.into_text()
@@ -79,11 +85,11 @@ fn disk(text: &mut Exposition, observed: &Observed) {
 }
 
 fn partitions(text: &mut Exposition, watched: &Watched) {
-    for ((metric, _), n) in names::PARTITION_FIGURES
+    for ((metric, labels, _), n) in names::PARTITION_FIGURES
         .iter()
         .zip(watched.partitions.figures())
     {
-        gauge(text, metric, n);
+        text.value(metric, labels, as_f64(n));
     }
     let statuses = watched.statuses();
     let sum = |read: fn(&PartitionStatus) -> usize| -> u64 {
@@ -103,6 +109,7 @@ fn partitions(text: &mut Exposition, watched: &Watched) {
         sum(|status| status.n_timers_in_memory),
     );
     timers(text, &statuses);
+    mailboxes(text, &statuses);
     gauge(
         text,
         &names::EFFECTS_OFFERED,
@@ -122,6 +129,11 @@ fn partitions(text: &mut Exposition, watched: &Watched) {
     let resident = sum(|stats| (stats.dirty_size_bytes + stats.clean_size_bytes) as u64);
     gauge(text, &names::RESIDENT_CUSTOMERS, resident);
     let locals = watched.partitions.all();
+    let mut activations = HistogramCounts::new(DURATION_BOUNDS_US);
+    for local in locals.values() {
+        activations.add(&local.handle.activation_us());
+    }
+    text.histogram(&names::ACTIVATION_DURATION, &[], &activations, MICROSECONDS);
     let doors: Vec<_> = locals.values().map(|local| local.handle.door()).collect();
     let n_waiting = doors.iter().map(|door| door.n_waiting as u64).sum();
     gauge(text, &names::INFLIGHT, n_waiting);
@@ -135,7 +147,7 @@ fn partitions(text: &mut Exposition, watched: &Watched) {
 fn timers(text: &mut Exposition, statuses: &[PartitionStatus]) {
     let (mut late, mut overdue) = (SpanHistogram::default(), SpanHistogram::default());
     for status in statuses {
-        late.merge(&status.counters.timer_lateness);
+        late.merge(&status.counters.of_facts.timer_lateness);
         overdue.merge(&status.timers_overdue);
     }
     let counts = late.buckets().map(|(_, n)| n);
@@ -145,6 +157,16 @@ fn timers(text: &mut Exposition, statuses: &[PartitionStatus]) {
         let bucket = bound.map_or_else(|| "longer".to_owned(), |span| span.to_string());
         text.value(&names::TIMERS_OVERDUE, &[("bucket", &bucket)], as_f64(n));
     }
+}
+
+fn mailboxes(text: &mut Exposition, statuses: &[PartitionStatus]) {
+    let mut depth = DepthHistogram::default();
+    for status in statuses {
+        depth.merge(&status.counters.mailbox_depth);
+    }
+    let counts = depth.buckets().map(|(_, n)| n);
+    let depth = HistogramCounts::from_counts(DEPTH_BOUNDS, counts, depth.sum());
+    text.histogram(&names::MAILBOX_DEPTH, &[], &depth, 1.0);
 }
 
 fn connectors(text: &mut Exposition, connectors: &[ConnectorStatus]) {

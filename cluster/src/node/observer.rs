@@ -106,6 +106,7 @@ impl Observer {
             watermarks: Watermarks::new(&config.disk),
             level: DiskLevel::Ok,
             progress: ProgressWatch::default(),
+            n_looks: 0,
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -168,7 +169,11 @@ struct Rounds {
     watermarks: Watermarks,
     level: DiskLevel,
     progress: ProgressWatch,
+    n_looks: u64,
 }
+
+/// Every so many looks are thorough: once in two seconds.
+const LOOKS_PER_THOROUGH_ONE: u64 = 4;
 
 impl Rounds {
     async fn run(&mut self) {
@@ -208,11 +213,13 @@ impl Rounds {
     }
 
     fn look_at_progress(&mut self, watched: &Watched) {
+        let is_thorough = self.n_looks.is_multiple_of(LOOKS_PER_THOROUGH_ONE);
+        self.n_looks += 1;
         let mut samples = vec![log_sample(&watched.log), upkeep_sample(&watched.upkeep)];
         let mut stopped = Vec::new();
         for local in watched.partitions.all().values() {
             let name = format!("partition {}", local.id());
-            ask(local);
+            ask(local, is_thorough);
             samples.extend(group_samples(&name, &local.group));
             samples.extend(actor_samples(&name, &local.handle, &local.probe));
             if let Some(reason) = local.handle.stopped_if_free() {
@@ -241,19 +248,44 @@ fn tell_level(level: DiskLevel, free_bytes: u64) {
     }
 }
 
-/// Asks a partition for its status, unless an earlier question is still open.
-fn ask(local: &Arc<LocalPartition>) {
+/// Asks a partition for its status, unless an earlier question is still open; a thorough look also for what costs more.
+fn ask(local: &Arc<LocalPartition>, is_thorough: bool) {
     if let Some(stats) = local.handle.replica_stats_if_free() {
         local.probe.set_replica(stats);
+    }
+    if is_thorough && let Some(instances) = local.handle.instances_if_free() {
+        local.probe.set_instances(instances);
     }
     if local.probe.begin() {
         return;
     }
     let local = Arc::clone(local);
     tokio::spawn(async move {
-        let status = local.handle.status().await;
-        local.probe.end(status.ok());
+        let status = local.handle.status().await.ok();
+        let has_letters = status
+            .as_ref()
+            .is_some_and(|status| status.dead_letters.n > 0);
+        if has_letters && is_thorough {
+            look_at_dead_letters(Arc::clone(&local)).await;
+        } else if !has_letters {
+            local.probe.set_oldest_dead_letter(None);
+        }
+        local.probe.end(status);
     });
+}
+
+/// Finds the oldest dead letter. It reads rows, and this thread must not wait for a disk.
+async fn look_at_dead_letters(local: Arc<LocalPartition>) {
+    let found = tokio::task::spawn_blocking(move || {
+        match local.handle.oldest_dead_letter() {
+            Ok(since) => local.probe.set_oldest_dead_letter(since),
+            // A failing disk stops the partition, which says so.
+            Err(error) => tracing::debug!(%error, "the oldest dead letter was not found"),
+        }
+    });
+    if let Err(error) = found.await {
+        tracing::error!(%error, "looking for the oldest dead letter failed");
+    }
 }
 
 fn sample(subject: String, position: u64, has_work: bool, reason: String) -> Sample {

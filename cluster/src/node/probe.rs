@@ -1,8 +1,10 @@
 //! What one partition was asked and said: questions never wait, so that one that is stuck holds nobody up.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use journey_partition::{PartitionStatus, ReplicaStats};
+use journey_partition::{InstanceFigures, PartitionStatus, ReplicaStats};
+use journey_types::{JourneyId, Timestamp};
 use parking_lot::Mutex;
 
 use crate::metric_names::PARTITION_FIGURES;
@@ -18,6 +20,8 @@ pub(crate) struct PartitionProbe {
 struct Said {
     latest: Option<PartitionStatus>,
     replica: Option<ReplicaStats>,
+    instances: BTreeMap<JourneyId, InstanceFigures>,
+    oldest_dead_letter: Option<Timestamp>,
     last: [u64; PARTITION_FIGURES.len()],
     /// Of actors that are gone.
     retired: [u64; PARTITION_FIGURES.len()],
@@ -56,6 +60,24 @@ impl PartitionProbe {
         self.said.lock().replica = Some(stats);
     }
 
+    /// What became of the instances of each journey.
+    pub(crate) fn instances(&self) -> BTreeMap<JourneyId, InstanceFigures> {
+        self.said.lock().instances.clone()
+    }
+
+    pub(crate) fn set_instances(&self, instances: BTreeMap<JourneyId, InstanceFigures>) {
+        self.said.lock().instances = instances;
+    }
+
+    /// Since when its oldest dead letter lies there.
+    pub(crate) fn oldest_dead_letter(&self) -> Option<Timestamp> {
+        self.said.lock().oldest_dead_letter
+    }
+
+    pub(crate) fn set_oldest_dead_letter(&self, since: Option<Timestamp>) {
+        self.said.lock().oldest_dead_letter = since;
+    }
+
     /// Its counters; they grow also when its actor begins anew.
     pub(crate) fn figures(&self) -> [u64; PARTITION_FIGURES.len()] {
         let said = self.said.lock();
@@ -65,7 +87,7 @@ impl PartitionProbe {
 
 impl Said {
     fn take(&mut self, status: PartitionStatus) {
-        let now = PARTITION_FIGURES.map(|(_, read)| read(&status.counters));
+        let now = PARTITION_FIGURES.map(|(_, _, read)| read(&status.counters));
         let began_anew = now.iter().zip(&self.last).any(|(now, last)| now < last);
         if began_anew {
             for (retired, last) in self.retired.iter_mut().zip(&self.last) {

@@ -13,9 +13,10 @@ pub mod limits;
 mod message;
 mod partition_actor;
 mod supervisor;
+mod timed_reader;
 
 pub use door::{DoorStatus, Intake, SubmitError};
-pub use handle::{Closed, PartitionHandle};
+pub use handle::{Closed, InstanceFigures, PartitionHandle};
 pub use supervisor::PartitionOptions;
 
 #[cfg(test)]

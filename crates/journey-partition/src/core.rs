@@ -50,8 +50,8 @@ pub use api::{
     Refusal, Subscription, TicketId, WorkerCredit, WorkerId,
 };
 pub use clock::ClockHeld;
-pub use counters::{PartitionCounters, PartitionStatus, Role};
-pub use histogram::SpanHistogram;
+pub use counters::{FactFigures, PartitionCounters, PartitionStatus, Role};
+pub use histogram::{DepthHistogram, SpanHistogram};
 pub use hosted::Lifecycle;
 pub use order::SubmissionOrder;
 pub use quarantine::QuarantinedCommand;
@@ -223,6 +223,7 @@ impl PartitionCore {
     #[must_use]
     pub fn status(&self, now: Timestamp) -> PartitionStatus {
         let timers_overdue = self.timers.overdue(self.clock.peek(now));
+        let control = self.reader.control();
         PartitionStatus {
             role: self.leadership.role(),
             applied: self.applied,
@@ -237,8 +238,10 @@ impl PartitionCore {
             n_effects_offered: self.offers.len(),
             n_workers: self.workers.len(),
             n_in_flight: self.in_flight.len(),
-            n_parked: self.reader.control().n_parked,
-            stopped_queues: self.stopped_queues(),
+            n_parked: control.n_parked,
+            dead_letters: control.dead_letters,
+            quarantined: control.quarantined,
+            stopped_queues: self.stopped_queues(&control),
             counters: self.counters.clone(),
         }
     }

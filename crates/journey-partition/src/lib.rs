@@ -29,15 +29,16 @@ mod replica;
 mod solo;
 
 pub use crate::actor::{
-    Closed, DoorStatus, Intake, PartitionHandle, PartitionOptions, SubmitError,
+    Closed, DoorStatus, InstanceFigures, Intake, PartitionHandle, PartitionOptions, SubmitError,
 };
 pub use crate::applier::{Applier, Committed, EntryForm};
 pub use crate::clock::Clock;
 pub use crate::core::{
-    Answer, ClockHeld, ConfirmationId, CoreOptions, Decide, Destinations, HandOver, Input,
-    Lifecycle, MemoryBounds, Output, PartitionCore, PartitionCounters, PartitionStatus, ProposalId,
-    QuarantineEntry, QuarantinedCommand, Refusal, Role, SpanHistogram, StoppedQueue,
-    SubmissionOrder, Subscription, TicketId, WorkerCredit, WorkerId,
+    Answer, ClockHeld, ConfirmationId, CoreOptions, Decide, DepthHistogram, Destinations,
+    FactFigures, HandOver, Input, Lifecycle, MemoryBounds, Output, PartitionCore,
+    PartitionCounters, PartitionStatus, ProposalId, QuarantineEntry, QuarantinedCommand, Refusal,
+    Role, SpanHistogram, StoppedQueue, SubmissionOrder, Subscription, TicketId, WorkerCredit,
+    WorkerId,
 };
 pub use decided::DecidedEntry;
 pub use error::PartitionError;

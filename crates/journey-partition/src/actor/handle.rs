@@ -10,8 +10,8 @@ use journey_codec::{Held, JourneyCounts};
 use journey_customer::{Command, CustomerState};
 use journey_model::Catalog;
 use journey_types::{
-    CatalogRevision, CustomerId, CustomerKey, DefinitionVersion, JourneyId, Lsn, PartitionId,
-    Timestamp, WorkspaceId,
+    CatalogRevision, CustomerId, CustomerKey, DURATION_BOUNDS_US, DefinitionVersion, Histogram,
+    HistogramCounts, JourneyId, Lsn, PartitionId, Timestamp, WorkspaceId,
 };
 use parking_lot::Mutex;
 use ractor::{ActorCell, ActorRef};
@@ -41,6 +41,8 @@ pub(super) struct Shared {
     pub(super) door: Door,
     n_handled: AtomicU64,
     n_failures: AtomicU64,
+    /// How long customers took to be read from rows.
+    pub(super) activation_us: Histogram,
     stopped: Mutex<Option<String>>,
 }
 
@@ -56,6 +58,7 @@ impl Shared {
             door: Door::new(options.requests_max),
             n_handled: AtomicU64::new(0),
             n_failures: AtomicU64::new(0),
+            activation_us: Histogram::new(DURATION_BOUNDS_US),
             options,
             catalog: ArcSwapOption::empty(),
             leads: AtomicBool::new(false),
@@ -118,6 +121,42 @@ impl Shared {
     fn send(&self, message: PartitionMessage) -> Result<(), Closed> {
         let actor = self.actor.lock().clone().ok_or(Closed)?;
         actor.send_message(message).map_err(|_| Closed)
+    }
+}
+
+/// What became of the instances of a journey.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InstanceFigures {
+    /// That run.
+    pub active: u64,
+    /// That wait for somebody to mend something.
+    pub parked: u64,
+    /// That ended by themselves.
+    pub completed: u64,
+    /// That left early.
+    pub exited: u64,
+    /// That were held out.
+    pub held_out: u64,
+}
+
+impl InstanceFigures {
+    fn of(counts: &JourneyCounts) -> Self {
+        Self {
+            active: counts.active(),
+            parked: counts.parked(),
+            completed: counts.completed,
+            exited: counts.exited.values().sum(),
+            held_out: counts.held_out,
+        }
+    }
+
+    /// Adds those of others.
+    pub const fn add(&mut self, others: &Self) {
+        self.active += others.active;
+        self.parked += others.parked;
+        self.completed += others.completed;
+        self.exited += others.exited;
+        self.held_out += others.held_out;
     }
 }
 
@@ -218,6 +257,12 @@ impl PartitionHandle {
     #[must_use]
     pub fn n_failures(&self) -> u64 {
         self.shared.n_failures.load(Ordering::Relaxed)
+    }
+
+    /// How long customers took to be read from rows, in microseconds, over all lives of the actor.
+    #[must_use]
+    pub fn activation_us(&self) -> HistogramCounts {
+        self.shared.activation_us.counts()
     }
 
     /// Proves that this replica leads after this call, so that what is read next is linearizable.
@@ -447,6 +492,20 @@ impl PartitionHandle {
     pub fn replica_stats_if_free(&self) -> Option<ReplicaStats> {
         let replica = self.shared.options.replica.try_lock()?;
         Some(replica.stats())
+    }
+
+    /// What became of the instances of each journey, all versions together; `None` while the replica is busy.
+    #[must_use]
+    pub fn instances_if_free(&self) -> Option<BTreeMap<JourneyId, InstanceFigures>> {
+        let replica = self.shared.options.replica.try_lock()?;
+        let mut figures: BTreeMap<JourneyId, InstanceFigures> = BTreeMap::new();
+        for ((journey, _), counts) in replica.counts() {
+            match figures.get_mut(journey) {
+                Some(figures) => figures.add(&InstanceFigures::of(counts)),
+                None => drop(figures.insert(journey.clone(), InstanceFigures::of(counts))),
+            }
+        }
+        Some(figures)
     }
 
     /// Why it refuses everything, as far as that can be told without waiting for the replica.

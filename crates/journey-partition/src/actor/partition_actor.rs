@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::door::{Intake, Permit};
 use super::handle::Shared;
 use super::message::PartitionMessage;
+use super::timed_reader::TimedReader;
 use crate::core::{Answer, HandOver, Input, Output, PartitionCore, Refusal, TicketId, WorkerId};
 use crate::journal::{ProposalDone, ProposeResult};
 
@@ -70,7 +71,7 @@ impl Actor for PartitionActor {
         myself: ActorRef<PartitionMessage>,
         shared: Arc<Shared>,
     ) -> Result<Driver, ActorProcessingErr> {
-        let reader = Arc::clone(&shared.options.replica);
+        let reader = TimedReader(Arc::clone(&shared));
         let core = PartitionCore::new(shared.core_options(), Box::new(reader));
         let mut driver = Driver {
             shared,

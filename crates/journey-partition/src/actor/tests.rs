@@ -103,6 +103,10 @@ impl Journal for MemoryJournal {
 struct SteadyClock(tokio::time::Instant);
 
 impl Clock for SteadyClock {
+    fn monotonic_now(&self) -> std::time::Instant {
+        self.0.into_std()
+    }
+
     fn now(&self) -> Timestamp {
         let start = Timestamp::parse("2026-01-05T09:00:00Z").unwrap();
         let elapsed_ms = i64::try_from(self.0.elapsed().as_millis()).unwrap();

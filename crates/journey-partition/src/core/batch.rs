@@ -10,8 +10,8 @@ use journey_types::{
 };
 
 use crate::core::api::ProposalId;
+use crate::core::counters::FactFigures;
 use crate::core::customers::HostedIdx;
-use crate::core::histogram::SpanHistogram;
 use crate::core::hosted::{Mail, Origin};
 use crate::core::limits::{
     BATCH_SIZE_BYTES_TARGET, TIMER_FIRES_PER_BATCH_MAX, TIMER_FIRES_SIZE_BYTES_TARGET,
@@ -42,8 +42,8 @@ pub(crate) struct OpenBatch {
     birth: BirthIndex,
     n_fires: usize,
     fires_size_bytes: usize,
-    /// How late the timers in it fire.
-    pub(crate) lateness: SpanHistogram,
+    /// What the facts in it say.
+    pub(crate) figures: FactFigures,
 }
 
 impl OpenBatch {
@@ -56,7 +56,7 @@ impl OpenBatch {
             birth: BirthIndex::new(session.get() + number.get()),
             n_fires: 0,
             fires_size_bytes: 0,
-            lateness: SpanHistogram::default(),
+            figures: FactFigures::default(),
         }
     }
 
@@ -87,9 +87,7 @@ impl OpenBatch {
 
     pub(crate) fn add(&mut self, record: Turn, turn: DecidedTurn) {
         for fact in &record.events {
-            if let EventBody::TimerFired { due_at, .. } = &fact.body {
-                self.lateness.record(fact.stamp.since(*due_at));
-            }
+            self.figures.count(fact);
         }
         let record = Record::Turn(record);
         let size_before = self.writer.size_bytes();
@@ -109,8 +107,8 @@ pub(crate) struct InFlight {
     pub(crate) proposal: ProposalId,
     pub(crate) number: BatchNumber,
     pub(crate) turns: Vec<DecidedTurn>,
-    /// How late the timers in it fired.
-    pub(crate) lateness: SpanHistogram,
+    /// What the facts in it say.
+    pub(crate) figures: FactFigures,
     /// Answers without facts that leave when this batch is applied.
     pub(crate) proven: Vec<Held>,
     /// The catalog that is in force once this is applied.

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use journey_codec::Held;
+use journey_customer::{EventBody, JournalEvent};
 use journey_types::{CatalogRevision, Lsn, SessionId, Timestamp};
 
 use crate::core::clock::ClockHeld;
-use crate::core::histogram::SpanHistogram;
+use crate::core::histogram::{DepthHistogram, SpanHistogram};
 use crate::core::limits::CONDITION_ERROR_PLACES_MAX;
 use crate::core::set_aside::StoppedQueue;
 
@@ -40,9 +42,8 @@ pub struct PartitionCounters {
     pub n_sessions: u64,
     /// Turns in which timers were fired, once applied.
     pub n_fires: u64,
-    /// How long after its instant each timer was stamped that fired, once applied: `journey_timer_lateness_seconds`;
-    /// its count is `journey_timer_fires_total`.
-    pub timer_lateness: SpanHistogram,
+    /// What the facts say, once applied.
+    pub of_facts: FactFigures,
     /// Turns in which a due timer turned out stale.
     pub n_idle_fires: u64,
     /// Claims applied and handed over.
@@ -57,12 +58,46 @@ pub struct PartitionCounters {
     pub n_confirmations: u64,
     /// Customers loaded from the replica.
     pub n_activations: u64,
-    /// Customers passivated.
-    pub n_passivations: u64,
+    /// Customers passivated because there were too many.
+    pub n_passivations_for_number: u64,
+    /// Customers passivated because all together took too much memory.
+    pub n_passivations_for_memory: u64,
+    /// How many commands waited with a customer when one came, itself included: `journey_mailbox_depth`.
+    pub mailbox_depth: DepthHistogram,
     /// Conditions that failed to evaluate and counted as false, by (journey, step or rule).
     pub condition_errors: BTreeMap<(String, String), u64>,
     /// The same of places beyond the bound of that table.
     pub n_condition_errors_elsewhere: u64,
+}
+
+/// What is counted of facts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FactFigures {
+    /// How long after its instant each timer was stamped that fired: `journey_timer_lateness_seconds`.
+    pub timer_lateness: SpanHistogram,
+    /// Times an instance left a step.
+    pub n_transitions: u64,
+    /// Times an instance was parked.
+    pub n_parkings: u64,
+}
+
+impl FactFigures {
+    pub(crate) fn count(&mut self, fact: &JournalEvent) {
+        match &fact.body {
+            EventBody::StepMoved { .. } => self.n_transitions += 1,
+            EventBody::InstanceParked { .. } => self.n_parkings += 1,
+            EventBody::TimerFired { due_at, .. } => {
+                self.timer_lateness.record(fact.stamp.since(*due_at));
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn merge(&mut self, others: &Self) {
+        self.timer_lateness.merge(&others.timer_lateness);
+        self.n_transitions += others.n_transitions;
+        self.n_parkings += others.n_parkings;
+    }
 }
 
 impl PartitionCounters {
@@ -134,6 +169,10 @@ pub struct PartitionStatus {
     pub n_in_flight: usize,
     /// Customers parked after panics, once that is applied.
     pub n_parked: u64,
+    /// What lies among the dead letters: `dlq_messages`.
+    pub dead_letters: Held,
+    /// What lies in the quarantines.
+    pub quarantined: Held,
     /// Queues that stand still because the dead letters take all of their budget.
     pub stopped_queues: Vec<StoppedQueue>,
     /// The counts.

@@ -182,13 +182,16 @@ impl Customers {
         self.places.iter().flatten().map(|h| h.mailbox.len()).sum()
     }
 
-    /// Drops customers unused for longest until the bound is kept; answers how many. Busy ones are passed over.
-    pub(crate) fn passivate(&mut self, stamp: Timestamp) -> usize {
-        let mut n_passivated = 0;
+    /// Drops customers unused for longest until the bounds are kept; answers how many for that of their number, and how
+    /// many for that of their memory. Busy ones are passed over.
+    pub(crate) fn passivate(&mut self, stamp: Timestamp) -> (u64, u64) {
+        let (mut n_for_number, mut n_for_memory) = (0, 0);
         let mut n_looked_at = 0;
-        while (self.by_key.len() > self.hosted_max || self.size_bytes > self.size_bytes_max)
-            && n_looked_at < self.by_use.len().min(PASSIVATION_LOOKS_MAX)
-        {
+        while n_looked_at < self.by_use.len().min(PASSIVATION_LOOKS_MAX) {
+            let are_too_many = self.by_key.len() > self.hosted_max;
+            if !are_too_many && self.size_bytes <= self.size_bytes_max {
+                break;
+            }
             n_looked_at += 1;
             let Some((_, idx)) = self.by_use.first_key_value().map(|(k, v)| (*k, *v)) else {
                 break;
@@ -196,12 +199,13 @@ impl Customers {
             let idx = HostedIdx(idx);
             if self.get(idx).may_passivate(stamp) {
                 self.drop_hosted(idx);
-                n_passivated += 1;
+                n_for_number += u64::from(are_too_many);
+                n_for_memory += u64::from(!are_too_many);
             } else {
                 self.touch(idx);
             }
         }
-        n_passivated
+        (n_for_number, n_for_memory)
     }
 
     /// Every hosted customer.

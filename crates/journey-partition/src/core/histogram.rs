@@ -1,6 +1,7 @@
-//! A histogram of spans of time with fixed buckets: bounded, added up without locks, read by whoever exports metrics.
+//! Histograms with fixed buckets: bounded, added up without locks, read by whoever exports metrics.
 
 use journey_types::TimeSpan;
+use journey_types::limits::CUSTOMER_MAILBOX_MAX;
 
 /// Upper bounds of the buckets, in milliseconds; one more bucket holds what is longer.
 const BOUNDS_MS: [i64; 14] = [
@@ -47,6 +48,45 @@ impl SpanHistogram {
     #[must_use]
     pub const fn sum_ms(&self) -> u64 {
         self.sum_ms
+    }
+}
+
+/// How deep mailboxes were: each bucket holds what is at most twice as deep as the one before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DepthHistogram {
+    counts: [u64; DEPTH_BOUNDS.len() + 1],
+    sum: u64,
+}
+
+/// Upper bounds of the buckets: up to what a mailbox takes; claims may come on top.
+const DEPTH_BOUNDS: [usize; 7] = [1, 2, 4, 8, 16, 32, CUSTOMER_MAILBOX_MAX];
+
+impl DepthHistogram {
+    /// Counts one mailbox.
+    pub(crate) fn record(&mut self, depth: usize) {
+        let bucket = DEPTH_BOUNDS.partition_point(|bound| *bound < depth);
+        self.counts[bucket] += 1;
+        self.sum += depth as u64;
+    }
+
+    /// Adds what another one counted.
+    pub fn merge(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        self.sum += other.sum;
+    }
+
+    /// The buckets in order, each with the deepest mailbox it holds and its own count; `None`: deeper than all others.
+    pub fn buckets(&self) -> impl Iterator<Item = (Option<usize>, u64)> + '_ {
+        let bounds = DEPTH_BOUNDS.iter().copied().map(Some);
+        bounds.chain([None]).zip(self.counts.iter().copied())
+    }
+
+    /// All depths together.
+    #[must_use]
+    pub const fn sum(&self) -> u64 {
+        self.sum
     }
 }
 

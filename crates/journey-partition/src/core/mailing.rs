@@ -108,6 +108,7 @@ impl PartitionCore {
         }
         if hosted.has_room() {
             hosted.mailbox.push_back(mail);
+            self.counters.mailbox_depth.record(hosted.mailbox.len());
             self.customers.queue(idx);
             return;
         }

@@ -50,8 +50,9 @@ impl PartitionCore {
             self.counters.n_confirmations += 1;
             self.outputs.push(Output::ConfirmLeadership(confirmation));
         }
-        let n_passivated = self.customers.passivate(self.clock.peek(now));
-        self.counters.n_passivations += n_passivated as u64;
+        let (for_number, for_memory) = self.customers.passivate(self.clock.peek(now));
+        self.counters.n_passivations_for_number += for_number;
+        self.counters.n_passivations_for_memory += for_memory;
         let paced = self.activations.goes_on_at(now);
         let at = match (self.next_wake(now), paced) {
             (None, None) => return,
@@ -299,7 +300,7 @@ impl PartitionCore {
             records,
             turns,
             writer,
-            lateness,
+            figures,
             ..
         } = batch;
         let encoded = writer.finish();
@@ -326,7 +327,7 @@ impl PartitionCore {
             proposal,
             number,
             turns,
-            lateness,
+            figures,
             proven,
             adopts: None,
         });

@@ -16,8 +16,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::core::PartitionCore;
 use crate::core::api::{Output, ProposalId, Refusal};
 use crate::core::batch::InFlight;
-use crate::core::counters::Role;
-use crate::core::histogram::SpanHistogram;
+use crate::core::counters::{FactFigures, Role};
 use crate::core::hosted::{Lifecycle, Origin};
 use crate::core::limits::{SESSION_PAUSE_FIRST, SESSION_PAUSE_MAX};
 use crate::decided::DecidedEntry;
@@ -279,7 +278,7 @@ impl PartitionCore {
             proposal,
             number,
             turns: Vec::new(),
-            lateness: SpanHistogram::default(),
+            figures: FactFigures::default(),
             proven: self.replies.take_unproven(),
             adopts: Some(catalog),
         });

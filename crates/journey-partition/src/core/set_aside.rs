@@ -12,6 +12,7 @@ use crate::core::PartitionCore;
 use crate::core::limits::{
     DEAD_LETTERS_SIZE_BYTES_MAX, QUARANTINE_SIZE_BYTES_MAX, STOPPED_QUEUES_MAX,
 };
+use crate::reader::CommittedControl;
 
 /// A queue whose effects are tried on beyond their budget, because the dead letters take all of theirs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,8 +87,8 @@ impl PartitionCore {
     }
 
     /// Queues that stand still, as long as there is no room.
-    pub(crate) fn stopped_queues(&self) -> Vec<StoppedQueue> {
-        let held = self.reader.control().dead_letters;
+    pub(crate) fn stopped_queues(&self, control: &CommittedControl) -> Vec<StoppedQueue> {
+        let held = control.dead_letters;
         if held.size_bytes < DEAD_LETTERS_SIZE_BYTES_MAX {
             return Vec::new();
         }

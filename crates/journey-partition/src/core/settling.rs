@@ -28,7 +28,7 @@ impl PartitionCore {
                 session.is_adopting = false;
             }
         }
-        self.counters.timer_lateness.merge(&batch.lateness);
+        self.counters.of_facts.merge(&batch.figures);
         for held in batch.proven {
             self.replies.release(held, self.applied, &mut self.outputs);
         }

@@ -189,7 +189,7 @@ fn many_customers_pass_through_little_memory_and_all_timers_fire() {
     solo.run_out(Timestamp::MAX).unwrap();
     let counters = solo.core().counters();
     assert_eq!((counters.n_fires, counters.n_handed_over), (2_000, 2_000));
-    assert!(counters.n_passivations > 0);
+    assert!(counters.n_passivations_for_number > 0);
     assert_eq!(solo.timers_left().unwrap(), 0);
 }
 

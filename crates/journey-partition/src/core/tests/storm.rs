@@ -89,7 +89,7 @@ fn a_storm_of_timers_lets_events_and_other_workspaces_through() {
     assert!(tickets.iter().all(|ticket| bed.answer(*ticket).is_some()));
     assert_eq!(fired(&bed).len(), N_STORM + N_CALM);
     assert!(calm_done_at < Some(12), "{calm_done_at:?} of {n_batches}");
-    let lateness = &bed.core.counters().timer_lateness;
+    let lateness = &bed.core.counters().of_facts.timer_lateness;
     assert_eq!(usize::try_from(lateness.n()), Ok(N_STORM + N_CALM));
     let about_a_second = lateness.buckets().find(|(_, n)| *n > 0);
     let bound = about_a_second.and_then(|(bound, _)| bound);
