@@ -2,23 +2,48 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use bytes::Bytes;
 use futures::{Stream, TryStreamExt as _};
 use openraft::storage::RaftStateMachine;
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::applier::{Applier, Batch, Floor};
+use crate::applier::{Applier, Batch, Floor, Received};
 use crate::log_storage::GroupLog;
 use crate::raft_types::{
     Entry, EntryResponder, LeaderId, LogId, SnapshotMeta, StoredMembership, Types,
 };
 use crate::record::Position;
-use crate::state_machine::CommittedEntry;
+use crate::state_machine::{CommittedEntry, SnapshotSource};
 
-type RaftSnapshot = Snapshot<LeaderId, u64, (), ()>;
+/// What openraft carries about as a snapshot.
+pub(crate) type RaftSnapshot = Snapshot<LeaderId, u64, (), SnapshotContent>;
+
+/// What is behind a snapshot's metadata.
+pub(crate) enum SnapshotContent {
+    /// A durable checkpoint of this replica: nothing to be sent.
+    Checkpoint,
+    /// A stream to be sent, with the sender's position of consensus as it travels.
+    Stream(Bytes, Box<dyn SnapshotSource>),
+    /// There is no stream now, and why: to be tried again.
+    None(String),
+    /// What came from another replica, ready to be installed.
+    Received(Received),
+}
+
+impl std::fmt::Debug for SnapshotContent {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Checkpoint => "Checkpoint",
+            Self::Stream(..) => "Stream",
+            Self::None(_) => "None",
+            Self::Received(_) => "Received",
+        })
+    }
+}
 
 /// What adapter, snapshot builder and group handle share.
 #[derive(Debug)]
@@ -30,6 +55,8 @@ pub(crate) struct Progress {
     purge_limit: AtomicU64,
     /// Counts finished checkpoints, so that a purge can wait for its own.
     n_checkpoints: watch::Sender<u64>,
+    /// Whether openraft has read what it starts from; only after that it asks for snapshots to send them.
+    has_started: AtomicBool,
 }
 
 /// openraft's state machine of one group.
@@ -66,6 +93,11 @@ impl Progress {
         self.purge_limit.load(Ordering::Acquire)
     }
 
+    /// From now on a snapshot that is asked for is to be sent.
+    pub(crate) fn has_started(&self) {
+        self.has_started.store(true, Ordering::Release);
+    }
+
     pub(crate) fn watch_checkpoints(&self) -> watch::Receiver<u64> {
         self.n_checkpoints.subscribe()
     }
@@ -79,6 +111,7 @@ impl Adapter {
             snapshot: Mutex::new(position.applied.is_some().then(|| meta_of(&position))),
             purge_limit: AtomicU64::new(u64::MAX),
             n_checkpoints: watch::Sender::new(0),
+            has_started: AtomicBool::new(false),
         };
         Self {
             applier,
@@ -121,7 +154,7 @@ impl Adapter {
 }
 
 impl RaftStateMachine<Types> for Adapter {
-    type SnapshotData = ();
+    type SnapshotData = SnapshotContent;
     type SnapshotBuilder = CheckpointBuilder;
 
     async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
@@ -149,21 +182,56 @@ impl RaftStateMachine<Types> for Adapter {
         }
     }
 
-    async fn install_snapshot(&mut self, _meta: &SnapshotMeta, _snapshot: ()) -> io::Result<()> {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "installing a snapshot from another replica is not available yet",
-        ))
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        content: SnapshotContent,
+    ) -> io::Result<()> {
+        let (SnapshotContent::Received(received), Some(at)) = (content, meta.last_log_id) else {
+            return Err(io::Error::other("nothing was received to be installed"));
+        };
+        // Until openraft has purged it, the log ends before the state; this mark tells that from a log that was lost.
+        self.log.mark_installing(at).await?;
+        let floor = self.applier.install(received).await;
+        let position = floor.and_then(position_of).map_err(io::Error::other)?;
+        if position.applied != Some(at) {
+            return Err(io::Error::other(format!(
+                "a snapshot of entry {at} was received, and the state installed is of {:?}",
+                position.applied
+            )));
+        }
+        *self.progress.snapshot.lock() = Some(meta_of(&position));
+        self.position = position;
+        tracing::info!(index = at.index(), "a snapshot of another replica is installed");
+        Ok(())
     }
 
     async fn get_current_snapshot(&mut self) -> io::Result<Option<RaftSnapshot>> {
-        let meta = self.progress.snapshot.lock().clone();
-        Ok(meta.map(|meta| Snapshot { meta, snapshot: () }))
+        let checkpoint = self.progress.snapshot.lock().clone();
+        if !self.progress.has_started.load(Ordering::Acquire) {
+            return Ok(checkpoint.map(|meta| Snapshot {
+                meta,
+                snapshot: SnapshotContent::Checkpoint,
+            }));
+        }
+        let opened = self.applier.open_snapshot().await;
+        let opened = opened.and_then(|(at, source)| Ok((position_of(at)?, source)));
+        Ok(Some(match opened {
+            Ok((position, source)) => Snapshot {
+                meta: meta_of(&position),
+                snapshot: SnapshotContent::Stream(position.encode(), source),
+            },
+            // An error here would stop the group, and a snapshot that is missing as well.
+            Err(reason) => Snapshot {
+                meta: checkpoint.unwrap_or_default(),
+                snapshot: SnapshotContent::None(reason),
+            },
+        }))
     }
 }
 
 impl RaftSnapshotBuilder<Types> for CheckpointBuilder {
-    type SnapshotData = ();
+    type SnapshotData = SnapshotContent;
 
     async fn build_snapshot(&mut self) -> io::Result<RaftSnapshot> {
         let checkpointed = self.applier.checkpoint().await.map_err(io::Error::other)?;
@@ -173,7 +241,10 @@ impl RaftSnapshotBuilder<Types> for CheckpointBuilder {
         let meta = meta_of(&position);
         *self.progress.snapshot.lock() = position.applied.is_some().then(|| meta.clone());
         self.progress.n_checkpoints.send_modify(|count| *count += 1);
-        Ok(Snapshot { meta, snapshot: () })
+        Ok(Snapshot {
+            meta,
+            snapshot: SnapshotContent::Checkpoint,
+        })
     }
 }
 
@@ -200,7 +271,7 @@ pub(crate) fn position_of((index, blob): Floor) -> Result<Position, String> {
     }
 }
 
-fn meta_of(position: &Position) -> SnapshotMeta {
+pub(crate) fn meta_of(position: &Position) -> SnapshotMeta {
     SnapshotMeta {
         last_log_id: position.applied,
         last_membership: position.membership.clone(),

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::limits::{APPLIER_QUEUE_JOBS_MAX, APPLY_BATCH_BYTES_MAX, APPLY_BATCH_ENTRIES_MAX};
 use crate::raft_types::ApplyResponder;
-use crate::state_machine::{CommittedEntry, StateMachine};
+use crate::state_machine::{CommittedEntry, SnapshotSink, SnapshotSource, StateMachine};
 use crate::{ConsensusError, GroupId};
 
 /// What a state machine durably holds: an index and consensus' own blob as of it.
@@ -39,10 +39,19 @@ pub(crate) struct Batch {
     size_bytes: usize,
 }
 
+/// A snapshot opened for reading, and as of where.
+pub(crate) type Opened = (Floor, Box<dyn SnapshotSource>);
+
+/// What a finished sink holds, on its way into the state machine.
+pub(crate) type Received = Box<dyn std::any::Any + Send>;
+
 enum Job {
     Floor(oneshot::Sender<Floor>),
     Apply(Batch, oneshot::Sender<Result<(), String>>),
     Checkpoint(oneshot::Sender<Result<Checkpointed, String>>),
+    Open(oneshot::Sender<Result<Opened, String>>),
+    Receive(oneshot::Sender<Result<Box<dyn SnapshotSink>, String>>),
+    Install(Received, oneshot::Sender<Result<Floor, String>>),
 }
 
 impl Batch {
@@ -101,6 +110,21 @@ impl Applier {
         self.ask(Job::Checkpoint).await?
     }
 
+    /// Opens a snapshot as of the last entry applied.
+    pub(crate) async fn open_snapshot(&self) -> Result<Opened, String> {
+        self.ask(Job::Open).await?
+    }
+
+    /// Begins to receive a snapshot.
+    pub(crate) async fn receive_snapshot(&self) -> Result<Box<dyn SnapshotSink>, String> {
+        self.ask(Job::Receive).await?
+    }
+
+    /// Makes what was received the state, and tells as of where.
+    pub(crate) async fn install(&self, received: Received) -> Result<Floor, String> {
+        self.ask(|done| Job::Install(received, done)).await?
+    }
+
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, String> {
         let ended = || "the applier thread has ended".to_owned();
         let (done, answer) = oneshot::channel();
@@ -135,6 +159,29 @@ fn run(
                 let checkpointed = checkpointed.and_then(|()| checkpoint(state_machine.as_mut()));
                 broken = broken.or_else(|| checkpointed.as_ref().err().cloned());
                 answer(done, checkpointed);
+            }
+            Job::Open(done) => {
+                let opened = refuse_if(broken.as_ref());
+                let opened = opened.and_then(|()| {
+                    guarded("opening a snapshot", || state_machine.open_snapshot())
+                });
+                answer(done, opened);
+            }
+            Job::Receive(done) => {
+                let sink = refuse_if(broken.as_ref());
+                let sink = sink.and_then(|()| {
+                    guarded("beginning to receive a snapshot", || {
+                        state_machine.receive_snapshot()
+                    })
+                });
+                answer(done, sink);
+            }
+            Job::Install(received, done) => {
+                let installed = refuse_if(broken.as_ref());
+                let installed = installed
+                    .and_then(|()| install(state_machine.as_mut(), received, applied_index));
+                broken = broken.or_else(|| installed.as_ref().err().cloned());
+                answer(done, installed);
             }
         }
     }
@@ -172,6 +219,17 @@ fn apply(
         }
     }
     Ok(())
+}
+
+fn install(
+    state_machine: &mut dyn StateMachine,
+    received: Received,
+    applied_index: &AtomicU64,
+) -> Result<Floor, String> {
+    guarded("installing a snapshot", || state_machine.install(received))?;
+    let floor = state_machine.applied();
+    applied_index.store(floor.0, Ordering::Release);
+    Ok(floor)
 }
 
 fn checkpoint(state_machine: &mut dyn StateMachine) -> Result<Checkpointed, String> {

@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use journey_proto::internal::{peer_answer, peer_request};
+use journey_proto::internal::{
+    SnapshotAnswer, SnapshotOpening, SnapshotPart, peer_answer, peer_request,
+};
 use tokio::sync::watch;
+use tonic::Streaming;
 
 use crate::{
     ConsensusError, GroupId, OnLeadershipProof, OnProposeOutcome, Payload, ProposalFaults,
@@ -17,6 +20,7 @@ mod leadership;
 mod members;
 mod peer_calls;
 mod purge;
+mod receive;
 mod running;
 mod start;
 
@@ -129,6 +133,11 @@ trait GroupCore: Send + Sync {
         &self,
         body: peer_request::Body,
     ) -> BoxFuture<'static, Result<peer_answer::Body, String>>;
+    fn take_snapshot(
+        &self,
+        opening: SnapshotOpening,
+        parts: Streaming<SnapshotPart>,
+    ) -> BoxFuture<'static, Result<SnapshotAnswer, String>>;
     fn propose_anywhere(&self, payload: Payload) -> BoxFuture<'static, ProposeOutcome>;
     fn catch_up(&self) -> BoxFuture<'static, Result<u64, ConsensusError>>;
     fn membership(&self) -> GroupMembership;
@@ -303,6 +312,14 @@ impl GroupHandle {
         body: peer_request::Body,
     ) -> BoxFuture<'static, Result<peer_answer::Body, String>> {
         self.core.answer_peer(body)
+    }
+
+    pub(crate) fn take_snapshot(
+        &self,
+        opening: SnapshotOpening,
+        parts: Streaming<SnapshotPart>,
+    ) -> BoxFuture<'static, Result<SnapshotAnswer, String>> {
+        self.core.take_snapshot(opening, parts)
     }
 
     /// Stops the replica and waits until its state machine is dropped. Outcomes that are missing then are

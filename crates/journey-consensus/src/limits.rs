@@ -122,6 +122,32 @@ pub(crate) const TRANSFER_WAIT_MAX: Duration = Duration::from_secs(3);
 /// How far a replica may be behind and still be handed the leadership: it takes none before it has everything.
 pub const TRANSFER_LAG_MAX: u64 = 256;
 
+/// Longest piece of a snapshot that a state machine hands out.
+pub const SNAPSHOT_PIECE_SIZE_BYTES_MAX: usize = 1_024 * 1_024;
+const _: () = assert!(
+    SNAPSHOT_PIECE_SIZE_BYTES_MAX < PEER_MESSAGE_SIZE_BYTES_MAX,
+    "a piece must fit a message between peers"
+);
+
+/// Snapshots that one node sends at a time; others wait, and are opened only when it is their turn.
+pub(crate) const SNAPSHOTS_SENT_MAX: usize = 2;
+
+/// How fast one snapshot is sent: a third of a gigabit link, so that entries and clients have the rest.
+pub(crate) const SNAPSHOT_BYTES_PER_SECOND_MAX: u32 = 40 * 1_024 * 1_024;
+
+/// Pieces read and not yet sent.
+pub(crate) const SNAPSHOT_PIECES_BUFFERED_MAX: usize = 4;
+
+/// How long a snapshot may stand still, at either end, before it is given up.
+pub(crate) const SNAPSHOT_STALL_MAX: Duration = Duration::from_secs(30);
+
+/// Longest wait until a snapshot that was sent is checked and installed: a state of many GiB is read once.
+pub(crate) const SNAPSHOT_INSTALL_WAIT_MAX: Duration = Duration::from_secs(600);
+
+/// How much longer than asked for the log may grow while a replica that is heard of still needs it: beyond, that
+/// replica gets a snapshot.
+pub(crate) const STRAGGLER_LOG_FACTOR: u64 = 4;
+
 /// Longest wait for a checkpoint before a purge gives up and leaves the log for the next attempt.
 pub(crate) const CHECKPOINT_WAIT_MAX: Duration = Duration::from_secs(60);
 

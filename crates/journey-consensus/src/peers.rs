@@ -19,20 +19,22 @@ use std::time::Duration;
 use journey_proto::internal::{peer_answer, peer_request};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
-use crate::limits::PEER_LINKS_MAX;
+use crate::limits::{PEER_LINKS_MAX, SNAPSHOTS_SENT_MAX};
 use crate::{GroupId, ReplicaId};
 
 mod address;
 mod connection;
 mod convert;
 mod link;
+mod send_snapshot;
 mod service;
 
 pub use address::{NoPeers, PeerAddress, ReplicaDirectory};
 pub(crate) use connection::{Connections, Waits};
 pub(crate) use convert::{answer_to_append, answer_to_transfer, answer_to_vote};
-pub(crate) use convert::{append_of, transfer_of, vote_question_of};
+pub(crate) use convert::{append_of, transfer_of, vote_of, vote_question_of, vote_to_wire};
 use link::Link;
 pub(crate) use service::Groups;
 pub use service::PeerService;
@@ -78,6 +80,8 @@ struct Inner {
     directory: Arc<dyn ReplicaDirectory>,
     runtime: Handle,
     links: Mutex<BTreeMap<(PeerAddress, Lane), Link>>,
+    /// Snapshots sent at a time.
+    snapshots: Semaphore,
 }
 
 impl Peers {
@@ -87,6 +91,7 @@ impl Peers {
                 directory,
                 runtime,
                 links: Mutex::new(BTreeMap::new()),
+                snapshots: Semaphore::new(SNAPSHOTS_SENT_MAX),
             }),
         }
     }
@@ -107,14 +112,18 @@ impl Peers {
         }
     }
 
-    fn link(&self, group: GroupId, replica: ReplicaId, lane: Lane) -> Result<Link, PeerFault> {
+    fn address(&self, group: GroupId, replica: ReplicaId) -> Result<PeerAddress, PeerFault> {
         let address = self.inner.directory.address_of(group, replica);
-        let address = address.ok_or_else(|| {
+        address.ok_or_else(|| {
             PeerFault::NotSent(format!(
                 "nobody knows where replica {replica} of {} is",
                 group.described()
             ))
-        })?;
+        })
+    }
+
+    fn link(&self, group: GroupId, replica: ReplicaId, lane: Lane) -> Result<Link, PeerFault> {
+        let address = self.address(group, replica)?;
         let mut links = self.inner.links.lock();
         if links.len() >= PEER_LINKS_MAX && !links.contains_key(&(address.clone(), lane)) {
             // Addresses change now and then; a link that is dropped is opened again when it is needed.

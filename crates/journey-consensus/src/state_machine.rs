@@ -39,10 +39,48 @@ pub enum ApplyOutcome {
     Superseded,
 }
 
+/// A piece of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotPiece {
+    /// Bytes of the snapshot before it.
+    pub offset: u64,
+    /// The bytes, at most [`crate::limits::SNAPSHOT_PIECE_SIZE_BYTES_MAX`].
+    pub bytes: Bytes,
+    /// Whether the snapshot ends with it.
+    pub is_last: bool,
+}
+
+/// A snapshot being read, exact at one entry while others are applied. Dropping it ends the reading.
+pub trait SnapshotSource: Send + 'static {
+    /// The next piece; `None` behind the last. May block; called on threads that may be blocked.
+    ///
+    /// # Errors
+    /// A text; the snapshot is then given up, and another may be opened later.
+    fn next_piece(&mut self) -> Result<Option<SnapshotPiece>, String>;
+}
+
+/// A snapshot being received beside the state. Dropped before it is installed it leaves nothing that counts.
+pub trait SnapshotSink: Send + 'static {
+    /// Takes the next piece. May block; called on threads that may be blocked.
+    ///
+    /// # Errors
+    /// A text; receiving is then over.
+    fn take(&mut self, piece: &SnapshotPiece) -> Result<(), String>;
+
+    /// Everything has come: checks it and makes it durable, so that [`StateMachine::install`] is quick.
+    ///
+    /// # Errors
+    /// A text; receiving is then over.
+    fn finish(&mut self) -> Result<(), String>;
+
+    /// For [`StateMachine::install`], to find its own type again.
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send>;
+}
+
 /// A replica's state, driven by one group.
 ///
 /// All calls come from one thread of that group's own and may block it: [`StateMachine::applied`] first, then
-/// [`StateMachine::apply`] and [`StateMachine::checkpoint`] in any order. After an error or a panic nothing is called
+/// the others in any order. After an error or a panic nothing is called
 /// any more.
 pub trait StateMachine: Send + 'static {
     /// The highest index that is durably reflected in the state (the floor), and consensus' own blob stored with it:
@@ -71,6 +109,26 @@ pub trait StateMachine: Send + 'static {
     /// # Errors
     /// A text that stops the group, visibly.
     fn checkpoint(&mut self) -> Result<u64, String>;
+
+    /// Opens a snapshot as of the last call to [`StateMachine::apply`]; answers that entry's index, and consensus' blob
+    /// that came with it.
+    ///
+    /// # Errors
+    /// Why there can be none now; the group goes on, and it is tried again.
+    fn open_snapshot(&mut self) -> Result<((u64, Option<Bytes>), Box<dyn SnapshotSource>), String>;
+
+    /// Begins to receive a snapshot beside the state, which goes on being applied to. One at a time.
+    ///
+    /// # Errors
+    /// Why there can be none now; the group goes on, and it is tried again.
+    fn receive_snapshot(&mut self) -> Result<Box<dyn SnapshotSink>, String>;
+
+    /// Makes what a finished sink of [`StateMachine::receive_snapshot`] holds the state, in one durable step: after a
+    /// crash it is either all of it or none. [`StateMachine::applied`] then answers the snapshot's index and blob.
+    ///
+    /// # Errors
+    /// A text that stops the group, visibly.
+    fn install(&mut self, received: Box<dyn Any + Send>) -> Result<(), String>;
 
     /// How far the log may be purged as far as this state machine is concerned; the floor is respected beside it. Asked
     /// after each checkpoint. Lower than the floor while somebody reads a snapshot and will need what follows it.

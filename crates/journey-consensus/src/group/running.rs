@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use journey_proto::internal::{peer_answer, peer_request};
+use journey_proto::internal::{
+    SnapshotAnswer, SnapshotOpening, SnapshotPart, peer_answer, peer_request,
+};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::errors::{ClientWriteError, RaftError};
 use openraft::raft::{ClientWriteResponse, ReadPolicy};
 use openraft::{LogIdOptionExt as _, Raft};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::{Change, GroupCore, GroupMembership, GroupMetrics, Leadership, PurgeOutcome, purge};
 use crate::adapter::{Adapter, Progress};
+use crate::applier::Applier;
 use crate::limits::ENTRY_SIZE_BYTES_MAX;
 use crate::log_storage::{GroupLog, LogStorage};
 use crate::outcome::{Answer, InFlight};
@@ -37,6 +40,9 @@ pub(super) struct Running {
     pub(super) peers: Peers,
     /// Held while the membership is changed.
     pub(super) changing: Arc<tokio::sync::Mutex<()>>,
+    /// For receiving snapshots, one at a time.
+    pub(super) snapshots: Applier,
+    pub(super) receiving: Arc<Semaphore>,
     pub(super) log: Arc<GroupLog>,
     pub(super) storage: LogStorage,
     pub(super) progress: Arc<Progress>,
@@ -141,6 +147,14 @@ impl GroupCore for Running {
         body: peer_request::Body,
     ) -> BoxFuture<'static, Result<peer_answer::Body, String>> {
         self.answer(body)
+    }
+
+    fn take_snapshot(
+        &self,
+        opening: SnapshotOpening,
+        parts: Streaming<SnapshotPart>,
+    ) -> BoxFuture<'static, Result<SnapshotAnswer, String>> {
+        self.receive_snapshot(opening, parts)
     }
 
     fn propose_anywhere(&self, payload: Payload) -> BoxFuture<'static, ProposeOutcome> {

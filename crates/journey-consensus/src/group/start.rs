@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use openraft::{Config, LogIdOptionExt as _, Raft};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::running::{RaftGroup, Running};
@@ -66,6 +66,7 @@ async fn start_on(
         .map_err(|reason| ConsensusError::StateMachine { group, reason })?;
     check_state_meets_log(&position, log)?;
     check_vote_meets_log(log)?;
+    let snapshots = applier.clone();
     let is_pristine = log.last().is_none() && log.vote().is_none();
     wait_for_silence(start, log, &position).await;
 
@@ -84,6 +85,7 @@ async fn start_on(
     )
     .await
     .map_err(|fatal| stopped(group, &fatal))?;
+    progress.has_started();
     if let Err(error) = take_part(&raft, start, is_pristine).await {
         if raft.shutdown().await.is_err() {
             tracing::warn!(group_id = %group, "group ended by a panic");
@@ -102,6 +104,8 @@ async fn start_on(
         raft,
         peers: start.peers.clone(),
         changing: Arc::default(),
+        snapshots,
+        receiving: Arc::new(Semaphore::new(1)),
         log: Arc::clone(log),
         storage: start.storage.clone(),
         progress,
@@ -166,7 +170,9 @@ fn check_state_meets_log(position: &Position, log: &GroupLog) -> Result<(), Cons
     let LogPlace { log: path, group } = log.place().clone();
     let floor = position.applied.index();
     let last = log.last().index();
-    if floor > last {
+    // A crash between installing a snapshot and purging the log behind it; openraft purges what is left of it.
+    let was_installed = position.applied.is_some() && position.applied == log.recovered_installing();
+    if floor > last && !was_installed {
         return Err(ConsensusError::LogMissing {
             log: path.to_string(),
             group,

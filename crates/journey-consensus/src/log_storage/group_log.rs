@@ -30,6 +30,8 @@ pub(crate) struct GroupLog {
     queue: mpsc::Sender<LogWrite>,
     failure: watch::Receiver<Option<Arc<str>>>,
     state: Mutex<State>,
+    /// Where a snapshot was being installed when this was closed, or had been.
+    recovered_installing: Option<LogId>,
     /// Who votes, as the entries say that were there when it was opened.
     recovered_voters: Option<BTreeSet<u64>>,
     /// One more than the highest index that is durable in this replica's log.
@@ -56,6 +58,7 @@ impl GroupLog {
             tree,
             queue,
             failure,
+            recovered_installing: recovered.installing,
             recovered_voters: recovered.voters.take(),
             state: Mutex::new(State::new(recovered)),
             durable_end: watch::Sender::new(durable_end),
@@ -70,6 +73,11 @@ impl GroupLog {
     /// Who votes, as the entries say that were there when it was opened; `None` when none of them says it.
     pub(crate) const fn recovered_voters(&self) -> Option<&BTreeSet<u64>> {
         self.recovered_voters.as_ref()
+    }
+
+    /// Where a snapshot was being installed when the log was closed, or had been: the log may end before it.
+    pub(crate) const fn recovered_installing(&self) -> Option<LogId> {
+        self.recovered_installing
     }
 
     /// Highest index that is durable in this replica's log, 0 when there is none.
@@ -211,7 +219,19 @@ impl GroupLog {
             value: Some(record::encode_log_id(&upto)),
         };
         self.write(vec![put], None, Done::Nobody).await?;
+        // Whoever has installed a snapshot purges more than it held.
+        self.durable_end
+            .send_modify(|end| *end = (upto.index() + 1).max(*end));
         self.send(LogWrite::Remove(removal)).await
+    }
+
+    /// Notes, durably, that the state is about to become that of a snapshot at this place.
+    pub(crate) async fn mark_installing(&self, at: LogId) -> io::Result<()> {
+        let put = Put {
+            key: keys::installing(self.place.group),
+            value: Some(record::encode_log_id(&at)),
+        };
+        self.write_and_wait(vec![put]).await
     }
 
     /// Called by the commit thread after a flush.

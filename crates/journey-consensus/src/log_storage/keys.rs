@@ -11,6 +11,8 @@ const KIND_VOTE: u8 = 2;
 const KIND_PURGED: u8 = 3;
 /// Which replica this log belongs to.
 const KIND_OWNER: u8 = 4;
+/// Up to where a snapshot is being installed, or was.
+const KIND_INSTALLING: u8 = 5;
 
 const HEAD_SIZE_BYTES: usize = 13;
 
@@ -33,6 +35,10 @@ pub(super) fn owner(group: GroupId) -> Vec<u8> {
     prefix(group, KIND_OWNER)
 }
 
+pub(super) fn installing(group: GroupId) -> Vec<u8> {
+    prefix(group, KIND_INSTALLING)
+}
+
 pub(super) fn entry(group: GroupId, index: u64) -> Vec<u8> {
     let mut key = prefix(group, KIND_ENTRY);
     key.extend_from_slice(&index.to_be_bytes());
@@ -48,6 +54,12 @@ pub(super) fn chunk(group: GroupId, index: u64, chunk: u16) -> Vec<u8> {
 /// The first key after all entries of the group.
 pub(super) fn after_entries(group: GroupId) -> Vec<u8> {
     prefix(group, KIND_ENTRY + 1)
+}
+
+/// All keys of the group, and the first after them.
+pub(super) fn of_group(group: GroupId) -> (Vec<u8>, Vec<u8>) {
+    let first = group.get().to_be_bytes();
+    (first.to_vec(), prefix(group, u8::MAX))
 }
 
 pub(super) fn parse_entry(key: &[u8]) -> Option<EntryKey> {

@@ -27,6 +27,7 @@ pub(super) struct Recovered {
     pub(super) purged: Option<LogId>,
     pub(super) last: Option<LogId>,
     pub(super) vote: Option<Vote>,
+    pub(super) installing: Option<LogId>,
     pub(super) first: u64,
     pub(super) sizes: VecDeque<EntrySize>,
     /// Who votes as of the last entry that says so, if one of those that are there does.
@@ -60,6 +61,15 @@ pub(super) fn recover(
         (&keys::vote(place.group), "its vote"),
         record::decode_vote,
     )?;
+    let installing = read(
+        tree,
+        place,
+        (
+            &keys::installing(place.group),
+            "its mark of a snapshot installed",
+        ),
+        record::decode_log_id,
+    )?;
     let mut scan = Scan {
         place,
         purged,
@@ -77,6 +87,7 @@ pub(super) fn recover(
         purged,
         last: scan.last,
         vote,
+        installing,
         first: scan.first,
         sizes: scan.sizes,
         voters: scan.voters,

@@ -10,11 +10,12 @@ use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
     TransferLeaderResponse, VoteRequest, VoteResponse,
 };
-use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2, Snapshot};
+use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 
 use super::{Lane, PeerFault, Peers, convert};
+use crate::adapter::{RaftSnapshot, SnapshotContent};
 use crate::limits::PEER_APPEND_WAIT_MAX;
-use crate::raft_types::{LeaderId, Types, Vote};
+use crate::raft_types::{Types, Vote};
 use crate::{GroupId, ReplicaId};
 
 /// How long requests wait, from the timings of consensus.
@@ -81,7 +82,7 @@ impl Connection {
 }
 
 impl RaftNetworkV2<Types> for Connection {
-    type SnapshotData = ();
+    type SnapshotData = SnapshotContent;
 
     async fn append_entries(
         &mut self,
@@ -124,13 +125,30 @@ impl RaftNetworkV2<Types> for Connection {
 
     async fn full_snapshot(
         &mut self,
-        _vote: Vote,
-        _snapshot: Snapshot<LeaderId, u64, (), ()>,
-        _cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        vote: Vote,
+        snapshot: RaftSnapshot,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
-        let fault = "sending it a snapshot is not available yet";
-        Err(StreamingError::Unreachable(self.unreachable(&fault)))
+        let (position, source) = match snapshot.snapshot {
+            SnapshotContent::Stream(position, source) => (position, source),
+            SnapshotContent::None(reason) => {
+                return Err(StreamingError::Unreachable(self.unreachable(&reason)));
+            }
+            SnapshotContent::Checkpoint | SnapshotContent::Received(_) => {
+                let reason = "no stream was opened";
+                return Err(StreamingError::Unreachable(self.unreachable(&reason)));
+            }
+        };
+        let to = (self.group, self.replica);
+        let sent = self.peers.send_snapshot(to, &vote, (position, source));
+        tokio::select! {
+            sent = sent => match sent {
+                Ok(vote) => Ok(SnapshotResponse::new(vote)),
+                Err(reason) => Err(StreamingError::Unreachable(self.unreachable(&reason))),
+            },
+            closed = cancel => Err(StreamingError::Closed(closed)),
+        }
     }
 
     async fn transfer_leader(

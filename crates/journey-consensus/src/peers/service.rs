@@ -9,6 +9,7 @@ use futures::{FutureExt as _, StreamExt as _};
 use journey_proto::internal::peer_server::{Peer, PeerServer};
 use journey_proto::internal::{
     PeerAnswer, PeerAnswers, PeerRequest, PeerRequests, SnapshotAnswer, SnapshotPart, peer_answer,
+    snapshot_answer, snapshot_part,
 };
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -58,6 +59,18 @@ impl PeerService {
         }
     }
 
+    fn replica(&self, group: GroupId, wanted: ReplicaId) -> Result<GroupHandle, String> {
+        let handle = self.groups.lock().get(&group).cloned();
+        handle
+            .filter(|handle| handle.replica() == wanted)
+            .ok_or_else(|| {
+                format!(
+                    "replica {wanted} of {} does not run here",
+                    group.described()
+                )
+            })
+    }
+
     fn answer(&self, request: PeerRequest) -> BoxFuture<'static, PeerAnswer> {
         let PeerRequest {
             number,
@@ -71,13 +84,9 @@ impl PeerService {
         };
         let group = GroupId::new(group);
         let wanted = ReplicaId::new(replica);
-        let handle = self.groups.lock().get(&group).cloned();
-        let Some(handle) = handle.filter(|handle| handle.replica() == wanted) else {
-            let reason = format!(
-                "replica {wanted} of {} does not run here",
-                group.described()
-            );
-            return std::future::ready(refused(reason)).boxed();
+        let handle = match self.replica(group, wanted) {
+            Ok(handle) => handle,
+            Err(reason) => return std::future::ready(refused(reason)).boxed(),
         };
         let Some(body) = body else {
             let reason = "a request that this release does not know".to_owned();
@@ -155,10 +164,27 @@ impl Peer for PeerService {
 
     async fn send_snapshot(
         &self,
-        _request: Request<Streaming<SnapshotPart>>,
+        request: Request<Streaming<SnapshotPart>>,
     ) -> Result<Response<SnapshotAnswer>, Status> {
-        Err(Status::unimplemented(
-            "installing a snapshot from another replica is not available yet",
-        ))
+        let mut parts = request.into_inner();
+        let first = parts.message().await?;
+        let Some(snapshot_part::Body::Opening(opening)) = first.and_then(|part| part.body) else {
+            return Err(Status::invalid_argument("a snapshot begins with its opening"));
+        };
+        self.check_cluster(opening.cluster)?;
+        let group = GroupId::new(opening.group);
+        let wanted = ReplicaId::new(opening.replica);
+        let answer = match self.replica(group, wanted) {
+            // On consensus' runtime: what was received is installed whether or not the sender waits.
+            Ok(handle) => {
+                let taken = self.runtime.spawn(handle.take_snapshot(opening, parts));
+                taken.await.unwrap_or_else(|error| Err(error.to_string()))
+            }
+            Err(reason) => Err(reason),
+        };
+        let answer = answer.unwrap_or_else(|reason| SnapshotAnswer {
+            outcome: Some(snapshot_answer::Outcome::Refused(reason)),
+        });
+        Ok(Response::new(answer))
     }
 }
