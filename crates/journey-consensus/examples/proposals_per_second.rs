@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 #![expect(clippy::print_stdout, reason = "its result goes to the terminal")]
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use journey_consensus::{
     ApplyOutcome, CommittedEntry, Consensus, ConsensusOptions, GroupHandle, GroupId, LogStorage,
-    Payload, ProposeOutcome, ReplicaId, StateMachine,
+    Payload, ProposeOutcome, ReplicaId, SnapshotSink, SnapshotSource, StateMachine,
 };
 use journey_storage::limits::{LOG_SEGMENT_SIZE_BYTES, LOG_VALUE_SIZE_BYTES_MAX};
 use journey_storage::{SledEngine, SledOptions};
@@ -43,6 +44,18 @@ impl StateMachine for Nothing {
     fn checkpoint(&mut self) -> Result<u64, String> {
         self.floor = (self.last, self.consensus.clone());
         Ok(self.last)
+    }
+
+    fn open_snapshot(&mut self) -> Result<((u64, Option<Bytes>), Box<dyn SnapshotSource>), String> {
+        Err("nothing has no snapshots".to_owned())
+    }
+
+    fn receive_snapshot(&mut self) -> Result<Box<dyn SnapshotSink>, String> {
+        Err("nothing has no snapshots".to_owned())
+    }
+
+    fn install(&mut self, _received: Box<dyn Any + Send>) -> Result<(), String> {
+        Err("nothing has no snapshots".to_owned())
     }
 }
 

@@ -202,7 +202,10 @@ impl RaftStateMachine<Types> for Adapter {
         }
         *self.progress.snapshot.lock() = Some(meta_of(&position));
         self.position = position;
-        tracing::info!(index = at.index(), "a snapshot of another replica is installed");
+        tracing::info!(
+            index = at.index(),
+            "a snapshot of another replica is installed"
+        );
         Ok(())
     }
 

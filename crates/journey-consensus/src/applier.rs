@@ -30,6 +30,25 @@ pub(crate) struct Applier {
     applied: Arc<AtomicU64>,
 }
 
+/// The same without keeping the thread.
+#[derive(Debug, Clone)]
+pub(crate) struct WeakApplier {
+    queue: mpsc::WeakSender<Job>,
+    applied: Arc<AtomicU64>,
+}
+
+impl WeakApplier {
+    /// The applier, while its group runs.
+    pub(crate) fn upgrade(&self) -> Result<Applier, String> {
+        let queue = self.queue.upgrade();
+        let queue = queue.ok_or_else(|| "the group has stopped".to_owned())?;
+        Ok(Applier {
+            queue,
+            applied: Arc::clone(&self.applied),
+        })
+    }
+}
+
 /// Entries to apply together, and who waits for each.
 #[derive(Default)]
 pub(crate) struct Batch {
@@ -88,6 +107,13 @@ impl Applier {
                 reason: error.to_string(),
             })?;
         Ok((Self { queue, applied }, has_ended))
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakApplier {
+        WeakApplier {
+            queue: self.queue.downgrade(),
+            applied: Arc::clone(&self.applied),
+        }
     }
 
     /// Highest index applied; raised before whoever waits for that entry hears of it.
@@ -162,9 +188,8 @@ fn run(
             }
             Job::Open(done) => {
                 let opened = refuse_if(broken.as_ref());
-                let opened = opened.and_then(|()| {
-                    guarded("opening a snapshot", || state_machine.open_snapshot())
-                });
+                let opened = opened
+                    .and_then(|()| guarded("opening a snapshot", || state_machine.open_snapshot()));
                 answer(done, opened);
             }
             Job::Receive(done) => {

@@ -193,6 +193,19 @@ impl Consensus {
         }
     }
 
+    /// Stops this node's replica of that group, if one runs, and deletes its log and its vote: it never comes back, and
+    /// another replica of the group may be started here. Only for a replica that is no member of its group any more.
+    ///
+    /// # Errors
+    /// When the log fails; calling again is safe.
+    ///
+    /// # Cancel safety
+    /// When dropped before it returns part of the log may be gone; call again.
+    pub async fn erase_group(&self, group: GroupId) -> Result<(), ConsensusError> {
+        self.stop_group(group).await;
+        self.storage.erase_group(group).await
+    }
+
     /// Stops all groups, then closes the log.
     ///
     /// # Cancel safety

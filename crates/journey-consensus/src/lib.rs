@@ -62,7 +62,10 @@ pub use outcome::{
     ProposeOutcome,
 };
 pub use peers::{NoPeers, PeerAddress, PeerService, ReplicaDirectory};
-pub use state_machine::{ApplyOutcome, CommittedEntry, Payload, StateMachine};
+pub use state_machine::{
+    ApplyOutcome, CommittedEntry, Payload, SnapshotPiece, SnapshotSink, SnapshotSource,
+    StateMachine,
+};
 
 #[cfg(test)]
 mod testing;

@@ -24,6 +24,7 @@ use crate::{ConsensusError, GroupId, ReplicaId};
 
 mod commit;
 mod entry_rows;
+mod erase;
 mod group_log;
 mod group_state;
 mod keys;

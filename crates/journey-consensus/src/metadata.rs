@@ -19,6 +19,7 @@ mod nodes;
 mod publish;
 mod rows;
 mod settings;
+mod snapshot;
 mod state;
 mod table;
 

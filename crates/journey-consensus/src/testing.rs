@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use crate::limits::LOG_VALUE_SIZE_BYTES_MAX;
 use crate::{
     ApplyOutcome, CommittedEntry, Consensus, ConsensusOptions, GroupHandle, LogStorage, Payload,
-    ProposeOutcome, StateMachine,
+    ProposeOutcome, SnapshotPiece, SnapshotSink, SnapshotSource, StateMachine,
 };
 
 mod many;
@@ -146,6 +146,67 @@ pub(crate) struct ToyState {
     pub(crate) panics: bool,
     /// Every entry applied, in order, over all restarts.
     pub(crate) history: Vec<u64>,
+    /// How many snapshots were opened and installed.
+    pub(crate) n_opened: u64,
+    pub(crate) n_installed: u64,
+    /// Called at each step of receiving a snapshot, with its name.
+    pub(crate) on_step: Option<StepHook>,
+}
+
+/// Called with the name of a step, while nothing of the toy is locked.
+#[derive(Clone)]
+pub(crate) struct StepHook(pub(crate) Arc<dyn Fn(&'static str) + Send + Sync>);
+
+impl std::fmt::Debug for StepHook {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("StepHook")
+    }
+}
+
+/// The toy's snapshot: what it has applied, one entry a piece.
+struct ToySource {
+    pieces: std::vec::IntoIter<SnapshotPiece>,
+}
+
+impl SnapshotSource for ToySource {
+    fn next_piece(&mut self) -> Result<Option<SnapshotPiece>, String> {
+        Ok(self.pieces.next())
+    }
+}
+
+/// What a toy receives.
+struct ToySink {
+    toy: Toy,
+    n_bytes: u64,
+    at: (u64, Bytes),
+    applied: BTreeMap<u64, Bytes>,
+    is_finished: bool,
+}
+
+impl SnapshotSink for ToySink {
+    fn take(&mut self, piece: &SnapshotPiece) -> Result<(), String> {
+        assert_eq!(piece.offset, self.n_bytes);
+        self.n_bytes += piece.bytes.len() as u64;
+        let (index, bytes) = piece.bytes.split_first_chunk::<8>().unwrap();
+        let index = u64::from_be_bytes(*index);
+        if piece.offset == 0 {
+            self.at = (index, Bytes::copy_from_slice(bytes));
+        } else {
+            self.applied.insert(index, Bytes::copy_from_slice(bytes));
+        }
+        self.toy.step("received a piece");
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), String> {
+        self.is_finished = true;
+        self.toy.step("finished");
+        Ok(())
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send> {
+        self
+    }
 }
 
 impl Toy {
@@ -165,6 +226,13 @@ impl Toy {
             ..ToyState::default()
         };
         Self(Arc::new(Mutex::new(survived)))
+    }
+
+    fn step(&self, name: &'static str) {
+        let hook = self.0.lock().on_step.clone();
+        if let Some(hook) = hook {
+            (hook.0)(name);
+        }
     }
 
     pub(crate) fn values(&self) -> Vec<Bytes> {
@@ -213,6 +281,56 @@ impl StateMachine for Toy {
         state.floor = state.last;
         state.floor_blob = state.blob.clone();
         Ok(state.floor)
+    }
+
+    fn open_snapshot(&mut self) -> Result<((u64, Option<Bytes>), Box<dyn SnapshotSource>), String> {
+        let mut state = self.0.lock();
+        state.n_opened += 1;
+        let at = (state.last, state.blob.clone());
+        let blob = at.1.clone().unwrap();
+        let head = std::iter::once((&at.0, &blob));
+        let mut offset = 0;
+        let mut pieces = Vec::new();
+        for (index, bytes) in head.chain(&state.applied) {
+            let bytes = [&index.to_be_bytes()[..], bytes].concat();
+            let n_bytes = bytes.len() as u64;
+            pieces.push(SnapshotPiece {
+                offset,
+                bytes: Bytes::from(bytes),
+                is_last: pieces.len() == state.applied.len(),
+            });
+            offset += n_bytes;
+        }
+        let pieces = pieces.into_iter();
+        Ok((at, Box::new(ToySource { pieces })))
+    }
+
+    fn receive_snapshot(&mut self) -> Result<Box<dyn SnapshotSink>, String> {
+        Ok(Box::new(ToySink {
+            toy: self.clone(),
+            n_bytes: 0,
+            at: (0, Bytes::new()),
+            applied: BTreeMap::new(),
+            is_finished: false,
+        }))
+    }
+
+    fn install(&mut self, received: Box<dyn std::any::Any + Send>) -> Result<(), String> {
+        let sink = received.downcast::<ToySink>().unwrap();
+        assert!(sink.is_finished);
+        self.step("before the switch");
+        {
+            let mut state = self.0.lock();
+            let (index, blob) = sink.at;
+            state.applied = sink.applied;
+            state.floor = index;
+            state.last = index;
+            state.floor_blob = Some(blob.clone());
+            state.blob = Some(blob);
+            state.n_installed += 1;
+        }
+        self.step("after the switch");
+        Ok(())
     }
 
     fn purge_limit(&self) -> u64 {

@@ -11,6 +11,7 @@ use crate::decided::DecidedEntry;
 use crate::error::PartitionError;
 use crate::replica::{
     ApplyVerdict, CheckpointProgress, Checkpointer, MemoryPressure, SharedReplica,
+    SnapshotReceiver, SnapshotSender,
 };
 
 /// An entry as it comes out of consensus.
@@ -101,6 +102,34 @@ impl Applier {
     #[must_use]
     pub fn applied(&self) -> Lsn {
         self.replica.lock().applied()
+    }
+
+    /// Opens a snapshot at the last entry applied.
+    ///
+    /// # Errors
+    /// As [`SnapshotSender::open`].
+    pub fn open_snapshot(&self) -> Result<SnapshotSender, PartitionError> {
+        SnapshotSender::open(&self.replica)
+    }
+
+    /// Begins to receive a snapshot beside the replica.
+    ///
+    /// # Errors
+    /// As [`SnapshotReceiver::open`].
+    pub fn receive_snapshot(&self) -> Result<SnapshotReceiver, PartitionError> {
+        let options = self.replica.lock().options();
+        SnapshotReceiver::open(options)
+    }
+
+    /// Makes what was received the replica's state.
+    ///
+    /// # Errors
+    /// As [`SnapshotReceiver::install_into`]; the replica is stopped then.
+    pub fn install(&mut self, received: SnapshotReceiver) -> Result<Lsn, PartitionError> {
+        let installed = received.install_into(&self.replica);
+        let at = installed.map_err(|error| self.replica.lock().halt(error))?;
+        self.applied.send_replace(at);
+        Ok(at)
     }
 
     /// How far the log may be purged; see [`crate::Replica::purge_limit`].

@@ -153,6 +153,13 @@ impl Replica {
         })
     }
 
+    /// What it was opened with.
+    #[must_use]
+    pub fn options(&self) -> ReplicaOptions {
+        let size_bytes_max = self.residents.size_bytes_max();
+        self.rows.options(self.cluster_key, size_bytes_max)
+    }
+
     /// Which partition this is a copy of.
     #[must_use]
     pub const fn partition(&self) -> PartitionId {

@@ -8,7 +8,7 @@ use openraft::async_runtime::watch::WatchReceiver as _;
 use super::PurgeOutcome;
 use super::running::RaftGroup;
 use crate::adapter::Progress;
-use crate::limits::{CHECKPOINT_WAIT_MAX, PURGE_WAIT_MAX};
+use crate::limits::{CHECKPOINT_WAIT_MAX, PURGE_WAIT_MAX, STRAGGLER_LOG_FACTOR};
 use crate::log_storage::GroupLog;
 use crate::{ConsensusError, GroupId};
 
@@ -30,7 +30,9 @@ impl Purge {
         let purged_before = self.log.purged().index();
         self.checkpoint().await?;
         let limit = self.progress.purge_limit();
-        let floor = self.progress.floor().map(|floor| floor.min(limit));
+        let needed = self.needed_by_stragglers(log_bytes_before, log_bytes_max);
+        let floor = self.progress.floor();
+        let floor = floor.map(|floor| floor.min(limit).min(needed));
         let Some(floor) = floor.filter(|floor| Some(*floor) > purged_before) else {
             let log_bytes = log_bytes_before;
             return Ok(PurgeOutcome::NothingToPurge { log_bytes });
@@ -54,6 +56,19 @@ impl Purge {
             log_bytes: self.log.size_bytes(),
             purged_index: floor,
         })
+    }
+
+    /// Up to where nobody who follows needs entries. Not looked at any more when the log has grown too far: who is that
+    /// far behind gets a snapshot.
+    fn needed_by_stragglers(&self, log_bytes: u64, log_bytes_max: u64) -> u64 {
+        if log_bytes > log_bytes_max.saturating_mul(STRAGGLER_LOG_FACTOR) {
+            return u64::MAX;
+        }
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let replication = metrics.replication.iter().flatten();
+        let matched = replication.map(|(_, matched)| matched.index().unwrap_or(0));
+        matched.min().unwrap_or(u64::MAX)
     }
 
     async fn checkpoint(&self) -> Result<(), ConsensusError> {

@@ -14,7 +14,7 @@ use tonic::Streaming;
 
 use super::running::{RaftGroup, Running};
 use crate::adapter::{SnapshotContent, meta_of};
-use crate::applier::{Applier, Received};
+use crate::applier::{Received, WeakApplier};
 use crate::limits::SNAPSHOT_STALL_MAX;
 use crate::peers::{vote_of, vote_to_wire};
 use crate::raft_types::Vote;
@@ -66,10 +66,11 @@ fn answer(vote: &Vote) -> SnapshotAnswer {
 }
 
 async fn receive(
-    snapshots: &Applier,
+    snapshots: &WeakApplier,
     mut parts: Streaming<SnapshotPart>,
 ) -> Result<Received, String> {
-    let mut sink = snapshots.receive_snapshot().await?;
+    // Not held while pieces come: a group that is shut down waits for its applier.
+    let mut sink = snapshots.upgrade()?.receive_snapshot().await?;
     loop {
         let part = timeout(SNAPSHOT_STALL_MAX, parts.message())
             .await

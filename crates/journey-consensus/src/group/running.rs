@@ -13,10 +13,11 @@ use openraft::raft::{ClientWriteResponse, ReadPolicy};
 use openraft::{LogIdOptionExt as _, Raft};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
+use tonic::Streaming;
 
 use super::{Change, GroupCore, GroupMembership, GroupMetrics, Leadership, PurgeOutcome, purge};
 use crate::adapter::{Adapter, Progress};
-use crate::applier::Applier;
+use crate::applier::WeakApplier;
 use crate::limits::ENTRY_SIZE_BYTES_MAX;
 use crate::log_storage::{GroupLog, LogStorage};
 use crate::outcome::{Answer, InFlight};
@@ -41,7 +42,7 @@ pub(super) struct Running {
     /// Held while the membership is changed.
     pub(super) changing: Arc<tokio::sync::Mutex<()>>,
     /// For receiving snapshots, one at a time.
-    pub(super) snapshots: Applier,
+    pub(super) snapshots: WeakApplier,
     pub(super) receiving: Arc<Semaphore>,
     pub(super) log: Arc<GroupLog>,
     pub(super) storage: LogStorage,

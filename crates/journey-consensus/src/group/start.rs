@@ -66,7 +66,7 @@ async fn start_on(
         .map_err(|reason| ConsensusError::StateMachine { group, reason })?;
     check_state_meets_log(&position, log)?;
     check_vote_meets_log(log)?;
-    let snapshots = applier.clone();
+    let snapshots = applier.downgrade();
     let is_pristine = log.last().is_none() && log.vote().is_none();
     wait_for_silence(start, log, &position).await;
 
@@ -171,7 +171,8 @@ fn check_state_meets_log(position: &Position, log: &GroupLog) -> Result<(), Cons
     let floor = position.applied.index();
     let last = log.last().index();
     // A crash between installing a snapshot and purging the log behind it; openraft purges what is left of it.
-    let was_installed = position.applied.is_some() && position.applied == log.recovered_installing();
+    let was_installed =
+        position.applied.is_some() && position.applied == log.recovered_installing();
     if floor > last && !was_installed {
         return Err(ConsensusError::LogMissing {
             log: path.to_string(),

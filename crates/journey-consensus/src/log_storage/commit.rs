@@ -26,6 +26,8 @@ pub(super) enum LogWrite {
     Rows(Rows),
     /// Rows of purged entries to remove when there is time; the purge mark above them is written already.
     Remove(Removal),
+    /// Of this group nothing is to be removed any more: its rows go by themselves, and others will lie under its keys.
+    Forget(GroupId),
     /// The last word: the thread ends.
     Close,
 }
@@ -115,6 +117,9 @@ impl Committer {
                         batch.push(rows);
                     }
                     LogWrite::Remove(removal) => removals.push_back(removal),
+                    LogWrite::Forget(group) => {
+                        removals.retain(|removal: &Removal| removal.group != group);
+                    }
                     LogWrite::Close => {
                         is_open = false;
                         break;

@@ -1,5 +1,6 @@
 //! The metadata group's state machine.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,8 +10,9 @@ use tokio::sync::watch;
 use super::command::Command;
 use super::publish;
 use super::rows::{Checkpoint, Rows};
+use super::snapshot::{CheckpointSink, CheckpointSource};
 use super::state::MetadataState;
-use crate::{ApplyOutcome, CommittedEntry, StateMachine};
+use crate::{ApplyOutcome, CommittedEntry, SnapshotSink, SnapshotSource, StateMachine};
 
 /// Applies entries to the state in memory and tells everyone who watches; the disk sees it at checkpoints.
 #[derive(Debug)]
@@ -122,5 +124,24 @@ impl StateMachine for MetadataMachine {
             .map_err(|error| format!("writing the metadata checkpoint: {error}"))?;
         self.floor = (self.current.floor, self.current.consensus.clone());
         Ok(self.current.floor)
+    }
+
+    fn open_snapshot(&mut self) -> Result<((u64, Option<Bytes>), Box<dyn SnapshotSource>), String> {
+        let at = (self.current.floor, self.current.consensus.clone());
+        Ok((at, Box::new(CheckpointSource::new(self.current.clone()))))
+    }
+
+    fn receive_snapshot(&mut self) -> Result<Box<dyn SnapshotSink>, String> {
+        Ok(Box::new(CheckpointSink::default()))
+    }
+
+    fn install(&mut self, received: Box<dyn Any + Send>) -> Result<(), String> {
+        // Documents once published never change, so those that are here already are the same.
+        self.current = CheckpointSink::of_any(received)?;
+        self.checkpoint()?;
+        self.watch
+            .send_replace(Arc::new(self.current.state.clone()));
+        self.applied.send_replace(self.current.floor);
+        Ok(())
     }
 }

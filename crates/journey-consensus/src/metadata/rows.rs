@@ -18,7 +18,7 @@ use super::state::MetadataState;
 use crate::record::{self, RecordFault};
 
 /// Name of the metadata group's tree in the state database.
-const TREE: &str = "metadata";
+pub(super) const TREE: &str = "metadata";
 const HEAD: u8 = 1;
 const DOCUMENT: u8 = 2;
 const MAP: u8 = 3;
@@ -50,7 +50,7 @@ pub(super) struct Rows {
 }
 
 /// What the last checkpoint holds.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Checkpoint {
     pub(super) floor: u64,
     pub(super) consensus: Option<Bytes>,

@@ -69,7 +69,9 @@ impl Peers {
             Some(answer) => answer,
             None => timeout(SNAPSHOT_INSTALL_WAIT_MAX, answered)
                 .await
-                .map_err(|_| format!("{address}: not installed in {SNAPSHOT_INSTALL_WAIT_MAX:?}"))?,
+                .map_err(|_| {
+                    format!("{address}: not installed in {SNAPSHOT_INSTALL_WAIT_MAX:?}")
+                })?,
         };
         let answer = answer.map_err(|status| format!("{address}: {}", status.message()))?;
         outcome_of(answer.into_inner())
@@ -131,6 +133,8 @@ async fn send(
     match timeout(SNAPSHOT_STALL_MAX, outgoing.send(part)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err("the other side does not take it any more".to_owned()),
-        Err(_) => Err(format!("nothing of it was taken for {SNAPSHOT_STALL_MAX:?}")),
+        Err(_) => Err(format!(
+            "nothing of it was taken for {SNAPSHOT_STALL_MAX:?}"
+        )),
     }
 }

@@ -169,7 +169,9 @@ impl Peer for PeerService {
         let mut parts = request.into_inner();
         let first = parts.message().await?;
         let Some(snapshot_part::Body::Opening(opening)) = first.and_then(|part| part.body) else {
-            return Err(Status::invalid_argument("a snapshot begins with its opening"));
+            return Err(Status::invalid_argument(
+                "a snapshot begins with its opening",
+            ));
         };
         self.check_cluster(opening.cluster)?;
         let group = GroupId::new(opening.group);

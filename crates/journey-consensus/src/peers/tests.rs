@@ -227,3 +227,130 @@ async fn node_of_another_cluster_at_a_known_address_is_not_taken_for_a_replica()
     assert!(stranger.toy.values().is_empty());
     stranger.consensus.shutdown().await;
 }
+
+/// Three voters, one of them gone, and the log purged beyond what it has.
+async fn one_beyond_the_purged_log() -> (Many, u64, u64, (journey_storage::MemoryEngine, Toy)) {
+    let mut many = Many::with_voters(3).await;
+    let leader = many.leader_among(&[1, 2, 3]).await;
+    applied(many.group(leader), "shared").await;
+    let behind = leader % 3 + 1;
+    let disk = many.kill(behind);
+    for _ in 0..30 {
+        applied(many.group(leader), vec![1; 1_000]).await;
+    }
+    // It is gone too long: the log is not kept for it beyond its bound.
+    let purged = many.group(leader).purge_if_above(1_000).await.unwrap();
+    assert!(
+        matches!(purged, crate::PurgeOutcome::Purged { .. }),
+        "{purged:?}"
+    );
+    assert!(many.group(leader).metrics().purged_index > 20);
+    (many, leader, behind, disk)
+}
+
+#[tokio::test]
+async fn replica_beyond_the_purged_log_gets_a_snapshot_and_what_follows() {
+    let (mut many, leader, behind, disk) = one_beyond_the_purged_log().await;
+    many.come_back(behind, disk).await;
+    let index = applied(many.group(leader), "after").await;
+    let values = many.same_everywhere(index).await;
+    assert_eq!(values.len(), 32);
+    let toy = &many.nodes[&behind].toy;
+    assert_eq!(toy.0.lock().n_installed, 1);
+    // And it comes back once more from what it has then.
+    let disk = many.kill(behind);
+    let index = applied(many.group(leader), "more").await;
+    many.come_back(behind, disk).await;
+    many.same_everywhere(index).await;
+    assert_eq!(many.nodes[&behind].toy.0.lock().n_installed, 0);
+}
+
+#[tokio::test]
+async fn crash_at_any_step_of_a_snapshot_leaves_a_replica_that_comes_back() {
+    for crash_at in [
+        "received a piece",
+        "finished",
+        "before the switch",
+        "after the switch",
+    ] {
+        let (mut many, leader, behind, (engine, toy)) = one_beyond_the_purged_log().await;
+        let (tell, crashed) = tokio::sync::oneshot::channel();
+        let tell = parking_lot::Mutex::new(Some(tell));
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let released = parking_lot::Mutex::new(released);
+        let (disk, weak) = (engine.clone(), std::sync::Arc::downgrade(&toy.0));
+        let hook = move |step| {
+            let Some(tell) = tell.lock().take_if(|_| step == crash_at) else {
+                return;
+            };
+            // What the disk holds if the power fails right now; nothing goes on after it.
+            let own = Toy(weak.upgrade().unwrap());
+            let disk = disk.crash(journey_storage::CrashPoint::Seeded(3));
+            assert!(tell.send((disk, own.restarted())).is_ok());
+            released.lock().recv().unwrap_err();
+        };
+        toy.0.lock().on_step = Some(crate::testing::StepHook(std::sync::Arc::new(hook)));
+        many.come_back(behind, (engine, toy)).await;
+        let disk = crashed.await.unwrap();
+        many.nodes.remove(&behind);
+        drop(release);
+
+        many.come_back(behind, disk).await;
+        let index = applied(many.group(leader), "after").await;
+        assert_eq!(many.same_everywhere(index).await.len(), 32);
+        let n_installed = many.nodes[&behind].toy.0.lock().n_installed;
+        // What was switched to is there; a leader that did not hear of it may send another all the same.
+        let has_it = crash_at == "after the switch";
+        assert!(n_installed == 1 || has_it, "{crash_at}");
+    }
+}
+
+#[tokio::test]
+async fn log_is_kept_for_a_replica_that_is_a_little_behind() {
+    let mut many = Many::with_voters(3).await;
+    let leader = many.leader_among(&[1, 2, 3]).await;
+    let behind = leader % 3 + 1;
+    applied(many.group(leader), "shared").await;
+    let disk = many.kill(behind);
+    for _ in 0..30 {
+        applied(many.group(leader), vec![1; 1_000]).await;
+    }
+    let purged = many.group(leader).purge_if_above(20_000).await.unwrap();
+    assert!(many.group(leader).metrics().purged_index < 20, "{purged:?}");
+    many.come_back(behind, disk).await;
+    let index = applied(many.group(leader), "after").await;
+    many.same_everywhere(index).await;
+    assert_eq!(many.nodes[&leader].toy.0.lock().n_opened, 0);
+}
+
+#[tokio::test]
+async fn replica_that_was_erased_makes_room_for_a_new_one_of_its_group() {
+    let mut many = Many::with_voters(3).await;
+    let leader = many.leader_among(&[1, 2, 3]).await;
+    let old = leader % 3 + 1;
+    for _ in 0..20 {
+        applied(many.group(leader), vec![1; 1_000]).await;
+    }
+    let index = many.group(leader).metrics().last_index;
+    many.applied_on(old, index).await;
+    many.group(old).purge_if_above(1_000).await.unwrap();
+    let group = many.group(leader).clone();
+    group
+        .change_voters(replicas((1..=3).filter(|number| *number != old)))
+        .await
+        .unwrap();
+    group.remove_learner(ReplicaId::new(old)).await.unwrap();
+    let node = many.nodes.remove(&old).unwrap();
+    let id = crate::GroupId::new(1);
+    node.consensus.erase_group(id).await.unwrap();
+    node.consensus.erase_group(id).await.unwrap();
+    let engine = node.engine.clone();
+    drop(node);
+
+    // Another replica of the same group on the same disk.
+    many.start_on(9, GroupStart::Join, engine, Toy::default())
+        .await;
+    group.add_learner(ReplicaId::new(9)).await.unwrap();
+    let index = applied(&group, "after").await;
+    assert_eq!(many.same_everywhere(index).await.len(), 21);
+}

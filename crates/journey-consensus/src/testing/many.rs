@@ -63,7 +63,7 @@ pub(crate) struct Node {
     pub(crate) consensus: Consensus,
     pub(crate) group: GroupHandle,
     pub(crate) toy: Toy,
-    engine: MemoryEngine,
+    pub(crate) engine: MemoryEngine,
 }
 
 /// The nodes of a cluster; replica n lives on node n.

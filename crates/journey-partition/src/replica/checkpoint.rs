@@ -77,12 +77,13 @@ impl Checkpointer {
     /// # Errors
     /// When the replica is stopped, or rows cannot be written, which stops it.
     pub fn step(&self, replica: &SharedReplica) -> Result<CheckpointProgress, PartitionError> {
-        let (writer, rows) = {
-            let replica = replica.lock();
-            (Arc::clone(&replica.writer), replica.rows.clone())
-        };
+        let writer = Arc::clone(&replica.lock().writer);
         let _only = writer.lock();
-        let work = replica.lock().begin_step()?;
+        // Read under the writer's lock: a snapshot that is installed changes the rows.
+        let (work, rows) = {
+            let mut replica = replica.lock();
+            (replica.begin_step()?, replica.rows.clone())
+        };
         let done = match work {
             Work::Idle => return Ok(CheckpointProgress::Idle),
             Work::Customers {

@@ -111,6 +111,11 @@ pub enum MemoryPressure {
 }
 
 impl Residents {
+    /// What customers may take.
+    pub(super) const fn size_bytes_max(&self) -> usize {
+        self.size_bytes_max
+    }
+
     pub(super) fn new(size_bytes_max: usize) -> Self {
         Self {
             dirty: BTreeMap::new(),

@@ -51,6 +51,22 @@ pub(super) struct Rows {
 const COUNTS: u8 = b'c';
 
 impl Rows {
+    /// What was opened, for another tree of the same database.
+    pub(super) fn options(
+        &self,
+        cluster_key: ClusterKey,
+        customers_size_bytes_max: usize,
+    ) -> ReplicaOptions {
+        ReplicaOptions {
+            partition: self.partition,
+            cluster_key,
+            engine: Arc::clone(&self.engine),
+            tree: Arc::clone(&self.tree),
+            row_size_bytes_max: self.row_size_bytes_max,
+            customers_size_bytes_max,
+        }
+    }
+
     pub(super) fn new(options: &ReplicaOptions) -> Self {
         Self {
             partition: options.partition,

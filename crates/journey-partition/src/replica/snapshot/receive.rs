@@ -1,17 +1,19 @@
 //! The receiving side: fills a tree beside the partition's own, and makes it the partition's once all of it is there,
 //! right and durable. A crash at any point leaves the old state whole or the new one.
 
+use std::sync::Arc;
+
 use journey_codec::decode_counts;
 use journey_types::Lsn;
 
-use super::generation;
+use super::generation::{self, partition_tree};
 use super::wire::{Header, Record, RecordReader, SnapshotChunk, Trailer};
 use crate::error::PartitionError;
 use crate::limits::SNAPSHOT_ROWS_MAX;
 use crate::replica::place::Place;
 use crate::replica::residents::Taken;
 use crate::replica::rows::{Floor, Rows, Tidying};
-use crate::replica::{Replica, ReplicaOptions};
+use crate::replica::{Replica, ReplicaOptions, SharedReplica};
 
 /// Takes a snapshot in. Dropped before [`Self::install`] it leaves rows that nobody reads and the next opening removes.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub struct SnapshotReceiver {
     n_counts: u64,
     puts: Vec<journey_storage::Put>,
     trailer: Option<Trailer>,
+    /// Checked and durable, not yet the partition's.
+    is_finished: bool,
 }
 
 impl SnapshotReceiver {
@@ -56,6 +60,7 @@ impl SnapshotReceiver {
             n_counts: 0,
             puts: Vec::new(),
             trailer: None,
+            is_finished: false,
         })
     }
 
@@ -82,13 +87,12 @@ impl SnapshotReceiver {
         self.write()
     }
 
-    /// Checks that everything has come, makes it durable, and makes it the partition's state, in one durable write. The
-    /// replica opened next stands at the entry returned.
+    /// Checks that everything has come, and makes it durable.
     ///
     /// # Errors
     /// [`PartitionError::SnapshotRefused`] when something is missing or the state's hash is another, or when the
-    /// database fails. The old state stays as it was.
-    pub fn install(self) -> Result<Lsn, PartitionError> {
+    /// database fails. Receiving is over then.
+    pub fn finish(&mut self) -> Result<(), PartitionError> {
         let (Some(header), Some(trailer)) = (&self.header, self.trailer) else {
             return Err(self.refused("it ended before its last record".to_owned()));
         };
@@ -111,6 +115,20 @@ impl SnapshotReceiver {
                 trailer.state_hash
             )));
         }
+        self.is_finished = true;
+        Ok(())
+    }
+
+    /// Makes it the partition's state, in one durable write, after [`SnapshotReceiver::finish`], which it calls where
+    /// that was left out. The replica opened next stands at the entry returned.
+    ///
+    /// # Errors
+    /// As [`SnapshotReceiver::finish`]. The old state stays as it was.
+    pub fn install(mut self) -> Result<Lsn, PartitionError> {
+        if !self.is_finished {
+            self.finish()?;
+        }
+        let at = self.at();
         let engine = self.options.engine.as_ref();
         let switched = generation::switch(engine, self.options.partition, self.generation);
         switched.map_err(generation::failed(engine, self.options.partition))?;
@@ -121,6 +139,31 @@ impl SnapshotReceiver {
             n_bytes = self.n_bytes,
             "installed a snapshot"
         );
+        Ok(at)
+    }
+
+    /// [`SnapshotReceiver::install`] under a replica that runs: its readers go on with the new state.
+    ///
+    /// # Errors
+    /// As [`SnapshotReceiver::install`].
+    pub fn install_into(self, replica: &SharedReplica) -> Result<Lsn, PartitionError> {
+        let options = self.options.clone();
+        let writer = Arc::clone(&replica.lock().writer);
+        // No checkpoint may be half way between the old rows and the new ones.
+        let _only = writer.lock();
+        let at = self.install()?;
+        let mut next = Replica::open(options.clone())?;
+        {
+            let mut current = replica.lock();
+            next.writer = Arc::clone(&writer);
+            next.n_superseded = current.n_superseded;
+            next.n_adopted = current.n_adopted;
+            // Streams of the old state end; their numbers are not given again.
+            next.streams.n_opened = current.streams.n_opened;
+            *current = next;
+        }
+        // Those of the old generation.
+        partition_tree(options.engine.as_ref(), options.partition)?;
         Ok(at)
     }
 

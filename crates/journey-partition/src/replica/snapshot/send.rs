@@ -128,6 +128,12 @@ impl SnapshotSender {
         self.at
     }
 
+    /// Consensus' blob as of that entry.
+    #[must_use]
+    pub fn consensus(&self) -> Option<Bytes> {
+        self.consensus.clone()
+    }
+
     /// The next chunk; `None` behind the last.
     ///
     /// # Errors
