@@ -4,8 +4,8 @@ use std::any::Any;
 
 use bytes::Bytes;
 use journey_consensus::{
-    ApplyOutcome, CommittedEntry, Payload, SnapshotPiece, SnapshotSink, SnapshotSource,
-    StateMachine,
+    ApplyOutcome, CommittedEntry, OpenSnapshot, Payload, SnapshotPiece, SnapshotSink,
+    SnapshotSource, StateMachine,
 };
 use journey_partition::{
     Applier, ApplyVerdict, Committed, DecidedEntry, EntryForm, SnapshotChunk, SnapshotReceiver,
@@ -57,11 +57,14 @@ impl StateMachine for PartitionMachine {
             .map_err(|error| error.to_string())
     }
 
-    fn open_snapshot(&mut self) -> Result<((u64, Option<Bytes>), Box<dyn SnapshotSource>), String> {
+    fn open_snapshot(&mut self) -> Result<OpenSnapshot, String> {
         let sender = self.applier.open_snapshot();
         let sender = sender.map_err(|error| error.to_string())?;
-        let at = (sender.at().get(), sender.consensus());
-        Ok((at, Box::new(Outgoing(sender))))
+        Ok(OpenSnapshot {
+            index: sender.at().get(),
+            consensus: sender.consensus(),
+            source: Box::new(Outgoing(sender)),
+        })
     }
 
     fn receive_snapshot(&mut self) -> Result<Box<dyn SnapshotSink>, String> {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use journey_consensus::{
     ApplyOutcome, CommittedEntry, Consensus, ConsensusOptions, GroupHandle, GroupId, LogStorage,
-    Payload, ProposeOutcome, ReplicaId, SnapshotSink, SnapshotSource, StateMachine,
+    OpenSnapshot, Payload, ProposeOutcome, ReplicaId, SnapshotSink, StateMachine,
 };
 use journey_storage::limits::{LOG_SEGMENT_SIZE_BYTES, LOG_VALUE_SIZE_BYTES_MAX};
 use journey_storage::{SledEngine, SledOptions};
@@ -46,7 +46,7 @@ impl StateMachine for Nothing {
         Ok(self.last)
     }
 
-    fn open_snapshot(&mut self) -> Result<((u64, Option<Bytes>), Box<dyn SnapshotSource>), String> {
+    fn open_snapshot(&mut self) -> Result<OpenSnapshot, String> {
         Err("nothing has no snapshots".to_owned())
     }
 

@@ -218,7 +218,10 @@ impl RaftStateMachine<Types> for Adapter {
             }));
         }
         let opened = self.applier.open_snapshot().await;
-        let opened = opened.and_then(|(at, source)| Ok((position_of(at)?, source)));
+        let opened = opened.and_then(|opened| {
+            let position = position_of((opened.index, opened.consensus))?;
+            Ok((position, opened.source))
+        });
         Ok(Some(match opened {
             Ok((position, source)) => Snapshot {
                 meta: meta_of(&position),

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::limits::{APPLIER_QUEUE_JOBS_MAX, APPLY_BATCH_BYTES_MAX, APPLY_BATCH_ENTRIES_MAX};
 use crate::raft_types::ApplyResponder;
-use crate::state_machine::{CommittedEntry, SnapshotSink, SnapshotSource, StateMachine};
+use crate::state_machine::{CommittedEntry, OpenSnapshot, SnapshotSink, StateMachine};
 use crate::{ConsensusError, GroupId};
 
 /// What a state machine durably holds: an index and consensus' own blob as of it.
@@ -58,9 +58,6 @@ pub(crate) struct Batch {
     size_bytes: usize,
 }
 
-/// A snapshot opened for reading, and as of where.
-pub(crate) type Opened = (Floor, Box<dyn SnapshotSource>);
-
 /// What a finished sink holds, on its way into the state machine.
 pub(crate) type Received = Box<dyn std::any::Any + Send>;
 
@@ -68,7 +65,7 @@ enum Job {
     Floor(oneshot::Sender<Floor>),
     Apply(Batch, oneshot::Sender<Result<(), String>>),
     Checkpoint(oneshot::Sender<Result<Checkpointed, String>>),
-    Open(oneshot::Sender<Result<Opened, String>>),
+    Open(oneshot::Sender<Result<OpenSnapshot, String>>),
     Receive(oneshot::Sender<Result<Box<dyn SnapshotSink>, String>>),
     Install(Received, oneshot::Sender<Result<Floor, String>>),
 }
@@ -137,7 +134,7 @@ impl Applier {
     }
 
     /// Opens a snapshot as of the last entry applied.
-    pub(crate) async fn open_snapshot(&self) -> Result<Opened, String> {
+    pub(crate) async fn open_snapshot(&self) -> Result<OpenSnapshot, String> {
         self.ask(Job::Open).await?
     }
 

@@ -63,8 +63,8 @@ pub use outcome::{
 };
 pub use peers::{NoPeers, PeerAddress, PeerService, ReplicaDirectory};
 pub use state_machine::{
-    ApplyOutcome, CommittedEntry, Payload, SnapshotPiece, SnapshotSink, SnapshotSource,
-    StateMachine,
+    ApplyOutcome, CommittedEntry, OpenSnapshot, Payload, SnapshotPiece, SnapshotSink,
+    SnapshotSource, StateMachine,
 };
 
 #[cfg(test)]

@@ -50,6 +50,22 @@ pub struct SnapshotPiece {
     pub is_last: bool,
 }
 
+/// A snapshot opened for reading.
+pub struct OpenSnapshot {
+    /// The entry that it is exact at.
+    pub index: u64,
+    /// Consensus' blob that came with that entry.
+    pub consensus: Option<Bytes>,
+    /// Where it is read from.
+    pub source: Box<dyn SnapshotSource>,
+}
+
+impl std::fmt::Debug for OpenSnapshot {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "OpenSnapshot({})", self.index)
+    }
+}
+
 /// A snapshot being read, exact at one entry while others are applied. Dropping it ends the reading.
 pub trait SnapshotSource: Send + 'static {
     /// The next piece; `None` behind the last. May block; called on threads that may be blocked.
@@ -110,12 +126,11 @@ pub trait StateMachine: Send + 'static {
     /// A text that stops the group, visibly.
     fn checkpoint(&mut self) -> Result<u64, String>;
 
-    /// Opens a snapshot as of the last call to [`StateMachine::apply`]; answers that entry's index, and consensus' blob
-    /// that came with it.
+    /// Opens a snapshot as of the last call to [`StateMachine::apply`].
     ///
     /// # Errors
     /// Why there can be none now; the group goes on, and it is tried again.
-    fn open_snapshot(&mut self) -> Result<((u64, Option<Bytes>), Box<dyn SnapshotSource>), String>;
+    fn open_snapshot(&mut self) -> Result<OpenSnapshot, String>;
 
     /// Begins to receive a snapshot beside the state, which goes on being applied to. One at a time.
     ///

@@ -12,8 +12,9 @@ use tokio::sync::oneshot;
 
 use crate::limits::LOG_VALUE_SIZE_BYTES_MAX;
 use crate::{
-    ApplyOutcome, CommittedEntry, Consensus, ConsensusOptions, GroupHandle, LogStorage, Payload,
-    ProposeOutcome, SnapshotPiece, SnapshotSink, SnapshotSource, StateMachine,
+    ApplyOutcome, CommittedEntry, Consensus, ConsensusOptions, GroupHandle, LogStorage,
+    OpenSnapshot, Payload, ProposeOutcome, SnapshotPiece, SnapshotSink, SnapshotSource,
+    StateMachine,
 };
 
 mod many;
@@ -283,7 +284,7 @@ impl StateMachine for Toy {
         Ok(state.floor)
     }
 
-    fn open_snapshot(&mut self) -> Result<((u64, Option<Bytes>), Box<dyn SnapshotSource>), String> {
+    fn open_snapshot(&mut self) -> Result<OpenSnapshot, String> {
         let mut state = self.0.lock();
         state.n_opened += 1;
         let at = (state.last, state.blob.clone());
@@ -302,7 +303,11 @@ impl StateMachine for Toy {
             offset += n_bytes;
         }
         let pieces = pieces.into_iter();
-        Ok((at, Box::new(ToySource { pieces })))
+        Ok(OpenSnapshot {
+            index: at.0,
+            consensus: at.1,
+            source: Box::new(ToySource { pieces }),
+        })
     }
 
     fn receive_snapshot(&mut self) -> Result<Box<dyn SnapshotSink>, String> {

@@ -12,7 +12,7 @@ use super::publish;
 use super::rows::{Checkpoint, Rows};
 use super::snapshot::{CheckpointSink, CheckpointSource};
 use super::state::MetadataState;
-use crate::{ApplyOutcome, CommittedEntry, SnapshotSink, SnapshotSource, StateMachine};
+use crate::{ApplyOutcome, CommittedEntry, OpenSnapshot, SnapshotSink, StateMachine};
 
 /// Applies entries to the state in memory and tells everyone who watches; the disk sees it at checkpoints.
 #[derive(Debug)]
@@ -126,9 +126,12 @@ impl StateMachine for MetadataMachine {
         Ok(self.current.floor)
     }
 
-    fn open_snapshot(&mut self) -> Result<((u64, Option<Bytes>), Box<dyn SnapshotSource>), String> {
-        let at = (self.current.floor, self.current.consensus.clone());
-        Ok((at, Box::new(CheckpointSource::new(self.current.clone()))))
+    fn open_snapshot(&mut self) -> Result<OpenSnapshot, String> {
+        Ok(OpenSnapshot {
+            index: self.current.floor,
+            consensus: self.current.consensus.clone(),
+            source: Box::new(CheckpointSource::new(self.current.clone())),
+        })
     }
 
     fn receive_snapshot(&mut self) -> Result<Box<dyn SnapshotSink>, String> {

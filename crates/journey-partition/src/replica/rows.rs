@@ -16,7 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use journey_codec::{Control, JourneyCounts};
 use journey_storage::{Engine, Put, StorageError, Table, Tree};
-use journey_types::{DefinitionVersion, JourneyId, Lsn, PartitionId, Slot};
+use journey_types::{ClusterKey, DefinitionVersion, JourneyId, Lsn, PartitionId, Slot};
 
 pub(super) use self::customer::Tidying;
 pub(super) use self::head::HeadIndex;

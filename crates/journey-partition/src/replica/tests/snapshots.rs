@@ -326,3 +326,40 @@ fn power_cut_at_any_write_of_the_receiver_leaves_the_old_state_or_the_new() {
         assert_eq!(hash(&replica), new_hash);
     }
 }
+
+#[test]
+fn snapshot_installed_under_a_running_replica_is_what_its_readers_go_on_with() {
+    let leader = busy_world(7, STATE_VALUE_SIZE_BYTES_MAX);
+    let chunks = read_all(&mut SnapshotSender::open(&leader.replica).unwrap());
+    // It is behind, and some of what it has is in memory only.
+    let engine = MemoryEngine::new(STATE_VALUE_SIZE_BYTES_MAX);
+    let behind = open(&engine, STATE_VALUE_SIZE_BYTES_MAX);
+    for (entry_idx, entry) in leader.journal.iter().enumerate().take(5) {
+        let lsn = Lsn::new(entry_idx as u64 + 1);
+        let mut behind = behind.lock();
+        behind.apply(lsn, entry.as_ref(), &consensus(lsn)).unwrap();
+    }
+    let mut old_stream = SnapshotSender::open(&behind).unwrap();
+    let (mut applier, applied) = crate::Applier::new(Arc::clone(&behind));
+    let mut receiver = applier.receive_snapshot().unwrap();
+    for chunk in &chunks {
+        receiver.take(chunk).unwrap();
+    }
+    receiver.finish().unwrap();
+    let at = applier.install(receiver).unwrap();
+    assert_eq!(*applied.borrow(), at);
+    assert_eq!(behind.lock().floor(), at);
+    assert_equal(&behind, &leader.replica);
+    let cancelled = old_stream
+        .next_chunk()
+        .and_then(|_| old_stream.next_chunk());
+    assert!(
+        matches!(cancelled, Err(PartitionError::SnapshotCancelled { .. })),
+        "{cancelled:?}"
+    );
+    drop(old_stream);
+    // It goes on, and the next checkpoint goes to the new rows.
+    applier.checkpoint().unwrap();
+    let engine = engine.crash(CrashPoint::Flushed);
+    assert_equal(&open(&engine, STATE_VALUE_SIZE_BYTES_MAX), &leader.replica);
+}
