@@ -15,5 +15,6 @@ mod orders;
 mod pipelining;
 mod sessions;
 mod storm;
+mod storm_over_rows;
 mod supervision;
 mod time;
