@@ -21,6 +21,7 @@ mod observer;
 mod parts;
 mod probe;
 mod progress;
+mod reconciler;
 mod routes;
 mod upkeep;
 
@@ -111,6 +112,7 @@ impl RunningNode {
         let partitions = Arc::new(partitions);
         open_partitions(&partitions, &foundation, &failure).await?;
         let routes = routes::spawn(&tasks, Arc::clone(&partitions), &foundation);
+        reconciler::spawn(&tasks, Arc::clone(&partitions), &foundation);
         let node = Arc::new(Node::new(NodeParts {
             clock: Arc::new(SystemClock),
             hosted: partitions.hosted().clone(),

@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use journey_consensus::{Consensus, GroupHandle, GroupId, GroupOptions, GroupStart, ReplicaId};
 use journey_partition::{
     Applier, Decide, DeliverySettings, MemoryBounds, PartitionHandle, PartitionOptions, Replica,
-    ReplicaOptions, SharedReplica, partition_tree,
+    ReplicaOptions, SharedReplica, partition_tree, remove_partition,
 };
 use journey_server::HostedPartitions;
 use journey_storage::{Engine, limits::STATE_VALUE_SIZE_BYTES_MAX};
@@ -194,13 +194,30 @@ impl LocalPartitions {
         Ok(())
     }
 
-    /// Stops this node's replica of a partition, for good. Its rows and its log stay until they are deleted.
-    #[expect(dead_code, reason = "the reconciler of issue 5 calls it")]
-    pub(crate) async fn retire(&self, partition: PartitionId) {
+    /// Stops this node's replica of a partition, if one runs, and deletes its rows and its log: for a replica that its
+    /// group and the table have let go of. Safe to repeat; a crash half way leaves a log that says whose it was.
+    pub(crate) async fn erase(&self, partition: PartitionId) -> Result<(), NodeError> {
         let _changing = self.changing.lock().await;
-        let Some(local) = self.all().get(&partition).cloned() else {
-            return;
-        };
+        if let Some(local) = self.all().get(&partition).cloned() {
+            self.retire(partition, &local).await;
+        }
+        let consensus = &self.opening.consensus;
+        consensus.stop_group(GroupId::of_partition(partition)).await;
+        // Rows before the log: state without its log would not be told from a log that was lost.
+        let engine = Arc::clone(&self.opening.engine);
+        let removed =
+            tokio::task::spawn_blocking(move || remove_partition(engine.as_ref(), partition));
+        removed
+            .await
+            .map_err(|error| NodeError::Task(error.to_string()))??;
+        consensus
+            .erase_group(GroupId::of_partition(partition))
+            .await?;
+        tracing::info!(partition_id = partition.get(), "partition's replica erased");
+        Ok(())
+    }
+
+    async fn retire(&self, partition: PartitionId, local: &LocalPartition) {
         local.retired.cancel();
         self.hosted.remove(partition);
         self.change(|all| {
@@ -208,8 +225,6 @@ impl LocalPartitions {
         });
         add_figures(&mut self.retired_figures.lock(), local.probe.figures());
         local.handle.stop().await;
-        local.group.shutdown().await;
-        tracing::info!(partition_id = partition.get(), "partition retired");
     }
 
     fn change(&self, change: impl FnOnce(&mut BTreeMap<PartitionId, Arc<LocalPartition>>)) {
@@ -245,6 +260,7 @@ impl Opening {
             .consensus
             .start_group_with((group, replica_id), options, machine)
             .await?;
+        let opener_seed = rand::rng().random();
         let journal = GroupJournal::new(group.clone(), Arc::clone(&self.proposal_us));
         let handle = PartitionHandle::start(PartitionOptions {
             partition,
@@ -260,7 +276,7 @@ impl Opening {
                 cold_loads_per_second_max: Some(self.memory.cold_loads_per_second),
             },
             requests_max: self.requests_max,
-            opener_seed: rand::rng().random(),
+            opener_seed,
             clock_step_max: Some(CLOCK_STEP_MAX),
             delivery: self.delivery.clone(),
             decide: self.decide,

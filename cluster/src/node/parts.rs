@@ -4,9 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use journey_consensus::{
-    ClusterIdentity, Consensus, ConsensusOptions, GroupStart, LogStorage, MetadataHandle, ReplicaId,
-};
+use journey_consensus::{ClusterIdentity, Consensus, ConsensusOptions, LogStorage, MetadataHandle};
 use journey_model::Catalog;
 use journey_server::compile_catalog;
 use journey_storage::{DataFolder, DataFolderOptions};
@@ -18,6 +16,7 @@ use crate::config::Config;
 use crate::node::error::NodeError;
 use crate::node::local_partitions::{LocalPartition, LocalPartitions};
 use crate::node::membership;
+use crate::node::reconciler;
 use crate::seams::Seams;
 
 /// Threads of consensus: 2 serve 16 groups.
@@ -117,12 +116,7 @@ pub(crate) async fn open_placed(
 ) -> Result<(), NodeError> {
     let metadata = foundation.metadata.current();
     for (partition, placed) in metadata.table().replicas_of(foundation.node) {
-        // The founder's are the only ones that come to a group by founding it.
-        let start = if placed.replica == ReplicaId::FIRST {
-            GroupStart::Found
-        } else {
-            GroupStart::Join
-        };
+        let start = reconciler::start_of(placed.replica);
         partitions.open(partition, placed.replica, start).await?;
     }
     Ok(())

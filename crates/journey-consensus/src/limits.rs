@@ -119,6 +119,9 @@ pub(crate) const MEMBERSHIP_CHANGE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Longest wait until another replica has taken over.
 pub(crate) const TRANSFER_WAIT_MAX: Duration = Duration::from_secs(3);
 
+/// How long ago a replica may have answered to be handed the leadership: several heartbeats.
+pub(crate) const HEARD_AGE_MAX: Duration = Duration::from_secs(1);
+
 /// How far a replica may be behind and still be handed the leadership: it takes none before it has everything.
 pub const TRANSFER_LAG_MAX: u64 = 256;
 

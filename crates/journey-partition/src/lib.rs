@@ -48,5 +48,6 @@ pub use reader::{CommittedControl, CommittedReader, Loaded};
 pub use replica::{
     ApplyVerdict, CheckpointProgress, Checkpointer, MemoryPressure, Replica, ReplicaOptions,
     ReplicaStats, SharedReplica, SnapshotChunk, SnapshotReceiver, SnapshotSender, partition_tree,
+    remove_partition,
 };
 pub use solo::{FactObserver, SoloOptions, SoloPartition};

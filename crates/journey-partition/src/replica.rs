@@ -45,7 +45,9 @@ pub use self::residents::MemoryPressure;
 use self::residents::Residents;
 use self::rows::{Floor, Rows};
 use self::snapshot::Streams;
-pub use self::snapshot::{SnapshotChunk, SnapshotReceiver, SnapshotSender, partition_tree};
+pub use self::snapshot::{
+    SnapshotChunk, SnapshotReceiver, SnapshotSender, partition_tree, remove_partition,
+};
 use crate::error::PartitionError;
 use crate::reader::Loaded;
 

@@ -8,11 +8,13 @@ use futures::future::BoxFuture;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::errors::{ClientWriteError, RaftError};
 use openraft::raft::ClientWriteResponse;
-use openraft::{ChangeMembers, ServerState};
+use openraft::{ChangeMembers, Instant as _, ServerState};
 use tokio::time::timeout;
 
 use super::running::{RaftGroup, Running};
-use crate::limits::{MEMBERSHIP_CHANGE_WAIT_MAX, TRANSFER_LAG_MAX, TRANSFER_WAIT_MAX};
+use crate::limits::{
+    HEARD_AGE_MAX, MEMBERSHIP_CHANGE_WAIT_MAX, TRANSFER_LAG_MAX, TRANSFER_WAIT_MAX,
+};
 use crate::raft_types::{Membership, Types};
 use crate::{ConsensusError, GroupId, ReplicaId};
 
@@ -173,6 +175,11 @@ async fn transfer(group: GroupId, raft: RaftGroup, to: ReplicaId) -> Result<(), 
         return refused(format!("replica {to} does not vote, so it cannot lead"));
     }
     // A leader that hands over takes no proposals until somebody else leads: not to one that has far to go.
+    if !was_heard_lately(&raft, to) {
+        return refused(format!(
+            "replica {to} has not answered for {HEARD_AGE_MAX:?}"
+        ));
+    }
     match lag_of(&raft, to) {
         Some(lag) if lag <= TRANSFER_LAG_MAX => {}
         Some(lag) => return refused(format!("replica {to} is {lag} entries behind")),
@@ -221,6 +228,15 @@ fn described(membership: &Membership) -> GroupMembership {
         learners: membership.learner_ids().map(ReplicaId::new).collect(),
         is_joint: membership.get_joint_config().len() > 1,
     }
+}
+
+/// Whether it has answered its leader within a moment: one that is gone lacks nothing as long as nothing is written.
+fn was_heard_lately(raft: &RaftGroup, replica: ReplicaId) -> bool {
+    let metrics = raft.metrics();
+    let metrics = metrics.borrow_watched();
+    let heard = metrics.heartbeat.as_ref();
+    let heard = heard.and_then(|heard| heard.get(&replica.get()).copied().flatten());
+    heard.is_some_and(|heard| heard.elapsed() < HEARD_AGE_MAX)
 }
 
 /// How many entries a replica lacks, as its leader knows; `None` elsewhere, and for one that has not answered yet.

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use journey_customer::CustomerState;
 use journey_types::Lsn;
 
-pub use self::generation::partition_tree;
+pub use self::generation::{partition_tree, remove_partition};
 pub use self::receive::SnapshotReceiver;
 #[cfg(test)]
 pub(in crate::replica) use self::send::Sizes;

@@ -37,6 +37,20 @@ pub fn partition_tree(
     engine.tree(&name).map_err(&failed)
 }
 
+/// Removes all rows of the partition, durably, for a replica that is gone for good. Nobody may use them any more.
+///
+/// # Errors
+/// When the database fails; calling again is safe.
+pub fn remove_partition(engine: &dyn Engine, partition: PartitionId) -> Result<(), PartitionError> {
+    let failed = failed(engine, partition);
+    for tree in engine.tree_names() {
+        if is_of(partition, &tree) {
+            engine.remove_tree(&tree).map_err(&failed)?;
+        }
+    }
+    engine.flush_durable().map_err(&failed)
+}
+
 /// The generation whose tree holds the partition's rows.
 pub(super) fn read(engine: &dyn Engine, partition: PartitionId) -> Result<u32, StorageError> {
     let tree = engine.tree(GENERATIONS_TREE)?;

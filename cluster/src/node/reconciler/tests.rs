@@ -1,0 +1,236 @@
+//! Steps over a model of a group and its table: whoever leads, and wherever it crashes, the move comes to its end.
+
+use std::collections::BTreeSet;
+
+use journey_consensus::{
+    GroupMembership, PartitionPlacement, PlacedReplica, PlacementChange, ReplicaId, ReplicaRole,
+};
+use journey_types::NodeId;
+
+use super::step::{Step, View, next};
+
+const fn id(number: u64) -> ReplicaId {
+    ReplicaId::new(number)
+}
+
+fn placed(number: u64, role: ReplicaRole) -> PlacedReplica {
+    PlacedReplica {
+        replica: id(number),
+        node: NodeId::new(number),
+        role,
+    }
+}
+
+/// A group and its row of the table.
+#[derive(Debug, Clone)]
+struct Model {
+    row: PartitionPlacement,
+    membership: GroupMembership,
+    leader: ReplicaId,
+    /// What a membership change has still to do.
+    goal: BTreeSet<ReplicaId>,
+}
+
+impl Model {
+    fn new(voters: &[u64], row: Vec<PlacedReplica>) -> Self {
+        let voters: BTreeSet<ReplicaId> = voters.iter().copied().map(ReplicaId::new).collect();
+        Self {
+            row: PartitionPlacement {
+                version: 10,
+                preferred: row[0].replica,
+                replicas: row,
+            },
+            leader: *voters.first().unwrap(),
+            membership: GroupMembership {
+                voters,
+                learners: BTreeSet::new(),
+                is_joint: false,
+            },
+            goal: BTreeSet::new(),
+        }
+    }
+
+    fn next(&self) -> Option<Step> {
+        let view = View {
+            own: self.leader,
+            row: &self.row,
+            known_through: id(100),
+            membership: &self.membership,
+        };
+        next(&view, |_| Some(0))
+    }
+
+    /// Takes the step, as far as its first half where it has two.
+    fn take(&mut self, step: Step, stops_half_way: bool) {
+        match step {
+            Step::AddLearner(replica) => assert!(self.membership.learners.insert(replica)),
+            Step::RemoveLearner(replica) => assert!(self.membership.learners.remove(&replica)),
+            Step::HandOver(replica) => {
+                assert!(self.membership.voters.contains(&replica));
+                self.leader = replica;
+            }
+            Step::SetVoters(voters) => {
+                assert!(!voters.is_empty());
+                self.goal = voters;
+                if stops_half_way && !self.membership.is_joint {
+                    self.membership.voters.extend(&self.goal);
+                    self.membership.is_joint = true;
+                } else {
+                    let old = std::mem::replace(&mut self.membership.voters, self.goal.clone());
+                    let gone = old.difference(&self.goal);
+                    self.membership.learners.extend(gone);
+                    for voter in &self.goal {
+                        self.membership.learners.remove(voter);
+                    }
+                    self.membership.is_joint = false;
+                }
+            }
+            Step::Table(PlacementChange::Promoted(replica)) => {
+                let placed = self.row.replicas.iter_mut();
+                let mut placed = placed.filter(|placed| placed.replica == replica);
+                placed.next().unwrap().role = ReplicaRole::Voter;
+            }
+            Step::Table(PlacementChange::Retired(replica)) => {
+                assert!(!self.membership.voters.contains(&replica));
+                assert!(!self.membership.learners.contains(&replica));
+                self.row.replicas.retain(|placed| placed.replica != replica);
+                self.row.preferred = self.row.replicas[0].replica;
+            }
+            Step::Table(change) => panic!("{change:?}"),
+        }
+    }
+
+    /// Goes on until there is nothing to do; the leader changes after that many steps, and that step stops half way.
+    fn finish(&mut self, crash_at: usize) -> usize {
+        for n_steps in 0..50 {
+            let Some(step) = self.next() else {
+                self.check_settled();
+                return n_steps;
+            };
+            let crashes = n_steps == crash_at;
+            self.take(step, crashes);
+            if crashes {
+                // Somebody else who votes leads now, and knows only table and membership.
+                self.leader = *self.membership.voters.last().unwrap();
+            }
+        }
+        panic!("it never ends: {self:?}");
+    }
+
+    fn check_settled(&self) {
+        let named: BTreeSet<ReplicaId> = self.row.replicas.iter().map(|row| row.replica).collect();
+        assert!(self.row.is_settled(), "{self:?}");
+        assert_eq!(self.membership.voters, named);
+        assert!(self.membership.learners.is_empty(), "{self:?}");
+        assert!(!self.membership.is_joint);
+        assert_eq!(self.leader, self.row.preferred);
+    }
+}
+
+#[test]
+fn move_ends_the_same_wherever_its_leader_crashes() {
+    use ReplicaRole::{Joining, Leaving, Voter};
+
+    let replaced = || {
+        Model::new(
+            &[1, 2, 3],
+            vec![
+                placed(1, Voter),
+                placed(2, Voter),
+                placed(3, Leaving),
+                placed(20, Joining),
+            ],
+        )
+    };
+    // The one that leads is the one that goes.
+    let leader_replaced = || {
+        Model::new(
+            &[1, 2, 3],
+            vec![
+                placed(1, Leaving),
+                placed(2, Voter),
+                placed(3, Voter),
+                placed(20, Joining),
+            ],
+        )
+    };
+    let grown = || Model::new(&[1], vec![placed(1, Voter), placed(20, Joining)]);
+    let shrunk = || {
+        Model::new(
+            &[1, 2, 3],
+            vec![placed(1, Voter), placed(2, Voter), placed(3, Leaving)],
+        )
+    };
+    // A joining replica that is not wanted any more before it had a vote.
+    let withdrawn = || {
+        let mut model = Model::new(&[1], vec![placed(1, Voter), placed(20, Leaving)]);
+        model.membership.learners.insert(id(20));
+        model
+    };
+    let makers: [&dyn Fn() -> Model; 5] =
+        [&replaced, &leader_replaced, &grown, &shrunk, &withdrawn];
+    for make in makers {
+        let n_steps = make().finish(usize::MAX);
+        assert!(n_steps > 1);
+        for crash_at in 0..n_steps {
+            make().finish(crash_at);
+        }
+    }
+}
+
+#[test]
+fn replica_gets_a_vote_only_when_it_has_caught_up() {
+    let mut model = Model::new(
+        &[1],
+        vec![
+            placed(1, ReplicaRole::Voter),
+            placed(20, ReplicaRole::Joining),
+        ],
+    );
+    model.membership.learners.insert(id(20));
+    let view = View {
+        own: id(1),
+        row: &model.row,
+        known_through: id(100),
+        membership: &model.membership,
+    };
+    assert_eq!(next(&view, |_| None), None);
+    assert_eq!(
+        next(&view, |_| Some(super::step::PROMOTE_LAG_MAX + 1)),
+        None
+    );
+    let promoted = next(&view, |_| Some(super::step::PROMOTE_LAG_MAX));
+    let voters = BTreeSet::from([id(1), id(20)]);
+    assert_eq!(promoted, Some(Step::SetVoters(voters)));
+}
+
+#[test]
+fn replica_that_a_newer_table_brought_is_left_alone() {
+    let mut model = Model::new(&[1], vec![placed(1, ReplicaRole::Voter)]);
+    model.membership.voters.insert(id(200));
+    model.membership.learners.insert(id(201));
+    assert_eq!(model.next(), None);
+    // One that the table has let go of is not.
+    model.membership.learners.insert(id(50));
+    assert_eq!(model.next(), Some(Step::RemoveLearner(id(50))));
+}
+
+#[test]
+fn nobody_loses_a_vote_while_a_voter_of_the_table_has_none() {
+    let mut model = Model::new(
+        &[1, 3],
+        vec![
+            placed(1, ReplicaRole::Voter),
+            placed(2, ReplicaRole::Voter),
+            placed(3, ReplicaRole::Leaving),
+        ],
+    );
+    model.membership.learners.insert(id(2));
+    let view = View {
+        own: id(1),
+        row: &model.row,
+        known_through: id(100),
+        membership: &model.membership,
+    };
+    assert_eq!(next(&view, |_| None), None);
+}
