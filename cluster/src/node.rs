@@ -111,8 +111,8 @@ impl RunningNode {
         let partitions = LocalPartitions::new(config, &foundation, (&tasks, &failed), decide)?;
         let partitions = Arc::new(partitions);
         open_partitions(&partitions, &foundation, &failure).await?;
-        let routes = routes::spawn(&tasks, Arc::clone(&partitions), &foundation);
-        reconciler::spawn(&tasks, Arc::clone(&partitions), &foundation);
+        reconciler::spawn(&tasks, &partitions, &foundation);
+        let routes = routes::spawn(&tasks, &partitions, &foundation);
         let node = Arc::new(Node::new(NodeParts {
             clock: Arc::new(SystemClock),
             hosted: partitions.hosted().clone(),
@@ -133,10 +133,7 @@ impl RunningNode {
             health: Arc::clone(&health),
         };
         let metadata = foundation.metadata.group().clone();
-        let kept = Kept {
-            partitions: Arc::clone(&partitions),
-            metadata: metadata.clone(),
-        };
+        let kept = Kept::new(&partitions, &metadata);
         let upkeep = upkeep::spawn(config, kept, failed.clone(), upkeep_watch);
         observer.watch(Watched {
             node: Arc::clone(&node),

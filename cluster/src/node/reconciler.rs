@@ -48,12 +48,12 @@ struct Reconciler {
 /// Runs until the tasks are closed or the metadata group stops.
 pub(crate) fn spawn(
     tasks: &TaskTracker,
-    partitions: Arc<LocalPartitions>,
+    partitions: &Arc<LocalPartitions>,
     foundation: &Foundation,
 ) {
     let mut reconciler = Reconciler {
         node: foundation.node,
-        partitions,
+        partitions: Arc::clone(partitions),
         metadata: foundation.metadata.clone(),
         paused: BTreeMap::new(),
         settled: BTreeMap::new(),

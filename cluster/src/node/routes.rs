@@ -17,13 +17,14 @@ use crate::node::parts::Foundation;
 /// Follows leaders and table for as long as somebody watches the routes.
 pub(crate) fn spawn(
     tasks: &TaskTracker,
-    partitions: Arc<LocalPartitions>,
+    partitions: &Arc<LocalPartitions>,
     foundation: &Foundation,
 ) -> watch::Receiver<Arc<RouteTable>> {
     let own = foundation.node;
     let mut known = foundation.metadata.watch();
     let mut leaders = partitions.watch_leaders();
-    let first = table(&partitions, &foundation.metadata.current(), own);
+    let first = table(partitions, &foundation.metadata.current(), own);
+    let partitions = Arc::clone(partitions);
     let (routes, watched) = watch::channel(Arc::new(first));
     tasks.spawn(async move {
         loop {

@@ -45,6 +45,15 @@ pub(crate) struct Kept {
     pub(crate) metadata: GroupHandle,
 }
 
+impl Kept {
+    pub(crate) fn new(partitions: &Arc<LocalPartitions>, metadata: &GroupHandle) -> Self {
+        Self {
+            partitions: Arc::clone(partitions),
+            metadata: metadata.clone(),
+        }
+    }
+}
+
 /// Starts the rounds.
 pub(crate) fn spawn(
     config: &Config,
