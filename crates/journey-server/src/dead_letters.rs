@@ -2,19 +2,26 @@
 
 use std::sync::Arc;
 
-use journey_customer::{Command, CustomerState, DeadLetter, EffectBody, SetAside};
+use journey_customer::{CustomerState, DeadLetter, EffectBody};
+use journey_partition::PartitionHandle;
 use journey_partition::core::limits::DEAD_LETTERS_SIZE_BYTES_MAX;
 use journey_proto::v1 as wire;
+use journey_proto::v1::dead_letter_service_client::DeadLetterServiceClient;
 use journey_proto::v1::dead_letter_service_server::DeadLetterService;
 use journey_types::CustomerKey;
+use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use crate::convert::{struct_from_map, timestamp_to_wire};
+use crate::customers::internal;
 use crate::error::ServerError;
+use crate::limits::HOP_ANSWER_SIZE_BYTES_MAX;
 use crate::node::Node;
-use crate::paging::page_size;
+use crate::paging::{page_size, token_text};
+use crate::router::{Hop, Target, hop_request};
 use crate::set_aside::{
-    Asked, Customers, Filter, carry_out, dry_run, id_text, meant, parsed_id, state_of, sum,
+    Asked, Customers, Deed, Filter, add_sum, carry_out, id_text, list_start, parsed_id,
+    partitions_meant, sum, target_of_id, token_behind_all,
 };
 
 /// The gRPC service.
@@ -30,36 +37,62 @@ impl DeadLetterApi {
         Self { node }
     }
 
-    async fn stopped_queues(&self) -> Vec<wire::StoppedQueue> {
-        let mut stopped = Vec::new();
-        for handle in self.node.partitions().values() {
-            // A partition without its actor is shown by its own status.
-            let Ok(status) = handle.status().await else {
-                continue;
-            };
-            stopped.extend(
-                status
-                    .stopped_queues
-                    .iter()
-                    .map(|queue| wire::StoppedQueue {
-                        workspace: queue.workspace.to_string(),
-                        destination: queue.destination.to_string(),
-                        partition: handle.partition().get(),
-                        since: Some(timestamp_to_wire(queue.since)),
-                    }),
-            );
+    /// What lies here and elsewhere, and the queues that are stopped by it.
+    async fn sums(
+        &self,
+        hop: &Hop,
+    ) -> Result<(wire::SetAsideSum, Vec<wire::StoppedQueue>), Status> {
+        let spread = self.node.spread(hop)?;
+        let held = spread.here.iter().map(|handle| handle.held().0);
+        let mut held = sum(held, DEAD_LETTERS_SIZE_BYTES_MAX);
+        let mut stopped = stopped_queues(&spread.here).await;
+        let request = wire::ListDeadLettersRequest {
+            page_token: token_behind_all(&self.node),
+            ..Default::default()
+        };
+        let call =
+            |channel, request| async move { service(channel).list_dead_letters(request).await };
+        for other in spread.ask(&self.node, &request, call).await? {
+            add_sum(&mut held, other.held);
+            stopped.extend(other.stopped_queues);
         }
-        stopped
+        Ok((held, stopped))
     }
 
-    fn meant(&self, asked: Asked) -> Result<(Vec<String>, bool), ServerError> {
-        meant(&self.node, asked, |filter, state| {
-            let letters = matching(filter, state);
-            let rows = letters.map(|letter| &letter.row);
-            rows.map(|row| id_text(self.node.origin(), &state.key, row.birth, row.effect))
-                .collect()
-        })
+    async fn carry_out(
+        &self,
+        hop: &Hop,
+        deed: Deed,
+        asked: Asked,
+    ) -> Result<Option<wire::SetAsideReport>, Status> {
+        carry_out(&self.node, hop, deed, asked).await.map(Some)
     }
+}
+
+async fn stopped_queues(partitions: &[PartitionHandle]) -> Vec<wire::StoppedQueue> {
+    let mut stopped = Vec::new();
+    for handle in partitions {
+        // A partition without its actor is shown by its own status.
+        let Ok(status) = handle.status().await else {
+            continue;
+        };
+        stopped.extend(
+            status
+                .stopped_queues
+                .iter()
+                .map(|queue| wire::StoppedQueue {
+                    workspace: queue.workspace.to_string(),
+                    destination: queue.destination.to_string(),
+                    partition: handle.partition().get(),
+                    since: Some(timestamp_to_wire(queue.since)),
+                }),
+        );
+    }
+    stopped
+}
+
+fn service(channel: Channel) -> DeadLetterServiceClient<Channel> {
+    DeadLetterServiceClient::new(channel).max_decoding_message_size(HOP_ANSWER_SIZE_BYTES_MAX)
 }
 
 #[tonic::async_trait]
@@ -68,27 +101,59 @@ impl DeadLetterService for DeadLetterApi {
         &self,
         request: Request<wire::ListDeadLettersRequest>,
     ) -> Result<Response<wire::ListDeadLettersResponse>, Status> {
+        let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
         let n_max = page_size(request.page_size)?;
-        let filter = Filter::of(request.filter)?;
-        let mut customers = Customers::from(&self.node, filter.clone(), &request.page_token)?;
+        let filter = Filter::of(request.filter.clone())?;
+        let (first, mut after) = list_start(&request.page_token)?;
         let mut dead_letters = Vec::new();
         let mut next_page_token = String::new();
-        while let Some((token, state)) = customers.next()? {
-            let letters = matching(&filter, &state);
-            dead_letters.extend(letters.map(|letter| summary(&self.node, &state.key, letter)));
+        for partition in partitions_meant(&self.node, &hop, &filter) {
+            if partition < first || !next_page_token.is_empty() {
+                continue;
+            }
             if dead_letters.len() >= n_max {
-                next_page_token = token;
-                break;
+                next_page_token = token_text(partition.get(), "");
+                continue;
+            }
+            let after = std::mem::take(&mut after);
+            match self.node.target_for(&hop, partition)? {
+                Target::Here(handle) => {
+                    let mut customers = Customers::of(&handle, &filter, &after)?;
+                    while let Some((token, state)) = customers.next()? {
+                        let letters = matching(&filter, &state);
+                        dead_letters
+                            .extend(letters.map(|letter| summary(&self.node, &state.key, letter)));
+                        if dead_letters.len() >= n_max {
+                            next_page_token = token;
+                            break;
+                        }
+                    }
+                }
+                Target::There(leader) => {
+                    let n_left = n_max - dead_letters.len();
+                    let request = wire::ListDeadLettersRequest {
+                        page_size: u32::try_from(n_left).unwrap_or(u32::MAX),
+                        page_token: token_text(partition.get(), &after),
+                        filter: request.filter.clone(),
+                    };
+                    let call = |channel| {
+                        let request = hop_request(request.clone(), &[partition]);
+                        async move { service(channel).list_dead_letters(request).await }
+                    };
+                    let page = self.node.hop(partition, leader, call).await?;
+                    dead_letters.extend(page.dead_letters);
+                    next_page_token = page.next_page_token;
+                }
+                Target::Nowhere => return Err(self.node.not_leader(partition).into()),
             }
         }
-        let handles = self.node.partitions();
-        let held = handles.values().map(|handle| handle.held().0);
+        let (held, stopped_queues) = self.sums(&hop).await?;
         Ok(Response::new(wire::ListDeadLettersResponse {
             dead_letters,
             next_page_token,
-            held: Some(sum(held, DEAD_LETTERS_SIZE_BYTES_MAX)),
-            stopped_queues: self.stopped_queues().await,
+            held: Some(held),
+            stopped_queues,
         }))
     }
 
@@ -96,17 +161,30 @@ impl DeadLetterService for DeadLetterApi {
         &self,
         request: Request<wire::GetDeadLetterRequest>,
     ) -> Result<Response<wire::GetDeadLetterResponse>, Status> {
-        let text = request.into_inner().effect_id;
-        let id = parsed_id(&self.node, &text)
+        let hop = Hop::of(request.metadata())?;
+        let request = request.into_inner();
+        let id = parsed_id(&self.node, &request.effect_id)
             .map_err(|reason| ServerError::invalid("effect_id", reason))?;
-        let state = state_of(&self.node, &id.customer)?;
+        let handle = match target_of_id(&self.node, &hop, &id)? {
+            (_, Target::Here(handle)) => handle,
+            (partition, Target::There(leader)) => {
+                let call = |channel| {
+                    let request = hop_request(request.clone(), &[]);
+                    async move { service(channel).get_dead_letter(request).await }
+                };
+                let read = self.node.hop(partition, leader, call).await;
+                return read.map(Response::new);
+            }
+            (partition, Target::Nowhere) => return Err(self.node.not_leader(partition).into()),
+        };
+        let state = handle.customer(&id.customer).map_err(internal)?;
         let letter = state.as_ref().and_then(|state| {
             let letter = state.dead_letters.get(&id.sequence);
             letter.filter(|letter| letter.row.birth == id.birth)
         });
         let letter = letter.ok_or(ServerError::NotFound {
             kind: "dead letter",
-            name: text,
+            name: request.effect_id,
             hint: "it was replayed, discarded or expired, or never was there",
         })?;
         Ok(Response::new(wire::GetDeadLetterResponse {
@@ -118,22 +196,14 @@ impl DeadLetterService for DeadLetterApi {
         &self,
         request: Request<wire::ReplayDeadLettersRequest>,
     ) -> Result<Response<wire::ReplayDeadLettersResponse>, Status> {
+        let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let is_dry = request.dry_run;
-        let meant = self.meant(Asked {
+        let asked = Asked {
             ids: request.effect_ids,
             filter: request.filter,
-        })?;
-        let report = if is_dry {
-            dry_run(meant)
-        } else {
-            carry_out(&self.node, meant, |id| Command::ReplayDeadLetter {
-                birth: id.birth,
-                effect: id.sequence,
-            })
-            .await
+            is_dry: request.dry_run,
         };
-        let report = Some(report);
+        let report = self.carry_out(&hop, Deed::ReplayDeadLetters, asked).await?;
         Ok(Response::new(wire::ReplayDeadLettersResponse { report }))
     }
 
@@ -141,27 +211,22 @@ impl DeadLetterService for DeadLetterApi {
         &self,
         request: Request<wire::DiscardDeadLettersRequest>,
     ) -> Result<Response<wire::DiscardDeadLettersResponse>, Status> {
+        let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let is_dry = request.dry_run;
-        let meant = self.meant(Asked {
+        let asked = Asked {
             ids: request.effect_ids,
             filter: request.filter,
-        })?;
-        let report = if is_dry {
-            dry_run(meant)
-        } else {
-            carry_out(&self.node, meant, |id| Command::Discard {
-                birth: id.birth,
-                what: SetAside::DeadLetter(id.sequence),
-            })
-            .await
+            is_dry: request.dry_run,
         };
-        let report = Some(report);
+        let report = self
+            .carry_out(&hop, Deed::DiscardDeadLetters, asked)
+            .await?;
         Ok(Response::new(wire::DiscardDeadLettersResponse { report }))
     }
 }
 
-fn matching<'s>(
+/// The dead letters of a customer that a filter means.
+pub(crate) fn matching<'s>(
     filter: &'s Filter,
     state: &'s CustomerState,
 ) -> impl Iterator<Item = &'s DeadLetter> {

@@ -149,11 +149,6 @@ impl Node {
         (0..self.parts.n_partitions).map(PartitionId::new)
     }
 
-    /// Whether the cluster has such a partition, here or elsewhere.
-    pub(crate) const fn is_partition(&self, partition: PartitionId) -> bool {
-        partition.get() < self.parts.n_partitions
-    }
-
     /// The partition that a customer lies in: slots are spread evenly, in id order.
     #[must_use]
     pub fn partition_of(&self, customer: &CustomerKey) -> PartitionId {

@@ -2,20 +2,26 @@
 
 use std::sync::Arc;
 
-use journey_customer::{Command, CustomerState, QuarantinedCommand, Reply, SetAside};
+use journey_customer::{Command, CustomerState, QuarantinedCommand, Reply};
 use journey_partition::Answer;
 use journey_partition::core::limits::QUARANTINE_SIZE_BYTES_MAX;
 use journey_proto::v1 as wire;
+use journey_proto::v1::quarantine_service_client::QuarantineServiceClient;
 use journey_proto::v1::quarantine_service_server::QuarantineService;
 use journey_types::Sequence;
+use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use crate::convert::{requested_customer, struct_from_map, timestamp_to_wire};
+use crate::customers::internal;
 use crate::error::ServerError;
+use crate::limits::HOP_ANSWER_SIZE_BYTES_MAX;
 use crate::node::Node;
-use crate::paging::page_size;
+use crate::paging::{page_size, token_text};
+use crate::router::{Hop, Target, hop_request};
 use crate::set_aside::{
-    Asked, Customers, Filter, carry_out, dry_run, id_text, meant, parsed_id, state_of, sum,
+    Asked, Customers, Deed, Filter, add_sum, carry_out, id_text, list_start, parsed_id,
+    partitions_meant, sum, target_of_id, token_behind_all,
 };
 
 /// The gRPC service.
@@ -31,15 +37,36 @@ impl QuarantineApi {
         Self { node }
     }
 
-    fn meant(&self, asked: Asked) -> Result<(Vec<String>, bool), ServerError> {
-        refuse_letters_only(asked.filter.as_ref())?;
-        meant(&self.node, asked, |_, state| {
-            let entries = state.quarantined.keys();
-            entries
-                .map(|entry| id_text(self.node.origin(), &state.key, state.birth, *entry))
-                .collect()
-        })
+    /// What lies here and elsewhere.
+    async fn held(&self, hop: &Hop) -> Result<wire::SetAsideSum, Status> {
+        let spread = self.node.spread(hop)?;
+        let held = spread.here.iter().map(|handle| handle.held().1);
+        let mut held = sum(held, QUARANTINE_SIZE_BYTES_MAX);
+        let request = wire::ListQuarantinedRequest {
+            page_token: token_behind_all(&self.node),
+            ..Default::default()
+        };
+        let call =
+            |channel, request| async move { service(channel).list_quarantined(request).await };
+        for other in spread.ask(&self.node, &request, call).await? {
+            add_sum(&mut held, other.held);
+        }
+        Ok(held)
     }
+
+    async fn carry_out(
+        &self,
+        hop: &Hop,
+        deed: Deed,
+        asked: Asked,
+    ) -> Result<Option<wire::SetAsideReport>, Status> {
+        refuse_letters_only(asked.filter.as_ref())?;
+        carry_out(&self.node, hop, deed, asked).await.map(Some)
+    }
+}
+
+fn service(channel: Channel) -> QuarantineServiceClient<Channel> {
+    QuarantineServiceClient::new(channel).max_decoding_message_size(HOP_ANSWER_SIZE_BYTES_MAX)
 }
 
 #[tonic::async_trait]
@@ -48,30 +75,63 @@ impl QuarantineService for QuarantineApi {
         &self,
         request: Request<wire::ListQuarantinedRequest>,
     ) -> Result<Response<wire::ListQuarantinedResponse>, Status> {
+        let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
         let n_max = page_size(request.page_size)?;
         refuse_letters_only(request.filter.as_ref())?;
-        let filter = Filter::of(request.filter)?;
-        let mut customers = Customers::from(&self.node, filter, &request.page_token)?;
+        let filter = Filter::of(request.filter.clone())?;
+        let (first, mut after) = list_start(&request.page_token)?;
         let (mut commands, mut parked) = (Vec::new(), Vec::new());
         let mut next_page_token = String::new();
-        while let Some((token, state)) = customers.next()? {
-            parked.extend(parked_customer(&state));
-            let quarantined = state.quarantined.iter();
-            commands.extend(
-                quarantined.map(|(entry, command)| summary(&self.node, &state, *entry, command)),
-            );
-            if commands.len() + parked.len() >= n_max {
-                next_page_token = token;
-                break;
+        for partition in partitions_meant(&self.node, &hop, &filter) {
+            if partition < first || !next_page_token.is_empty() {
+                continue;
+            }
+            let n_listed = commands.len() + parked.len();
+            if n_listed >= n_max {
+                next_page_token = token_text(partition.get(), "");
+                continue;
+            }
+            let after = std::mem::take(&mut after);
+            match self.node.target_for(&hop, partition)? {
+                Target::Here(handle) => {
+                    let mut customers = Customers::of(&handle, &filter, &after)?;
+                    while let Some((token, state)) = customers.next()? {
+                        parked.extend(parked_customer(&state));
+                        let quarantined = state.quarantined.iter();
+                        commands.extend(
+                            quarantined.map(|(entry, command)| {
+                                summary(&self.node, &state, *entry, command)
+                            }),
+                        );
+                        if commands.len() + parked.len() >= n_max {
+                            next_page_token = token;
+                            break;
+                        }
+                    }
+                }
+                Target::There(leader) => {
+                    let request = wire::ListQuarantinedRequest {
+                        page_size: u32::try_from(n_max - n_listed).unwrap_or(u32::MAX),
+                        page_token: token_text(partition.get(), &after),
+                        filter: request.filter.clone(),
+                    };
+                    let call = |channel| {
+                        let request = hop_request(request.clone(), &[partition]);
+                        async move { service(channel).list_quarantined(request).await }
+                    };
+                    let page = self.node.hop(partition, leader, call).await?;
+                    commands.extend(page.commands);
+                    parked.extend(page.parked);
+                    next_page_token = page.next_page_token;
+                }
+                Target::Nowhere => return Err(self.node.not_leader(partition).into()),
             }
         }
-        let handles = self.node.partitions();
-        let held = handles.values().map(|handle| handle.held().1);
         Ok(Response::new(wire::ListQuarantinedResponse {
             commands,
             next_page_token,
-            held: Some(sum(held, QUARANTINE_SIZE_BYTES_MAX)),
+            held: Some(self.held(&hop).await?),
             parked,
         }))
     }
@@ -80,10 +140,24 @@ impl QuarantineService for QuarantineApi {
         &self,
         request: Request<wire::GetQuarantinedRequest>,
     ) -> Result<Response<wire::GetQuarantinedResponse>, Status> {
-        let text = request.into_inner().id;
-        let id =
-            parsed_id(&self.node, &text).map_err(|reason| ServerError::invalid("id", reason))?;
-        let state = state_of(&self.node, &id.customer)?.filter(|state| state.birth == id.birth);
+        let hop = Hop::of(request.metadata())?;
+        let request = request.into_inner();
+        let id = parsed_id(&self.node, &request.id)
+            .map_err(|reason| ServerError::invalid("id", reason))?;
+        let handle = match target_of_id(&self.node, &hop, &id)? {
+            (_, Target::Here(handle)) => handle,
+            (partition, Target::There(leader)) => {
+                let call = |channel| {
+                    let request = hop_request(request.clone(), &[]);
+                    async move { service(channel).get_quarantined(request).await }
+                };
+                let read = self.node.hop(partition, leader, call).await;
+                return read.map(Response::new);
+            }
+            (partition, Target::Nowhere) => return Err(self.node.not_leader(partition).into()),
+        };
+        let state = handle.customer(&id.customer).map_err(internal)?;
+        let state = state.filter(|state| state.birth == id.birth);
         let found = state.as_ref().and_then(|state| {
             let command = state.quarantined.get(&id.sequence)?;
             let mut wire = summary(&self.node, state, id.sequence, command);
@@ -93,7 +167,7 @@ impl QuarantineService for QuarantineApi {
         });
         let command = found.ok_or(ServerError::NotFound {
             kind: "quarantined command",
-            name: text,
+            name: request.id,
             hint: "it was replayed, discarded or expired, or never was there",
         })?;
         let command = Some(command);
@@ -104,22 +178,14 @@ impl QuarantineService for QuarantineApi {
         &self,
         request: Request<wire::ReplayQuarantinedRequest>,
     ) -> Result<Response<wire::ReplayQuarantinedResponse>, Status> {
+        let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let is_dry = request.dry_run;
-        let meant = self.meant(Asked {
+        let asked = Asked {
             ids: request.ids,
             filter: request.filter,
-        })?;
-        let report = if is_dry {
-            dry_run(meant)
-        } else {
-            carry_out(&self.node, meant, |id| Command::ReplayQuarantined {
-                birth: id.birth,
-                entry: id.sequence,
-            })
-            .await
+            is_dry: request.dry_run,
         };
-        let report = Some(report);
+        let report = self.carry_out(&hop, Deed::ReplayQuarantined, asked).await?;
         Ok(Response::new(wire::ReplayQuarantinedResponse { report }))
     }
 
@@ -127,22 +193,16 @@ impl QuarantineService for QuarantineApi {
         &self,
         request: Request<wire::DiscardQuarantinedRequest>,
     ) -> Result<Response<wire::DiscardQuarantinedResponse>, Status> {
+        let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let is_dry = request.dry_run;
-        let meant = self.meant(Asked {
+        let asked = Asked {
             ids: request.ids,
             filter: request.filter,
-        })?;
-        let report = if is_dry {
-            dry_run(meant)
-        } else {
-            carry_out(&self.node, meant, |id| Command::Discard {
-                birth: id.birth,
-                what: SetAside::Command(id.sequence),
-            })
-            .await
+            is_dry: request.dry_run,
         };
-        let report = Some(report);
+        let report = self
+            .carry_out(&hop, Deed::DiscardQuarantined, asked)
+            .await?;
         Ok(Response::new(wire::DiscardQuarantinedResponse { report }))
     }
 
@@ -150,9 +210,18 @@ impl QuarantineService for QuarantineApi {
         &self,
         request: Request<wire::ReleaseCustomerRequest>,
     ) -> Result<Response<wire::ReleaseCustomerResponse>, Status> {
+        let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
         let key = requested_customer(&request.workspace, &request.customer_id)?;
         let partition = self.node.partition_of(&key);
+        if let Target::There(leader) = self.node.target_for(&hop, partition)? {
+            let call = |channel| {
+                let request = hop_request(request.clone(), &[]);
+                async move { service(channel).release_customer(request).await }
+            };
+            let released = self.node.hop(partition, leader, call).await;
+            return released.map(Response::new);
+        }
         let submitted = self
             .node
             .submit(partition, vec![(key, Command::Release)], None);

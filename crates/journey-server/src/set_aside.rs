@@ -1,24 +1,28 @@
 //! What dead letters and quarantined commands have in common: finding them page by page, and carrying out what an
 //! operator decides.
 
-use std::collections::{BTreeMap, VecDeque};
+mod deed;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use journey_codec::Held;
-use journey_customer::{Command, CustomerState, Reply};
-use journey_partition::Answer;
+use journey_customer::{CustomerState, Reply};
+use journey_partition::{Answer, PartitionHandle};
 use journey_proto::v1 as wire;
 use journey_types::{
     BirthIndex, CustomerId, CustomerKey, EffectId, EffectOrigin, PartitionId, Sequence, Timestamp,
     WorkspaceId,
 };
 
+pub(crate) use self::deed::{Asked, Deed, carry_out};
 use crate::convert::workspace_id;
 use crate::customers::internal;
 use crate::error::ServerError;
-use crate::limits::{SET_ASIDE_CUSTOMERS_AT_ONCE, SET_ASIDE_PER_CALL_MAX};
-use crate::node::{Commands, Node};
+use crate::limits::SET_ASIDE_CUSTOMERS_AT_ONCE;
+use crate::node::Node;
 use crate::paging::{token_parts, token_text};
+use crate::router::{Hop, Target};
 
 /// Which of the things set aside are meant.
 #[derive(Debug, Clone)]
@@ -47,26 +51,46 @@ impl Filter {
     }
 }
 
-/// Customers with something set aside, partition by partition, in each the oldest first.
-pub(crate) struct Customers<'n> {
-    node: &'n Node,
-    filter: Filter,
-    partition: PartitionId,
+/// The partitions that a list goes through: all that are meant, or that of the one customer.
+pub(crate) fn partitions_meant(node: &Node, hop: &Hop, filter: &Filter) -> Vec<PartitionId> {
+    if let Some(customer) = &filter.customer {
+        let key = CustomerKey {
+            workspace: filter.workspace.clone(),
+            customer: customer.clone(),
+        };
+        return vec![node.partition_of(&key)];
+    }
+    node.partition_ids()
+        .filter(|partition| hop.means(*partition))
+        .collect()
+}
+
+/// Where a list begins: a partition, and what comes before in it.
+pub(crate) fn list_start(token: &str) -> Result<(PartitionId, String), ServerError> {
+    let parts = token_parts(token)?;
+    let (partition, last) = parts.unwrap_or_default();
+    Ok((PartitionId::new(partition), last))
+}
+
+/// Customers of one partition with something set aside, the oldest first.
+pub(crate) struct Customers<'f> {
+    handle: PartitionHandle,
+    filter: &'f Filter,
     after: Option<(Timestamp, CustomerKey)>,
     found: VecDeque<(Timestamp, CustomerKey)>,
     is_done: bool,
 }
 
-impl<'n> Customers<'n> {
-    /// From where a page token says.
-    pub(crate) fn from(node: &'n Node, filter: Filter, token: &str) -> Result<Self, ServerError> {
-        let (partition, after) = match token_parts(token)? {
-            None => (0, None),
-            Some((partition, last)) => (partition, Some(last)),
-        };
+impl<'f> Customers<'f> {
+    /// Those after one that a page token names; empty for all.
+    pub(crate) fn of(
+        handle: &PartitionHandle,
+        filter: &'f Filter,
+        after: &str,
+    ) -> Result<Self, ServerError> {
         let bad = || ServerError::invalid("page_token", "is not a token of this list");
-        let after = after.map(|last| {
-            let (since, customer) = last.split_once('|').ok_or_else(bad)?;
+        let after = (!after.is_empty()).then(|| {
+            let (since, customer) = after.split_once('|').ok_or_else(bad)?;
             let since = Timestamp::from_unix_ms(since.parse().map_err(|_| bad())?);
             let customer = CustomerKey {
                 workspace: filter.workspace.clone(),
@@ -75,9 +99,8 @@ impl<'n> Customers<'n> {
             Ok::<_, ServerError>((since, customer))
         });
         Ok(Self {
-            node,
+            handle: handle.clone(),
             filter,
-            partition: PartitionId::new(partition),
             after: after.transpose()?,
             found: VecDeque::new(),
             is_done: false,
@@ -86,65 +109,67 @@ impl<'n> Customers<'n> {
 
     /// The next customer, with the token of the page behind it.
     pub(crate) fn next(&mut self) -> Result<Option<(String, Arc<CustomerState>)>, ServerError> {
-        if let Some(customer) = self.filter.customer.clone() {
-            return self.only(customer);
-        }
-        while self.node.is_partition(self.partition) {
-            let Some(handle) = self.node.partition(self.partition) else {
-                self.begin_next_partition();
-                continue;
+        if let Some(customer) = &self.filter.customer {
+            if std::mem::replace(&mut self.is_done, true) {
+                return Ok(None);
+            }
+            let key = CustomerKey {
+                workspace: self.filter.workspace.clone(),
+                customer: customer.clone(),
             };
+            let state = self.handle.customer(&key).map_err(internal)?;
+            return Ok(state.map(|state| (String::new(), state)));
+        }
+        loop {
             while let Some((since, key)) = self.found.pop_front() {
                 self.after = Some((since, key.clone()));
                 if key.workspace != self.filter.workspace {
                     continue;
                 }
-                if let Some(state) = handle.customer(&key).map_err(internal)? {
+                if let Some(state) = self.handle.customer(&key).map_err(internal)? {
                     let last = format!("{}|{}", since.unix_ms(), key.customer);
-                    return Ok(Some((token_text(self.partition.get(), &last), state)));
+                    let partition = self.handle.partition().get();
+                    return Ok(Some((token_text(partition, &last), state)));
                 }
             }
-            let page = handle.set_aside(self.after.as_ref(), SET_ASIDE_CUSTOMERS_AT_ONCE);
+            let page = self
+                .handle
+                .set_aside(self.after.as_ref(), SET_ASIDE_CUSTOMERS_AT_ONCE);
             self.found.extend(page.map_err(internal)?);
             if self.found.is_empty() {
-                self.begin_next_partition();
+                return Ok(None);
             }
         }
-        Ok(None)
-    }
-
-    fn begin_next_partition(&mut self) {
-        self.partition = PartitionId::new(self.partition.get() + 1);
-        self.after = None;
-    }
-
-    fn only(
-        &mut self,
-        customer: CustomerId,
-    ) -> Result<Option<(String, Arc<CustomerState>)>, ServerError> {
-        if std::mem::replace(&mut self.is_done, true) {
-            return Ok(None);
-        }
-        let key = CustomerKey {
-            workspace: self.filter.workspace.clone(),
-            customer,
-        };
-        Ok(state_of(self.node, &key)?.map(|state| (String::new(), state)))
     }
 }
 
-/// A customer's committed state.
-pub(crate) fn state_of(
+/// The partition that has what an id names, and where it is led.
+pub(crate) fn target_of_id(
     node: &Node,
-    key: &CustomerKey,
-) -> Result<Option<Arc<CustomerState>>, ServerError> {
-    match node.partition(node.partition_of(key)) {
-        Some(handle) => handle.customer(key).map_err(internal),
-        None => Ok(None),
-    }
+    hop: &Hop,
+    id: &EffectId,
+) -> Result<(PartitionId, Target), ServerError> {
+    let partition = node.partition_of(&id.customer);
+    Ok((partition, node.target_for(hop, partition)?))
 }
 
-/// What lies set aside on the whole node.
+/// A token behind which a list has nothing: for the sums alone.
+pub(crate) fn token_behind_all(node: &Node) -> String {
+    token_text(
+        u32::try_from(node.partition_ids().count()).unwrap_or(u32::MAX),
+        "",
+    )
+}
+
+/// Adds what other nodes hold.
+pub(crate) fn add_sum(sum: &mut wire::SetAsideSum, other: Option<wire::SetAsideSum>) {
+    let other = other.unwrap_or_default();
+    sum.count += other.count;
+    sum.size_bytes += other.size_bytes;
+    sum.size_bytes_max += other.size_bytes_max;
+}
+
+/// What lies set aside in partitions of this node.
 pub(crate) fn sum(held: impl Iterator<Item = Held>, size_bytes_max: u64) -> wire::SetAsideSum {
     held.fold(wire::SetAsideSum::default(), |sum, held| {
         wire::SetAsideSum {
@@ -184,87 +209,6 @@ pub(crate) fn parsed_id(node: &Node, text: &str) -> Result<EffectId, String> {
     }
 }
 
-/// What an operator asks for.
-pub(crate) struct Asked {
-    pub(crate) ids: Vec<String>,
-    pub(crate) filter: Option<wire::SetAsideFilter>,
-}
-
-/// The ids that are meant: those given, or with a filter those that `of_customer` finds. The flag: there are more.
-pub(crate) fn meant(
-    node: &Node,
-    asked: Asked,
-    of_customer: impl Fn(&Filter, &CustomerState) -> Vec<String>,
-) -> Result<(Vec<String>, bool), ServerError> {
-    if asked.ids.is_empty() == asked.filter.is_none() {
-        let text =
-            "give either ids or a filter (an empty filter means everything of the workspace)";
-        return Err(ServerError::invalid("filter", text));
-    }
-    if asked.ids.len() > SET_ASIDE_PER_CALL_MAX {
-        let text = format!(
-            "holds {}, at most {SET_ASIDE_PER_CALL_MAX} are allowed",
-            asked.ids.len()
-        );
-        return Err(ServerError::invalid("ids", text));
-    }
-    if !asked.ids.is_empty() {
-        return Ok((asked.ids, false));
-    }
-    let filter = Filter::of(asked.filter)?;
-    let mut ids = Vec::new();
-    let mut customers = Customers::from(node, filter.clone(), "")?;
-    while let Some((_, state)) = customers.next()? {
-        ids.extend(of_customer(&filter, &state));
-        if ids.len() > SET_ASIDE_PER_CALL_MAX {
-            ids.truncate(SET_ASIDE_PER_CALL_MAX);
-            return Ok((ids, true));
-        }
-    }
-    Ok((ids, false))
-}
-
-/// Carries out one command for each id, each in its customer's partition.
-pub(crate) async fn carry_out(
-    node: &Node,
-    (ids, more): (Vec<String>, bool),
-    command: impl Fn(&EffectId) -> Command,
-) -> wire::SetAsideReport {
-    let mut results: Vec<wire::SetAsideResult> = Vec::with_capacity(ids.len());
-    let mut shares: BTreeMap<PartitionId, (Vec<usize>, Commands)> = BTreeMap::new();
-    for (position, text) in ids.into_iter().enumerate() {
-        let mut result = wire::SetAsideResult {
-            id: text,
-            ..Default::default()
-        };
-        match parsed_id(node, &result.id) {
-            Ok(id) => {
-                let share = shares.entry(node.partition_of(&id.customer)).or_default();
-                share.0.push(position);
-                let command = command(&id);
-                share.1.push((id.customer, command));
-            }
-            Err(reason) => result.note = reason,
-        }
-        results.push(result);
-    }
-    for (partition, (positions, commands)) in shares {
-        // One partition after the other, a mailbox at a time: what an operator does need not crowd ingest out.
-        let submitted = node.submit(partition, commands, None);
-        let answers = submitted.answers(positions.len(), node.answer_max()).await;
-        for (position, answer) in positions.into_iter().zip(answers) {
-            put_answer(&mut results[position], answer);
-        }
-    }
-    let done = results.iter().filter(|result| result.done).count();
-    wire::SetAsideReport {
-        matched: results.len() as u64,
-        done: done as u64,
-        results,
-        more,
-    }
-}
-
 fn put_answer(result: &mut wire::SetAsideResult, answer: Answer) {
     match answer {
         Answer::Done { reply, .. } => {
@@ -278,20 +222,5 @@ fn put_answer(result: &mut wire::SetAsideResult, answer: Answer) {
             result.note = refusal.to_string();
             result.retry = refusal.is_retryable();
         }
-    }
-}
-
-/// What would be done.
-pub(crate) fn dry_run((ids, more): (Vec<String>, bool)) -> wire::SetAsideReport {
-    let results = ids.into_iter().map(|id| wire::SetAsideResult {
-        id,
-        ..Default::default()
-    });
-    let results: Vec<_> = results.collect();
-    wire::SetAsideReport {
-        matched: results.len() as u64,
-        done: 0,
-        results,
-        more,
     }
 }

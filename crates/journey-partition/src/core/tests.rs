@@ -10,6 +10,7 @@ mod chaos;
 mod dead_letters;
 mod effects;
 mod fairness;
+mod leadership;
 mod mailboxes;
 mod orders;
 mod pipelining;
