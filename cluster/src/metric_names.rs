@@ -261,6 +261,10 @@ pub(crate) const EFFECTS_OFFERED: MetricName = MetricName::gauge(
 );
 pub(crate) const LEADER_PARTITIONS: MetricName =
     MetricName::gauge("raft_leader_partitions", "Partitions that this node leads.");
+pub(crate) const VOTING_REPLICAS: MetricName = MetricName::gauge(
+    "raft_voting_replicas",
+    "Replicas of partitions on this node that vote.",
+);
 pub(crate) const LEADERLESS_PARTITIONS: MetricName = MetricName::gauge(
     "raft_leaderless_partitions",
     "Partitions without a known leader.",

@@ -19,7 +19,7 @@ use crate::world::{World, counts, event, event_with};
 
 /// `started` enters an instance, which sends one message at once and one after its timer; `asked` enters one that sends
 /// one message, when it is `answered` or when its timer fires.
-const JOURNEYS: &str = "\
+pub(crate) const JOURNEYS: &str = "\
 journey: twice
 entry: [ { event: started } ]
 key: event.id
@@ -68,7 +68,7 @@ fn nth_event(n: u64) -> wire::CustomerEvent {
     }
 }
 
-fn n_runs(journey: &str, n_sent: u64) -> u64 {
+pub(crate) fn n_runs(journey: &str, n_sent: u64) -> u64 {
     let name = if journey == "twice" {
         "started"
     } else {
@@ -79,21 +79,26 @@ fn n_runs(journey: &str, n_sent: u64) -> u64 {
 
 /// What clients saw.
 #[derive(Debug, Default)]
-struct Oracle {
+pub(crate) struct Oracle {
     /// Numbers of the events answered `accepted` or, where the first answer was lost, `duplicate`.
-    acknowledged: BTreeSet<u64>,
-    n_sent: u64,
+    pub(crate) acknowledged: BTreeSet<u64>,
+    pub(crate) n_sent: u64,
     n_repeats: u64,
     /// Effect ids by (content, key of the instance).
-    effects: BTreeMap<(String, String), BTreeSet<String>>,
+    pub(crate) effects: BTreeMap<(String, String), BTreeSet<String>>,
     /// Highest attempt seen of each effect.
     attempts: BTreeMap<String, u32>,
 }
 
-type Shared = Arc<Mutex<Oracle>>;
+pub(crate) type Shared = Arc<Mutex<Oracle>>;
 
 /// Sends batches until told to stop; what is not acknowledged is sent again with the same ids until it is.
-async fn produce(address: String, oracle: Shared, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
+pub(crate) async fn produce(
+    addresses: Vec<String>,
+    oracle: Shared,
+    stop: Arc<AtomicBool>,
+) -> anyhow::Result<()> {
+    let mut turns = addresses.iter().cycle();
     while !stop.load(Ordering::Relaxed) {
         let mut left: Vec<u64> = {
             let mut oracle = oracle.lock().await;
@@ -102,7 +107,8 @@ async fn produce(address: String, oracle: Shared, stop: Arc<AtomicBool>) -> anyh
             (first..first + BATCH).collect()
         };
         while !left.is_empty() {
-            left = send_once(&address, left, &oracle).await;
+            let address = turns.next().expect("an address");
+            left = send_once(address, left, &oracle).await;
             if !left.is_empty() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -159,9 +165,15 @@ async fn send_once(address: &str, numbers: Vec<u64>, oracle: &Shared) -> Vec<u64
 }
 
 /// Takes effects and acknowledges them, over as many connections as it takes.
-async fn work(address: String, oracle: Shared, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
+pub(crate) async fn work(
+    addresses: Vec<String>,
+    oracle: Shared,
+    stop: Arc<AtomicBool>,
+) -> anyhow::Result<()> {
+    let mut turns = addresses.iter().cycle();
     while !stop.load(Ordering::Relaxed) {
-        if let Ok(client) = Client::connect(&address).await
+        let address = turns.next().expect("an address");
+        if let Ok(client) = Client::connect(address).await
             && let Ok(session) = client.work(wire::Subscribe::default()).await
         {
             take_effects(session, &oracle, &stop).await;
@@ -224,12 +236,12 @@ async fn kill_9_under_load_loses_nothing_and_doubles_nothing() -> anyhow::Result
     );
     let address = world.node.address().to_owned();
     let producer = tokio::spawn(produce(
-        address.clone(),
+        vec![address.clone()],
         Arc::clone(&oracle),
         Arc::clone(&stop_producing),
     ));
     let worker = tokio::spawn(work(
-        address,
+        vec![address],
         Arc::clone(&oracle),
         Arc::clone(&stop_working),
     ));

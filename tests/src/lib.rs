@@ -3,13 +3,15 @@
 //! Never sleeps for a fixed time: it waits for conditions, and fails with what it saw.
 //!
 //! ```text
-//!   NodeProcess ── start / kill -9 / restart on the same folder and port
+//!   NodeProcess ── start / kill -9 / freeze / restart on the same folder and port
+//!   ClusterProcess ── several of them that found and join one cluster
 //!   ReceiverProcess ── an HTTP server that keeps what it got and answers as told
 //!   journeyctl(…) ── exit code, standard output, standard error
 //! ```
 //!
 //! Start at [`NodeProcess`] and [`Ctl`].
 
+mod cluster_process;
 mod command;
 mod data;
 mod hanging_engine;
@@ -18,6 +20,7 @@ mod node_process;
 mod receiver;
 mod wait;
 
+pub use cluster_process::{ClusterProcess, metric};
 pub use command::{Ctl, CtlOutput};
 pub use data::{bpic2012, cdnow, slow_tests_wanted};
 pub use hanging_engine::HangingEngine;

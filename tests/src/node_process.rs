@@ -134,6 +134,34 @@ impl NodeProcess {
         Ok(())
     }
 
+    /// Stops the process as it stands (SIGSTOP): its connections stay open, nothing answers.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets a frozen process go on.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, signal: &str) -> anyhow::Result<()> {
+        let status = Command::new("kill")
+            .arg(signal)
+            .arg(self.id().to_string())
+            .status();
+        let is_sent = status
+            .with_context(|| format!("sending {signal}"))?
+            .success();
+        anyhow::ensure!(is_sent, "kill {signal} failed");
+        Ok(())
+    }
+
     /// Starts the node again on the same folder and port.
     ///
     /// # Errors
@@ -159,14 +187,7 @@ impl NodeProcess {
     /// # Errors
     /// When the signal cannot be sent.
     pub fn terminate(&mut self) -> anyhow::Result<std::process::ExitStatus> {
-        let status = Command::new("kill")
-            .arg("-TERM")
-            .arg(self.id().to_string())
-            .status();
-        anyhow::ensure!(
-            status.context("sending SIGTERM")?.success(),
-            "kill -TERM failed"
-        );
+        self.signal("-TERM")?;
         self.child.wait().context("waiting for the node to end")
     }
 

@@ -196,17 +196,20 @@ fn connectors(text: &mut Exposition, connectors: &[ConnectorStatus]) {
 }
 
 fn consensus(text: &mut Exposition, watched: &Watched, observed: &Observed) {
-    let (mut n_led, mut n_leaderless, mut lag_max) = (0, 0, 0);
+    let (mut n_led, mut n_voting, mut n_leaderless, mut lag_max) = (0, 0, 0, 0);
     let mut log_bytes = watched.metadata.metrics().log_bytes;
     for local in watched.partitions.all().values() {
         let leadership = local.group.leadership().borrow().clone();
         n_led += u64::from(leadership.is_leader);
+        let own = local.group.replica();
+        n_voting += u64::from(local.group.membership().voters.contains(&own));
         n_leaderless += u64::from(leadership.leader.is_none());
         let metrics = local.group.metrics();
         log_bytes += metrics.log_bytes;
         lag_max = lag_max.max(metrics.last_index.saturating_sub(metrics.applied_index));
     }
     gauge(text, &names::LEADER_PARTITIONS, n_led);
+    gauge(text, &names::VOTING_REPLICAS, n_voting);
     gauge(text, &names::LEADERLESS_PARTITIONS, n_leaderless);
     gauge(
         text,

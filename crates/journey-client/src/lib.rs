@@ -6,17 +6,20 @@
 //!   CustomerEvent ──► Client::ingest / IngestSession ──► EventResult
 //!   files         ──► Client::publish                ──► revision, diagnostics
 //!   subscription  ──► WorkerSession                  ──► Effect … outcome
+//!   addresses     ──► ClusterClient                  ──► goes on at another node, sends again
 //! ```
 //!
 //! Start at [`Client::connect`].
 
 mod client;
+mod cluster;
 mod error;
 mod ingest;
 pub mod limits;
 mod worker;
 
 pub use client::Client;
+pub use cluster::ClusterClient;
 pub use error::ClientError;
 pub use ingest::{IngestAck, IngestSession};
 /// The wire types.

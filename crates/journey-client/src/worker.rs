@@ -1,5 +1,7 @@
 //! A worker's end of the `Work` stream: effects in, outcomes out.
 
+use std::time::SystemTime;
+
 use journey_proto::v1 as wire;
 use journey_proto::v1::work_request::Request;
 use journey_proto::v1::work_response::Response;
@@ -63,7 +65,8 @@ impl WorkerSession {
         &self.cluster_id
     }
 
-    /// Waits for the next message.
+    /// Waits for the next message. An effect that comes after its `send_by`, by this machine's clock, is dropped: it may
+    /// have waited in the network long after its claim.
     ///
     /// # Errors
     /// [`ClientError::Refused`], or [`ClientError::StreamEnded`]: subscribe again; unanswered effects come back.
@@ -78,6 +81,8 @@ impl WorkerSession {
                 .await?
                 .ok_or(ClientError::StreamEnded)?;
             match message.response {
+                // Nothing to answer: its claim runs out, and the node withdraws it as too late.
+                Some(Response::Effect(effect)) if is_too_late(&effect) => {}
                 Some(Response::Effect(effect)) => {
                     return Ok(WorkerMessage::Effect(Box::new(effect)));
                 }
@@ -122,3 +127,21 @@ impl WorkerSession {
             .map_err(|_| ClientError::StreamEnded)
     }
 }
+
+/// Whether an effect is not worth sending any more.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one question of a client that is about its own clock"
+)]
+fn is_too_late(effect: &wire::Effect) -> bool {
+    let Some(send_by) = &effect.send_by else {
+        return false;
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now_ms = now.map_or(0, |now| now.as_millis());
+    let send_by_ms = i128::from(send_by.seconds) * 1_000 + i128::from(send_by.nanos) / 1_000_000;
+    i128::try_from(now_ms).is_ok_and(|now_ms| now_ms > send_by_ms)
+}
+
+#[cfg(test)]
+mod tests;

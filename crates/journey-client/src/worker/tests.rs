@@ -1,0 +1,17 @@
+//! What a worker never sees.
+
+use super::*;
+
+fn effect(send_by_seconds: Option<i64>) -> wire::Effect {
+    wire::Effect {
+        send_by: send_by_seconds.map(|seconds| pbjson_types::Timestamp { seconds, nanos: 0 }),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn an_effect_is_too_late_after_its_send_by_alone() {
+    assert!(!is_too_late(&effect(None)), "no send_by, never too late");
+    assert!(is_too_late(&effect(Some(1))), "1970");
+    assert!(!is_too_late(&effect(Some(32_503_680_000))), "the year 3000");
+}
