@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use journey_customer::{
-    ArmedTimer, Departure, Ending, EventBody, FallbackScope, Feed, IngestMode, InstanceEntered,
-    InstanceRef, JournalEvent, MessageGranted, Outcome, RaisedEvent, Rest, TimerKind, WorkEmitted,
-    WorkKind,
+    ArmedTimer, Departure, Ending, Enrollment, Entrance, EventBody, FallbackScope, Feed,
+    IngestMode, InstanceEntered, InstanceRef, JournalEvent, MessageGranted, Outcome, RaisedEvent,
+    Rest, TimerKind, WorkEmitted, WorkKind,
 };
 use journey_types::{
     AggregateId, BatchNumber, BirthIndex, CatalogRevision, Channel, ConnectorId, ContentId,
     ContentVersion, CustomerEvent, CustomerId, CustomerKey, DefinitionVersion, Destination,
-    EventId, EventName, Fingerprint, InstanceNumber, JourneyId, QueueId, Sequence, SessionId,
-    SourceName, StepId, TimeSpan, Timestamp, Value, WorkspaceId,
+    EnrollmentId, EventId, EventName, Fingerprint, InstanceNumber, JourneyId, QueueId, Sequence,
+    SessionId, SourceName, StepId, TimeSpan, Timestamp, Value, WorkspaceId,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -144,6 +144,20 @@ pub(crate) fn customer_event(key: CustomerKey) -> BoxedStrategy<Arc<CustomerEven
         .boxed()
 }
 
+pub(crate) fn enrollment() -> BoxedStrategy<Arc<Enrollment>> {
+    (id::<JourneyId>(), id::<EnrollmentId>(), values())
+        .prop_map(|(journey, id, input)| Arc::new(Enrollment { journey, id, input }))
+        .boxed()
+}
+
+pub(crate) fn entrance(key: CustomerKey) -> BoxedStrategy<Entrance> {
+    prop_oneof![
+        3 => customer_event(key).prop_map(Entrance::Event),
+        1 => enrollment().prop_map(Entrance::Enrolled),
+    ]
+    .boxed()
+}
+
 pub(crate) fn instance_ref() -> BoxedStrategy<InstanceRef> {
     (instance_number(), id::<JourneyId>(), version())
         .prop_map(|(number, journey, version)| InstanceRef {
@@ -241,7 +255,7 @@ fn instance_entered(key: CustomerKey) -> BoxedStrategy<EventBody> {
         instance_ref(),
         of(text()),
         id::<StepId>(),
-        customer_event(key),
+        entrance(key),
         btree_map(text(), of(timestamp()), 0..3),
         of(timestamp()),
     )
@@ -261,7 +275,7 @@ fn instance_entered(key: CustomerKey) -> BoxedStrategy<EventBody> {
 }
 
 pub(crate) fn fallback(key: CustomerKey) -> BoxedStrategy<Arc<FallbackScope>> {
-    (of(text()), customer_event(key), timestamp(), values())
+    (of(text()), entrance(key), timestamp(), values())
         .prop_map(|(key, entry, entered_at, vars)| {
             Arc::new(FallbackScope {
                 key,
@@ -395,18 +409,20 @@ fn entry_fact(key: CustomerKey) -> BoxedStrategy<EventBody> {
                 reason,
             }
         }),
-        (
-            id::<JourneyId>(),
-            of(text()),
-            customer_event(key),
-            any::<u32>(),
-        )
-            .prop_map(|(journey, key, event, n_dropped)| EventBody::EntryQueued {
+        (id::<JourneyId>(), of(text()), entrance(key), any::<u32>(),).prop_map(
+            |(journey, key, entry, n_dropped)| EventBody::EntryQueued {
                 journey,
                 key,
-                event,
+                entry,
                 n_dropped,
-            }),
+            }
+        ),
+        (fingerprint(), id::<JourneyId>()).prop_map(|(fingerprint, journey)| {
+            EventBody::EnrollmentAccepted {
+                fingerprint,
+                journey,
+            }
+        }),
         (id::<JourneyId>(), of(text()))
             .prop_map(|(journey, key)| EventBody::EntryDequeued { journey, key }),
     ]

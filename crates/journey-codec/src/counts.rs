@@ -173,6 +173,7 @@ pub fn counted_version(event: &JournalEvent) -> Option<(&JourneyId, DefinitionVe
         EventBody::CustomerBorn { .. }
         | EventBody::TraitChanged { .. }
         | EventBody::LifecycleChanged { .. }
+        | EventBody::EnrollmentAccepted { .. }
         | EventBody::EntryQueued { .. }
         | EventBody::EntryDequeued { .. }
         | EventBody::Rested { .. }
@@ -246,6 +247,7 @@ pub fn count_fact(counts: &mut JourneyCounts, event: &JournalEvent) {
         EventBody::CustomerBorn { .. }
         | EventBody::TraitChanged { .. }
         | EventBody::LifecycleChanged { .. }
+        | EventBody::EnrollmentAccepted { .. }
         | EventBody::EntryQueued { .. }
         | EventBody::EntryDequeued { .. }
         | EventBody::Rested { .. }

@@ -1,9 +1,9 @@
 //! Facts: the numbers of their kinds and fields. A number once released keeps its meaning for ever.
 
 use journey_customer::{
-    ArmedTimer, Closing, Departure, Ending, EventBody, FallbackScope, Feed, IngestMode,
-    InstanceEntered, InstanceRef, MessageGranted, Outcome, QuarantinedCommand, RaisedEvent, Rest,
-    SetAside, TimerKind, WorkEmitted, WorkKind,
+    ArmedTimer, Closing, Departure, Ending, Enrollment, Entrance, EventBody, FallbackScope, Feed,
+    IngestMode, InstanceEntered, InstanceRef, MessageGranted, Outcome, QuarantinedCommand,
+    RaisedEvent, Rest, SetAside, TimerKind, WorkEmitted, WorkKind,
 };
 use journey_types::Destination;
 
@@ -102,8 +102,12 @@ kinds! {
             18 => EntryQueued as "EntryQueued" {
                 1 => journey,
                 2 => key,
-                3 => event,
+                3 => entry,
                 4 => n_dropped,
+            },
+            31 => EnrollmentAccepted as "EnrollmentAccepted" {
+                1 => fingerprint,
+                2 => journey,
             },
             19 => EntryDequeued as "EntryDequeued" {
                 1 => journey,
@@ -166,6 +170,23 @@ message! {
     }
 }
 
+kinds! {
+    Entrance as "Entrance" {
+        newtypes {
+            1 => Event,
+            2 => Enrolled,
+        }
+    }
+}
+
+message! {
+    Enrollment as "Enrollment" {
+        1 => journey,
+        2 => id,
+        3 => input,
+    }
+}
+
 message! {
     MessageGranted as "MessageGranted" {
         1 => instance,
@@ -218,6 +239,7 @@ message! {
         4 => reason,
         5 => since,
         6 => size_bytes,
+        7 => enrollment,
     }
 }
 
@@ -273,7 +295,7 @@ message! {
     }
 }
 
-shared!(FallbackScope, QuarantinedCommand);
+shared!(FallbackScope, QuarantinedCommand, Enrollment);
 
 message! {
     InstanceRef as "InstanceRef" {

@@ -60,14 +60,17 @@ fn apply_body(state: &mut CustomerState, fact: &JournalEvent) {
             profile::write(Arc::make_mut(&mut state.traits), name, value.as_ref());
         }
         EventBody::LifecycleChanged { stage } => state.lifecycle.clone_from(stage),
+        EventBody::EnrollmentAccepted { fingerprint, .. } => {
+            state.dedupe.remember(*fingerprint, state.stamp);
+        }
         EventBody::InstanceEntered(entered) => instances::enter(state, entered),
         EventBody::EntryRefused { .. } => {}
         EventBody::EntryQueued {
             journey,
             key,
-            event,
+            entry,
             n_dropped,
-        } => entries::queue(state, (journey, key.as_deref()), event, *n_dropped),
+        } => entries::queue(state, (journey, key.as_deref()), entry, *n_dropped),
         EventBody::EntryDequeued { journey, key } => {
             entries::dequeue(state, journey, key.as_deref());
         }

@@ -1,7 +1,10 @@
 //! What can be asked of a customer actor, and what it answers.
 
-use journey_types::{BirthIndex, CustomerEvent, Sequence, Timestamp, Value};
+use std::sync::Arc;
 
+use journey_types::{BirthIndex, CustomerEvent, InstanceNumber, Sequence, Timestamp, Value};
+
+use crate::entrance::Enrollment;
 use crate::set_aside::SetAside;
 use crate::state::OutboxRow;
 
@@ -15,6 +18,8 @@ pub enum Command {
         /// Live, or loaded from the past.
         mode: IngestMode,
     },
+    /// A service asks that the customer enters a journey.
+    Enroll(Arc<Enrollment>),
     /// Timers may be due at the turn's stamp; stale ones are found out in `decide`.
     FireTimers,
     /// Goes on with a turn that reached its budget, at the same stamp.
@@ -46,7 +51,7 @@ pub enum Command {
         /// Which effect.
         effect: Sequence,
     },
-    /// Takes the event of a quarantined command in again.
+    /// Takes the event or enroll call of a quarantined command in again.
     ReplayQuarantined {
         /// The life of the customer.
         birth: BirthIndex,
@@ -84,6 +89,7 @@ impl Command {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Ingest { .. } => "ingest",
+            Self::Enroll(_) => "enroll",
             Self::FireTimers => "timer",
             Self::ContinueTurn => "continue",
             Self::Claim { .. } => "claim",
@@ -101,7 +107,27 @@ impl Command {
     pub const fn event(&self) -> Option<(&CustomerEvent, IngestMode)> {
         match self {
             Self::Ingest { event, mode } => Some((event, *mode)),
-            Self::FireTimers
+            Self::Enroll(_)
+            | Self::FireTimers
+            | Self::ContinueTurn
+            | Self::Claim { .. }
+            | Self::Settle { .. }
+            | Self::ReplayDeadLetter { .. }
+            | Self::ReplayQuarantined { .. }
+            | Self::Discard { .. }
+            | Self::Quarantine { .. }
+            | Self::Park { .. }
+            | Self::Release => None,
+        }
+    }
+
+    /// The enroll call that it is.
+    #[must_use]
+    pub const fn enrollment(&self) -> Option<&Arc<Enrollment>> {
+        match self {
+            Self::Enroll(enrollment) => Some(enrollment),
+            Self::Ingest { .. }
+            | Self::FireTimers
             | Self::ContinueTurn
             | Self::Claim { .. }
             | Self::Settle { .. }
@@ -156,8 +182,18 @@ pub enum Outcome {
 pub enum Reply {
     /// The event took effect.
     Accepted,
-    /// The event id is known: nothing changed.
+    /// The id of the event or enroll call is known: nothing changed.
     Duplicate,
+    /// The enroll call took effect.
+    Enrolled {
+        /// The instance that entered; `None`: it waits for a place (`on_conflict: queue`).
+        instance: Option<InstanceNumber>,
+    },
+    /// The rules of the journey refuse the entry now; its id is not remembered.
+    NotEnrolled {
+        /// `where`, or what [`crate::EventBody::EntryRefused`] says.
+        reason: &'static str,
+    },
     /// Timers were looked at.
     Fired {
         /// How many took effect.
@@ -225,6 +261,12 @@ pub enum Rejection {
     #[error("{reason}")]
     EventRefused {
         /// Starts with the reason's code, such as `occurred_in_future`.
+        reason: String,
+    },
+    /// The enroll call is not acceptable.
+    #[error("{reason}")]
+    EnrollRefused {
+        /// Starts with the reason's code, such as `no_api_entry`.
         reason: String,
     },
     /// The outcome does not fit the effect.

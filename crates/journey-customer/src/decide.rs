@@ -1,6 +1,7 @@
 //! The first law: what a command does to a customer is decided here, purely. One file per command in `decide/`.
 
 mod claim;
+mod enroll;
 mod fire;
 mod ingest;
 mod set_aside;
@@ -89,7 +90,7 @@ pub fn decide(
         return Ok(decision);
     }
     match command {
-        Command::Ingest { .. } | Command::ReplayQuarantined { .. } => {
+        Command::Ingest { .. } | Command::Enroll(_) | Command::ReplayQuarantined { .. } => {
             Err(Rejection::StateTooLarge { size_bytes })
         }
         // Time and outcomes cannot be refused: what they would move is parked instead, which shrinks the customer.
@@ -108,6 +109,7 @@ pub fn decide(
 fn decide_in(turn: Turn<'_>, command: &Command) -> Result<Decision, Rejection> {
     match command {
         Command::Ingest { event, mode } => ingest::decide(turn, event, *mode),
+        Command::Enroll(enrollment) => enroll::decide(turn, enrollment),
         Command::FireTimers => Ok(fire::decide(turn)),
         Command::ContinueTurn => Ok(continue_turn(turn)),
         Command::Claim {

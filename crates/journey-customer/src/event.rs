@@ -11,6 +11,7 @@ use journey_types::{
 };
 
 use crate::command::{IngestMode, Outcome};
+use crate::entrance::Entrance;
 use crate::set_aside::{Closing, QuarantinedCommand, SetAside};
 use crate::state::{FallbackScope, WorkKind};
 
@@ -75,8 +76,8 @@ pub enum EventBody {
         journey: JourneyId,
         /// With which key.
         key: Option<String>,
-        /// The event that would enter.
-        event: Arc<CustomerEvent>,
+        /// By what it would enter.
+        entry: Entrance,
         /// How many older ones fell out at the front to keep the newest 10.
         n_dropped: u32,
     },
@@ -86,6 +87,13 @@ pub enum EventBody {
         journey: JourneyId,
         /// With which key.
         key: Option<String>,
+    },
+    /// An enroll call took effect: the entry it led to comes next.
+    EnrollmentAccepted {
+        /// What is remembered of its id.
+        fingerprint: Fingerprint,
+        /// Into which journey.
+        journey: JourneyId,
     },
     /// An instance left a step and entered the next (or the end, when `to` is `None`: `InstanceEnded` follows).
     StepMoved {
@@ -298,8 +306,8 @@ pub struct InstanceEntered {
     pub key: Option<String>,
     /// Its first step.
     pub step: StepId,
-    /// The event by which it entered.
-    pub entry: Arc<CustomerEvent>,
+    /// By what it entered.
+    pub entry: Entrance,
     /// Its goals by id with the instant until which each counts (`None`: until the instance ends).
     pub goals: BTreeMap<String, Option<Timestamp>>,
     /// Until when this entry is remembered for `never` ([`Timestamp::MAX`]) or `min_gap`; `None`: not at all.

@@ -13,6 +13,7 @@
 mod command;
 mod dedupe;
 mod delivery;
+mod entrance;
 mod event;
 pub mod limits;
 mod packed_map;
@@ -36,6 +37,7 @@ pub use command::{Command, IngestMode, Outcome, Rejection, Reply};
 pub use decide::{DecideContext, Decision, decide};
 pub use dedupe::{Dedupe, DedupeChunk};
 pub use delivery::{DeliverySettings, RetryBudget};
+pub use entrance::{Enrollment, Entrance};
 pub use event::{
     ArmedTimer, Departure, Ending, EventBody, Feed, InstanceEntered, InstanceRef, JournalEvent,
     MessageGranted, RaisedEvent, Rest, TimerKind, WorkEmitted,

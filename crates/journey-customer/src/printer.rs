@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::command::{IngestMode, Outcome};
+use crate::entrance::Entrance;
 use crate::event::{
     Departure, Ending, EventBody, InstanceEntered, InstanceRef, JournalEvent, MessageGranted, Rest,
     TimerKind, WorkEmitted,
@@ -46,7 +47,7 @@ pub fn describe(body: &EventBody) -> String {
         EventBody::EntryQueued {
             journey,
             key,
-            event,
+            entry,
             n_dropped,
         } => {
             let dropped = if *n_dropped > 0 {
@@ -57,9 +58,10 @@ pub fn describe(body: &EventBody) -> String {
             let key = key_text(key.as_deref());
             format!(
                 "entry into {journey}{key} by {} queued{dropped}",
-                event.name
+                entrance(entry)
             )
         }
+        EventBody::EnrollmentAccepted { journey, .. } => format!("enrolled in {journey}"),
         EventBody::EntryDequeued { journey, key } => {
             format!("entry into {journey}{} dequeued", key_text(key.as_deref()))
         }
@@ -163,14 +165,33 @@ fn accepted(event: &CustomerEvent, mode: IngestMode, raised_by: Option<&Instance
 }
 
 fn instance_entered(entered: &InstanceEntered) -> String {
+    let by = match &entered.entry {
+        // The event stands above.
+        Entrance::Event(_) => String::new(),
+        Entrance::Enrolled(_) => format!(" by {}", entrance(&entered.entry)),
+    };
     format!(
-        "#{} entered {} v{}{} at {}",
+        "#{} entered {} v{}{} at {}{by}",
         entered.instance,
         entered.journey,
         entered.version,
         key_text(entered.key.as_deref()),
         entered.step
     )
+}
+
+/// By what someone enters.
+fn entrance(entry: &Entrance) -> String {
+    match entry {
+        Entrance::Event(event) => event.name.to_string(),
+        Entrance::Enrolled(enrollment) => {
+            let mut text = format!("enroll {}", enrollment.id);
+            for (name, value) in &enrollment.input {
+                push(&mut text, format_args!(" {name}={value}"));
+            }
+            text
+        }
+    }
 }
 
 fn moved(instance: &InstanceRef, from: &StepId, how: &Departure, to: Option<&StepId>) -> String {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use journey_types::{CustomerEvent, Sequence, Timestamp};
 
 use crate::command::IngestMode;
+use crate::entrance::Enrollment;
 use crate::limits::{
     ATTEMPTS_KEPT_FIRST, ATTEMPTS_KEPT_LAST, DEAD_LETTERS_MAX, QUARANTINED_COMMANDS_MAX,
     SET_ASIDE_SPAN,
@@ -49,6 +50,8 @@ pub struct QuarantinedCommand {
     pub kind: String,
     /// The event, if it is an `ingest`: what a replay takes in again. Other commands come again by themselves.
     pub event: Option<Arc<CustomerEvent>>,
+    /// The enroll call, if it is an `enroll`: the same.
+    pub enrollment: Option<Arc<Enrollment>>,
     /// How the event was to take part.
     pub mode: IngestMode,
     /// The text of the panic.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use journey_types::{CustomerEvent, Fingerprint, JourneyId, Timestamp, Value};
 
 use crate::command::Outcome;
+use crate::entrance::{Enrollment, Entrance};
 use crate::event::{EventBody, Rest};
 use crate::set_aside::{Attempt, DeadLetter, QuarantinedCommand};
 use crate::state::{
@@ -33,7 +34,7 @@ pub(crate) fn of_state(state: &CustomerState) -> usize {
     let instances = state.instances.values().map(|i| of_instance(i));
     let outbox = state.outbox.values().map(|row| of_row(row));
     let watched = state.watched_goals.iter();
-    let watched = watched.map(|goal| RECORD_SIZE_BYTES + goal.goal.len() + of_event(&goal.entry));
+    let watched = watched.map(|goal| RECORD_SIZE_BYTES + goal.goal.len() + of_entry(&goal.entry));
     let timeline = state.timeline.len() * RECORD_SIZE_BYTES + state.timeline.size_bytes();
     let paused = state.paused_turn.iter().flat_map(|paused| &paused.events);
     let paused = paused.map(|raised| RECORD_SIZE_BYTES + of_event(&raised.event));
@@ -66,7 +67,7 @@ pub(crate) fn of_state_in_memory(state: &CustomerState) -> usize {
     let outbox = state.outbox.values();
     let outbox = outbox.map(|row| 2 * size_of::<OutboxRow>() + of_row(row));
     let watched = state.watched_goals.iter();
-    let watched = watched.map(|goal| size_of::<WatchedGoal>() + of_event(&goal.entry));
+    let watched = watched.map(|goal| size_of::<WatchedGoal>() + of_entry(&goal.entry));
     let paused = state.paused_turn.iter().flat_map(|paused| &paused.events);
     let paused = paused.map(|raised| EVENT_SIZE_BYTES + of_event(&raised.event));
     let letters = state.dead_letters.values();
@@ -107,8 +108,8 @@ pub(crate) fn of_fact(body: &EventBody) -> usize {
             EventBody::TraitChanged { name, value } | EventBody::VarChanged { name, value, .. } => {
                 name.len() + value.as_ref().map_or(0, Value::size_bytes)
             }
-            EventBody::InstanceEntered(entered) => RECORD_SIZE_BYTES + of_event(&entered.entry),
-            EventBody::EntryQueued { event, .. } => of_event(event),
+            EventBody::InstanceEntered(entered) => RECORD_SIZE_BYTES + of_entry(&entered.entry),
+            EventBody::EntryQueued { entry, .. } => of_entry(entry),
             EventBody::Rested { rest, .. } => of_rest(rest),
             EventBody::MessageGranted(granted) => {
                 let fallback = granted.fallback.as_deref().map_or(0, of_fallback);
@@ -128,6 +129,7 @@ pub(crate) fn of_fact(body: &EventBody) -> usize {
             EventBody::CustomerBorn { .. }
             | EventBody::LifecycleChanged { .. }
             | EventBody::EntryRefused { .. }
+            | EventBody::EnrollmentAccepted { .. }
             | EventBody::EntryDequeued { .. }
             | EventBody::StepMoved { .. }
             | EventBody::TimerFired { .. }
@@ -140,6 +142,22 @@ pub(crate) fn of_fact(body: &EventBody) -> usize {
             | EventBody::CustomerReleased
             | EventBody::TurnResumed => RECORD_SIZE_BYTES,
         }
+}
+
+/// By what someone entered.
+pub(crate) fn of_entry(entry: &Entrance) -> usize {
+    match entry {
+        Entrance::Event(event) => of_event(event),
+        Entrance::Enrolled(enrollment) => of_enrollment(enrollment),
+    }
+}
+
+/// An enroll call.
+pub(crate) fn of_enrollment(enrollment: &Enrollment) -> usize {
+    RECORD_SIZE_BYTES
+        + enrollment.journey.as_str().len()
+        + enrollment.id.as_str().len()
+        + of_values(&enrollment.input)
 }
 
 /// An event.
@@ -181,14 +199,14 @@ fn of_instance(instance: &Instance) -> usize {
         + instance.key.as_ref().map_or(0, String::len)
         + instance.parked.as_ref().map_or(0, String::len);
     let lists = (instance.open_goals.len() + instance.foreseen.len()) * RECORD_SIZE_BYTES;
-    let values = of_event(&instance.entry) + of_values(&instance.vars);
+    let values = of_entry(&instance.entry) + of_values(&instance.vars);
     RECORD_SIZE_BYTES + texts + lists + values + of_rest(&instance.rest)
 }
 
 fn of_memory(memory: &JourneyMemory) -> usize {
     let entries = memory.entries.keys().map(|key| key.len() + 24);
     let queued = memory.queue.values().flatten();
-    let queued = queued.map(|event| of_event(event));
+    let queued = queued.map(of_entry);
     RECORD_SIZE_BYTES + memory.outcome.len() + entries.sum::<usize>() + queued.sum::<usize>()
 }
 
@@ -220,7 +238,8 @@ fn of_attempt(attempt: &Attempt) -> usize {
 /// A quarantined command.
 pub(crate) fn of_quarantined(command: &QuarantinedCommand) -> usize {
     let event = command.event.as_deref().map_or(0, of_event);
-    RECORD_SIZE_BYTES + command.reason.len() + event
+    let enrollment = command.enrollment.as_deref().map_or(0, of_enrollment);
+    RECORD_SIZE_BYTES + command.reason.len() + event + enrollment
 }
 
 fn of_parking(state: &CustomerState) -> usize {
@@ -229,5 +248,5 @@ fn of_parking(state: &CustomerState) -> usize {
 }
 
 fn of_fallback(scope: &FallbackScope) -> usize {
-    RECORD_SIZE_BYTES + of_event(&scope.entry) + of_values(&scope.vars)
+    RECORD_SIZE_BYTES + of_entry(&scope.entry) + of_values(&scope.vars)
 }

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use journey_types::{
-    AggregateId, BirthIndex, Channel, ContentId, ContentVersion, CustomerEvent, CustomerKey,
-    DefinitionVersion, Destination, Fingerprint, InstanceNumber, JourneyId, Sequence, StepId,
-    Timestamp, Value,
+    AggregateId, BirthIndex, Channel, ContentId, ContentVersion, CustomerKey, DefinitionVersion,
+    Destination, Fingerprint, InstanceNumber, JourneyId, Sequence, StepId, Timestamp, Value,
 };
 
 use crate::dedupe::Dedupe;
+use crate::entrance::Entrance;
 use crate::event::{RaisedEvent, Rest};
 use crate::packed_map::PackedMap;
 use crate::set_aside::{Attempt, DeadLetter, Parking, QuarantinedCommand};
@@ -214,8 +214,8 @@ pub struct Instance {
     pub version: DefinitionVersion,
     /// With which key.
     pub key: Option<String>,
-    /// The event by which it entered.
-    pub entry: Arc<CustomerEvent>,
+    /// By what it entered.
+    pub entry: Entrance,
     /// The stamp at which it entered.
     pub entered_at: Timestamp,
     /// The step it is at.
@@ -244,7 +244,7 @@ pub struct JourneyMemory {
     /// Entries remembered for `never` and `min_gap`: by key (`""` without), (last entered at, remembered until).
     pub entries: BTreeMap<String, (Timestamp, Timestamp)>,
     /// Entries that wait for a place, by key (`""` without), oldest first, at most 10.
-    pub queue: BTreeMap<String, VecDeque<Arc<CustomerEvent>>>,
+    pub queue: BTreeMap<String, VecDeque<Entrance>>,
 }
 
 /// A goal that counts after its instance ended.
@@ -258,8 +258,8 @@ pub struct WatchedGoal {
     pub version: DefinitionVersion,
     /// With which key.
     pub key: Option<String>,
-    /// The event by which it entered.
-    pub entry: Arc<CustomerEvent>,
+    /// By what it entered.
+    pub entry: Entrance,
     /// Which goal.
     pub goal: String,
     /// Until when it counts.
@@ -366,8 +366,8 @@ impl WorkKind {
 pub struct FallbackScope {
     /// The key of the instance.
     pub key: Option<String>,
-    /// The event by which it entered.
-    pub entry: Arc<CustomerEvent>,
+    /// By what it entered.
+    pub entry: Entrance,
     /// The stamp at which it entered.
     pub entered_at: Timestamp,
     /// Its variables.

@@ -5,6 +5,7 @@ mod script;
 mod dead_letters;
 mod delays;
 mod delivery;
+mod enroll;
 mod entries;
 mod exits_and_goals;
 mod laws;

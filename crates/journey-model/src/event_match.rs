@@ -25,7 +25,11 @@ pub(crate) fn read_event_match(
         None => {
             if let Some(node) = event_node.filter(|_| is_keyed) {
                 let message = "the journey has a `key`, and this event is heard whatever its key";
-                let advice = "add `match_key: true`, or `match_key: false` if any key is meant";
+                let advice = if reader.key_reads_event {
+                    "add `match_key: true`, or `match_key: false` if any key is meant"
+                } else {
+                    "say where the event carries it, such as `match_key: event.properties.x`, or `match_key: false` if any key is meant"
+                };
                 reader.problems.warning(node.span.clone(), message, advice);
             }
             Some(MatchKey::Any)
@@ -54,6 +58,12 @@ fn read_match_key(
         return None;
     }
     if let NodeValue::Bool(true) = node.value {
+        if !reader.key_reads_event {
+            let message = "`match_key: true` evaluates the `key` on this event, and the key reads `input` alone";
+            let advice = "say where the event carries it, such as `match_key: event.properties.x`";
+            reader.problems.error(node.span.clone(), message, advice);
+            return None;
+        }
         return Some(MatchKey::JourneyKey);
     }
     let site = ExpressionSite::of_event(Position::MatchKey, event);

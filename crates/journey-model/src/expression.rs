@@ -28,7 +28,7 @@ use crate::scope::Scope;
 pub use self::aggregate::AggregateNeed;
 pub use self::dependencies::Dependencies;
 pub use self::problem::ExpressionProblem;
-pub use self::site::{Position, Site};
+pub use self::site::{Entrances, Position, Site};
 
 pub(crate) use self::evaluate::zoned;
 pub(crate) use self::problem::{nearest, one_of};

@@ -12,10 +12,12 @@ use std::ops::Range;
 
 use journey_types::JourneyId;
 
-use crate::expression::{Expression, Position};
+use crate::expression::{Entrances, Expression, Position};
 use crate::fields::Fields;
 use crate::limits::STEPS_PER_JOURNEY_MAX;
-use crate::plan::{EmbeddedTest, EntryRule, ExitRule, Goal, Plan, Reentry, Step, StepIdx};
+use crate::plan::{
+    EmbeddedTest, EntryRule, EntryTrigger, ExitRule, Goal, Plan, Reentry, Step, StepIdx,
+};
 use crate::reading::{ExpressionSite, Reader};
 use crate::step::{StepContext, StepNames, read_step};
 use crate::yaml::{Entry, Node};
@@ -128,22 +130,48 @@ fn read_entry(reader: &mut Reader<'_, '_>, parts: &Parts<'_>) -> Vec<EntryRule> 
         return Vec::new();
     };
     let items = reader.items(node, "entries");
+    reader.entrances = Entrances {
+        event: items.is_empty(),
+        api: false,
+    };
     let entry: Vec<EntryRule> = items
         .iter()
         .filter_map(|item| entry::read(reader, item))
         .collect();
     if entry.len() == items.len() {
-        reader.entry_events = entry.iter().map(|rule| rule.event.clone()).collect();
+        let names = entry.iter().filter_map(|rule| match &rule.trigger {
+            EntryTrigger::Event { name, .. } => Some(name.clone()),
+            EntryTrigger::Api => None,
+        });
+        reader.entry_events = names.collect();
     }
     entry
 }
 
 fn read_key(reader: &mut Reader<'_, '_>, node: &Node) -> Option<Expression> {
-    reader.expression(
-        node,
-        ExpressionSite::at(Position::Key),
-        "an expression over `event`",
-    )
+    let entrances = reader.entrances;
+    let expected = match (entrances.event, entrances.api) {
+        (true, true) => "an expression over `event` and `input`",
+        (false, true) => "an expression over `input`",
+        (_, false) => "an expression over `event`",
+    };
+    let key = reader.expression(node, ExpressionSite::at(Position::Key), expected)?;
+    let reads = key.dependencies();
+    // Of two ways in, each must give a key.
+    let lacking = match (reads.event, reads.input) {
+        (true, false) => Some(("input", "an enroll call brings no `event`")),
+        (false, true) => Some(("event", "an event brings no `input`")),
+        _ => None,
+    };
+    let has_both = entrances == Entrances::ANY && !reader.entry_events.is_empty();
+    if let Some((other, reason)) = lacking.filter(|_| has_both) {
+        let message = format!("{reason}, so its entry would always be refused `key_invalid`");
+        let advice =
+            format!("read `{other}` too, such as `has(input.x) ? input.x : event.properties.x`");
+        reader.problems.error(node.span.clone(), message, advice);
+    }
+    reader.key_reads_event = reads.event || !reads.input;
+    Some(key)
 }
 
 fn read_goals(reader: &mut Reader<'_, '_>, node: Option<&Node>, is_keyed: bool) -> Vec<Goal> {

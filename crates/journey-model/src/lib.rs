@@ -55,15 +55,16 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use document::DocumentKind;
 pub use event_line::{LineDefaults, read_event_line};
 pub use expression::{
-    AggregateNeed, Dependencies, EvaluationError, Expression, ExpressionProblem, Position, Site,
+    AggregateNeed, Dependencies, Entrances, EvaluationError, Expression, ExpressionProblem,
+    Position, Site,
 };
 pub use line_problem::LineProblem;
 pub use map_document::{MapDocument, MapReader};
 pub use plan::{
-    Again, Assignment, CallStep, Delay, EmbeddedTest, EmitStep, EntryRule, EventMatch, ExitRule,
-    ExitTrigger, Expectation, Given, GivenKind, Goal, MatchKey, MessageAwait, MessageStep,
-    OnConflict, Place, Plan, Reentry, SharedPlan, SplitArm, Step, StepIdx, StepKind, StepTimeout,
-    Target, TaskSla, TaskStep, ValueSource, WaitBranch, WaitSince, WaitTrigger,
+    Again, Assignment, CallStep, Delay, EmbeddedTest, EmitStep, EntryRule, EntryTrigger,
+    EventMatch, ExitRule, ExitTrigger, Expectation, Given, GivenKind, Goal, MatchKey, MessageAwait,
+    MessageStep, OnConflict, Place, Plan, Reentry, SharedPlan, SplitArm, Step, StepIdx, StepKind,
+    StepTimeout, Target, TaskSla, TaskStep, ValueSource, WaitBranch, WaitSince, WaitTrigger,
 };
 pub use schema::{EventSchema, PropertyType, Schema, SchemaRefusal, Schemas};
 pub use scope::{CustomerScope, HistoryReader, InstanceScope, JourneysReader, Scope};

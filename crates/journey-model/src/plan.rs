@@ -60,6 +60,12 @@ impl Plan {
         &self.steps[usize::from(step_idx.0)]
     }
 
+    /// The rules by which an enroll call enters, in listed order.
+    pub fn api_entries(&self) -> impl Iterator<Item = &EntryRule> {
+        let is_api = |rule: &&EntryRule| rule.trigger == EntryTrigger::Api;
+        self.entry.iter().filter(is_api)
+    }
+
     /// The index of a step by its id, `None` when this version has no such step.
     #[must_use]
     pub fn step_idx(&self, id: &StepId) -> Option<StepIdx> {
@@ -103,6 +109,11 @@ pub enum GivenKind {
         name: EventName,
         /// Its properties.
         properties: BTreeMap<String, Value>,
+    },
+    /// An enroll call for the customer.
+    Enroll {
+        /// Its input.
+        input: BTreeMap<String, Value>,
     },
     /// A call or task is answered; messages are delivered by themselves.
     Outcome {
@@ -174,12 +185,24 @@ pub enum MatchKey {
 /// An `entry` item.
 #[derive(Debug, Clone)]
 pub struct EntryRule {
-    /// The event that enters.
-    pub event: EventName,
-    /// Holds for the event and the customer; an error counts as false.
+    /// What enters.
+    pub trigger: EntryTrigger,
+    /// Holds for the event (or the input of the call) and the customer; an error counts as false.
     pub condition: Option<Expression>,
-    /// A live event older than this (by `occurred_at`, against the stamp) enters nothing.
-    pub max_age: Option<TimeSpan>,
+}
+
+/// What makes a customer enter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntryTrigger {
+    /// An event of the customer.
+    Event {
+        /// Its name, matched exactly.
+        name: EventName,
+        /// A live event older than this (by `occurred_at`, against the stamp) enters nothing.
+        max_age: Option<TimeSpan>,
+    },
+    /// An enroll call.
+    Api,
 }
 
 /// The `reentry` rules.

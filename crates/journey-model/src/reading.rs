@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use journey_types::{EventName, InvalidId};
 
+use crate::expression::Entrances;
 use crate::known::Known;
 use crate::limits::{LINE_SIZE_BYTES_MAX, RULES_PER_LIST_MAX};
 use crate::problems::Problems;
@@ -21,6 +22,10 @@ pub(crate) struct Reader<'a, 's> {
     pub(crate) known: &'a Known,
     /// The events by which the journey at hand enters.
     pub(crate) entry_events: Vec<EventName>,
+    /// The ways into the journey at hand; both until they are read.
+    pub(crate) entrances: Entrances,
+    /// Whether the `key` of the journey at hand can be evaluated on an event.
+    pub(crate) key_reads_event: bool,
 }
 
 impl<'a, 's> Reader<'a, 's> {
@@ -29,6 +34,8 @@ impl<'a, 's> Reader<'a, 's> {
             problems,
             known,
             entry_events: Vec::new(),
+            entrances: Entrances::ANY,
+            key_reads_event: true,
         }
     }
 

@@ -14,6 +14,8 @@ pub struct Scope<'a> {
     pub event: Option<&'a CustomerEvent>,
     /// The event by which the instance entered.
     pub entry: Option<&'a CustomerEvent>,
+    /// What the enroll call brought by which the instance entered; read as empty where there is none.
+    pub input: Option<&'a BTreeMap<String, Value>>,
     /// The instance.
     pub instance: Option<InstanceScope<'a>>,
     /// The instance's variables.

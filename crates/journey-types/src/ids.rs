@@ -114,6 +114,10 @@ text_id!(
     EventId, |text| check_free("event id", text, ID_SIZE_BYTES_MAX)
 );
 text_id!(
+    /// The caller's id of one enroll call for one customer: with the journey its idempotency key. 1 to 256 bytes.
+    EnrollmentId, |text| check_free("enroll id", text, ID_SIZE_BYTES_MAX)
+);
+text_id!(
     /// Where an event comes from. 1 to 256 bytes; `default` where none is named.
     SourceName, |text| check_free("source", text, ID_SIZE_BYTES_MAX)
 );

@@ -29,8 +29,8 @@ pub use error::InvalidId;
 pub use histogram::{COUNT_BOUNDS, DURATION_BOUNDS_US, Histogram, HistogramCounts};
 pub use identifiers::{ALIAS, ANONYMOUS_ID, IDENTIFY, PREVIOUS_ID};
 pub use ids::{
-    Channel, ConnectorId, ContentId, CustomerId, CustomerKey, EventId, EventName, JourneyId, MapId,
-    QueueId, SchemaId, SourceName, StepId, WorkspaceId,
+    Channel, ConnectorId, ContentId, CustomerId, CustomerKey, EnrollmentId, EventId, EventName,
+    JourneyId, MapId, QueueId, SchemaId, SourceName, StepId, WorkspaceId,
 };
 pub use numbers::{
     AggregateId, BatchNumber, BirthIndex, CatalogRevision, ContentVersion, DefinitionVersion,

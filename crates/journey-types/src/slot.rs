@@ -7,7 +7,7 @@ use std::hash::Hasher as _;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::ids::{CustomerKey, EventId, SourceName};
+use crate::ids::{CustomerKey, EnrollmentId, EventId, JourneyId, SourceName};
 
 /// How many slots there are: the finest grain of placement, fixed for ever.
 pub const N_SLOTS: u16 = 4_096;
@@ -76,7 +76,7 @@ pub fn slot_of(key: &ClusterKey, customer: &CustomerKey) -> Slot {
     Slot(u16::try_from(number).expect("below 4,096"))
 }
 
-/// 16 bytes that stand for an event id in the window of remembered ids.
+/// 16 bytes that stand for an event id, or that of an enroll call, in the window of remembered ids.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; 16]);
 
@@ -87,6 +87,18 @@ impl Fingerprint {
         let mut hasher = SipHasher24::new_with_key(&key.0);
         hasher.write(&(source.as_str().len() as u64).to_be_bytes());
         hasher.write(source.as_str().as_bytes());
+        hasher.write(id.as_str().as_bytes());
+        Self(hasher.finish128().as_u128().to_be_bytes())
+    }
+
+    /// The keyed fingerprint of the id of an enroll call into a journey. Never that of an event: no source is as long as
+    /// its first part says.
+    #[must_use]
+    pub fn of_enrollment(key: &ClusterKey, journey: &JourneyId, id: &EnrollmentId) -> Self {
+        let mut hasher = SipHasher24::new_with_key(&key.0);
+        hasher.write(&u64::MAX.to_be_bytes());
+        hasher.write(&(journey.as_str().len() as u64).to_be_bytes());
+        hasher.write(journey.as_str().as_bytes());
         hasher.write(id.as_str().as_bytes());
         Self(hasher.finish128().as_u128().to_be_bytes())
     }

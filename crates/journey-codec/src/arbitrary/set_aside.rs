@@ -7,7 +7,7 @@ use journey_types::CustomerKey;
 use proptest::option::of;
 use proptest::prelude::*;
 
-use super::{customer_event, sequence, text, timestamp};
+use super::{customer_event, enrollment, sequence, text, timestamp};
 
 pub(super) fn fact(key: CustomerKey) -> BoxedStrategy<EventBody> {
     prop_oneof![
@@ -49,26 +49,30 @@ pub(crate) fn quarantined(key: CustomerKey) -> BoxedStrategy<QuarantinedCommand>
     (
         text(),
         of(customer_event(key)),
+        of(enrollment()),
         any::<bool>(),
         text(),
         timestamp(),
         any::<u32>(),
     )
-        .prop_map(|(kind, event, is_live, reason, since, size_bytes)| {
-            let mode = if is_live {
-                IngestMode::Live
-            } else {
-                IngestMode::History
-            };
-            QuarantinedCommand {
-                kind,
-                event,
-                mode,
-                reason,
-                since,
-                size_bytes,
-            }
-        })
+        .prop_map(
+            |(kind, event, enrollment, is_live, reason, since, size_bytes)| {
+                let mode = if is_live {
+                    IngestMode::Live
+                } else {
+                    IngestMode::History
+                };
+                QuarantinedCommand {
+                    kind,
+                    event,
+                    enrollment,
+                    mode,
+                    reason,
+                    since,
+                    size_bytes,
+                }
+            },
+        )
         .boxed()
 }
 

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 
 use super::set_aside::{parking, quarantined};
 use super::{
-    aggregate_id, batch_number, birth, content_version, customer_event, customer_key, destination,
+    aggregate_id, batch_number, birth, content_version, customer_key, destination, entrance,
     fallback, fingerprint, id, instance_number, instance_ref, nanos, raised_event, rest, revision,
     sequence, session, text, timestamp, values, work_kind,
 };
@@ -64,7 +64,7 @@ fn dedupe() -> BoxedStrategy<Dedupe> {
 fn instance(key: CustomerKey) -> BoxedStrategy<Arc<Instance>> {
     (
         (instance_ref(), of(text())),
-        (customer_event(key), timestamp()),
+        (entrance(key), timestamp()),
         (id::<StepId>(), timestamp(), rest()),
         of(text()),
         values(),
@@ -106,7 +106,7 @@ fn memory(key: CustomerKey) -> BoxedStrategy<JourneyMemory> {
         of((instance_number(), state)),
         text(),
         btree_map(text(), (timestamp(), timestamp()), 0..3),
-        btree_map(text(), vec_deque(customer_event(key), 0..3), 0..3),
+        btree_map(text(), vec_deque(entrance(key), 0..3), 0..3),
     )
         .prop_map(|(newest, outcome, entries, queue)| JourneyMemory {
             newest,
@@ -121,7 +121,7 @@ fn watched_goal(key: CustomerKey) -> BoxedStrategy<WatchedGoal> {
     (
         instance_ref(),
         of(text()),
-        customer_event(key),
+        entrance(key),
         text(),
         timestamp(),
     )

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use journey_customer::{Departure, IngestMode, InstanceEntered, InstanceRef};
+use journey_customer::{Departure, Entrance, IngestMode, InstanceEntered, InstanceRef};
 use journey_proto::durable;
 use journey_types::{CustomerEvent, CustomerKey, InstanceNumber, Sequence, Timestamp};
 use proptest::prelude::*;
@@ -78,7 +78,7 @@ fn entered(number: u64) -> EventBody {
         version,
         key: None,
         step: "wait".parse().unwrap(),
-        entry: event("cart_added"),
+        entry: Entrance::Event(event("cart_added")),
         goals: BTreeMap::new(),
         remembered_until: None,
     }))

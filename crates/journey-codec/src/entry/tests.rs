@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use journey_customer::{EventBody, IngestMode, InstanceEntered, InstanceRef};
+use journey_customer::{Entrance, EventBody, IngestMode, InstanceEntered, InstanceRef};
 use journey_proto::durable;
 use journey_types::{CatalogRevision, InstanceNumber, StepId};
 use proptest::prelude::*;
@@ -113,7 +113,7 @@ fn entering_turn() -> Turn {
         version: instance.version,
         key: None,
         step: "wait".parse().unwrap(),
-        entry: event(),
+        entry: Entrance::Event(event()),
         goals: std::collections::BTreeMap::new(),
         remembered_until: None,
     };
@@ -163,7 +163,10 @@ fn an_event_of_a_turn_is_written_once_and_shared_again() {
     else {
         panic!("the facts became others");
     };
-    assert!(Arc::ptr_eq(event, &entered.entry));
+    let Entrance::Event(entry) = &entered.entry else {
+        panic!("entered by {:?}", entered.entry);
+    };
+    assert!(Arc::ptr_eq(event, entry));
     assert_eq!(entered.step, "wait".parse::<StepId>().unwrap());
 }
 
@@ -211,7 +214,7 @@ fn a_position_beyond_the_events_of_a_turn_is_refused() {
     let error = decode_entry(&bytes).unwrap_err().to_string();
     assert_eq!(
         error,
-        "InstanceEntered, field 6: event 1 of a turn that has 1: the bytes are damaged"
+        "Entrance, field 1: event 1 of a turn that has 1: the bytes are damaged"
     );
 }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use journey_customer::{
-    ArmedTimer, Closing, Departure, Ending, EventBody, FallbackScope, Feed, IngestMode,
-    InstanceEntered, MessageGranted, Outcome, QuarantinedCommand, RaisedEvent, Rest, SetAside,
-    TimerKind, WorkEmitted, WorkKind,
+    ArmedTimer, Closing, Departure, Ending, Enrollment, Entrance, EventBody, FallbackScope, Feed,
+    IngestMode, InstanceEntered, MessageGranted, Outcome, QuarantinedCommand, RaisedEvent, Rest,
+    SetAside, TimerKind, WorkEmitted, WorkKind,
 };
 use journey_types::{
     AggregateId, BirthIndex, ContentVersion, DefinitionVersion, Fingerprint, InstanceNumber,
@@ -33,10 +33,18 @@ pub(super) fn rest() -> Rest {
     }
 }
 
+pub(super) fn enrollment() -> Arc<Enrollment> {
+    Arc::new(Enrollment {
+        journey: id("cart"),
+        id: id("wave-3/c-1"),
+        input: every_value(),
+    })
+}
+
 pub(super) fn fallback() -> Arc<FallbackScope> {
     Arc::new(FallbackScope {
         key: Some("k".to_owned()),
-        entry: event(),
+        entry: Entrance::Event(event()),
         entered_at: at(60),
         vars: every_value(),
     })
@@ -77,14 +85,14 @@ fn settled(outcome: Outcome) -> EventBody {
     }
 }
 
-fn entered() -> EventBody {
+fn entered(entry: Entrance) -> EventBody {
     EventBody::InstanceEntered(Box::new(InstanceEntered {
         instance: InstanceNumber::new(4),
         journey: id("cart"),
         version: DefinitionVersion::new(2),
         key: Some("k".to_owned()),
         step: id("wait"),
-        entry: event(),
+        entry,
         goals: BTreeMap::from([
             ("bought".to_owned(), Some(at(70))),
             ("seen".to_owned(), None),
@@ -178,7 +186,18 @@ fn profile_facts() -> Vec<(&'static str, EventBody)> {
 fn entry_facts() -> Vec<(&'static str, EventBody)> {
     let key = Some("k".to_owned());
     vec![
-        ("instance_entered", entered()),
+        ("instance_entered", entered(Entrance::Event(event()))),
+        (
+            "instance_enrolled",
+            entered(Entrance::Enrolled(enrollment())),
+        ),
+        (
+            "enrollment_accepted",
+            EventBody::EnrollmentAccepted {
+                fingerprint: Fingerprint::from_bytes([6; 16]),
+                journey: id("cart"),
+            },
+        ),
         (
             "entry_refused",
             EventBody::EntryRefused {
@@ -192,7 +211,7 @@ fn entry_facts() -> Vec<(&'static str, EventBody)> {
             EventBody::EntryQueued {
                 journey: id("cart"),
                 key: key.clone(),
-                event: event(),
+                entry: Entrance::Event(event()),
                 n_dropped: 1,
             },
         ),
@@ -340,6 +359,7 @@ pub(super) fn quarantined() -> QuarantinedCommand {
     QuarantinedCommand {
         kind: "ingest".to_owned(),
         event: Some(event()),
+        enrollment: Some(enrollment()),
         mode: IngestMode::History,
         reason: "index out of bounds".to_owned(),
         since: at(64),

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use journey_customer::{
     Aggregate, Attempt, CustomerState, DeadLetter, Dedupe, DedupeChunk, EffectBody, EffectStatus,
-    Instance, JourneyMemory, MessageBody, OutboxRow, Parking, PausedTurn, RaisedEvent, WatchedGoal,
-    WorkBody, WorkKind,
+    Entrance, Instance, JourneyMemory, MessageBody, OutboxRow, Parking, PausedTurn, RaisedEvent,
+    WatchedGoal, WorkBody, WorkKind,
 };
 use journey_types::{
     AggregateId, BatchNumber, BirthIndex, CatalogRevision, ContentVersion, DefinitionVersion,
     Fingerprint, InstanceNumber, Lsn, Sequence, SessionId, TimeSpan, Timestamp,
 };
 
-use super::facts::{fallback, rest};
+use super::facts::{enrollment, fallback, rest};
 use super::{at, event, every_value, id, instance, key};
 use crate::{
     Control, Held, JourneyCounts, PartId, StepCounts, decode_counts, decode_customer, decode_floor,
@@ -38,7 +38,7 @@ fn running() -> Instance {
         journey: id("cart"),
         version: DefinitionVersion::new(2),
         key: Some("k".to_owned()),
-        entry: event(),
+        entry: Entrance::Event(event()),
         entered_at: at(50),
         step: id("wait"),
         step_entered_at: at(55),
@@ -106,7 +106,10 @@ fn memory() -> JourneyMemory {
         newest: Some((InstanceNumber::new(4), "parked")),
         outcome: "exited:left".to_owned(),
         entries: BTreeMap::from([("k".to_owned(), (at(50), at(80)))]),
-        queue: BTreeMap::from([("k".to_owned(), VecDeque::from([event()]))]),
+        queue: BTreeMap::from([(
+            "k".to_owned(),
+            VecDeque::from([Entrance::Event(event()), Entrance::Enrolled(enrollment())]),
+        )]),
     }
 }
 
@@ -142,7 +145,7 @@ fn customer() -> CustomerState {
         journey: id("cart"),
         version: DefinitionVersion::new(2),
         key: Some("k".to_owned()),
-        entry: event(),
+        entry: Entrance::Event(event()),
         goal: "bought".to_owned(),
         until: at(75),
     });

@@ -2,9 +2,9 @@
 
 use journey_types::{
     AggregateId, BatchNumber, BirthIndex, CatalogRevision, Channel, ConnectorId, ContentId,
-    ContentVersion, CustomerId, CustomerKey, DefinitionVersion, EventId, EventName, Fingerprint,
-    InstanceNumber, JourneyId, Lsn, QueueId, Sequence, SessionId, SourceName, StepId, TimeSpan,
-    Timestamp, WorkspaceId,
+    ContentVersion, CustomerId, CustomerKey, DefinitionVersion, EnrollmentId, EventId, EventName,
+    Fingerprint, InstanceNumber, JourneyId, Lsn, QueueId, Sequence, SessionId, SourceName, StepId,
+    TimeSpan, Timestamp, WorkspaceId,
 };
 
 use crate::wire::field::Plain;
@@ -81,6 +81,7 @@ texts!(
     ConnectorId,
     ContentId,
     CustomerId,
+    EnrollmentId,
     EventId,
     EventName,
     JourneyId,

@@ -1,16 +1,15 @@
 //! Entries that wait for a place.
 
-use std::sync::Arc;
+use journey_types::JourneyId;
 
-use journey_types::{CustomerEvent, JourneyId};
-
+use crate::entrance::Entrance;
 use crate::state::CustomerState;
 
 /// Puts an entry at the back of its key's queue, after dropping as many at the front as the fact says.
 pub(super) fn queue(
     state: &mut CustomerState,
     (journey, key): (&JourneyId, Option<&str>),
-    event: &Arc<CustomerEvent>,
+    entry: &Entrance,
     n_dropped: u32,
 ) {
     let memory = state.journeys.get_or_default(journey.clone());
@@ -21,7 +20,7 @@ pub(super) fn queue(
     for _ in 0..n_dropped {
         queue.pop_front();
     }
-    queue.push_back(Arc::clone(event));
+    queue.push_back(entry.clone());
 }
 
 /// Takes the oldest entry of that key.

@@ -43,7 +43,7 @@ pub(super) fn enter(state: &mut CustomerState, entered: &InstanceEntered) {
         journey: entered.journey.clone(),
         version: entered.version,
         key: entered.key.clone(),
-        entry: Arc::clone(&entered.entry),
+        entry: entered.entry.clone(),
         entered_at: stamp,
         step: entered.step.clone(),
         step_entered_at: stamp,
@@ -139,7 +139,7 @@ pub(super) fn end(state: &mut CustomerState, number: InstanceNumber, ending: &En
                 journey: instance.journey.clone(),
                 version: instance.version,
                 key: instance.key.clone(),
-                entry: Arc::clone(&instance.entry),
+                entry: instance.entry.clone(),
                 goal: goal.clone(),
                 until,
             });

@@ -24,6 +24,7 @@ pub(super) fn remember(state: &mut CustomerState, fact: &JournalEvent) {
 fn subject(body: &EventBody) -> Option<Option<InstanceNumber>> {
     match body {
         EventBody::CustomerBorn { .. }
+        | EventBody::EnrollmentAccepted { .. }
         | EventBody::EntryDequeued { .. }
         | EventBody::Rested { .. }
         | EventBody::BranchForeseen { .. }

@@ -10,6 +10,7 @@ use journey_types::{
 };
 
 use super::{Intent, IntentOrigin, Round, Ruling, rule};
+use crate::entrance::Entrance;
 use crate::event::InstanceRef;
 use crate::state::{CustomerState, FallbackScope};
 
@@ -94,7 +95,7 @@ fn ruling(
         message,
         scope: Arc::new(FallbackScope {
             key: None,
-            entry: Arc::new(entry),
+            entry: Entrance::Event(Arc::new(entry)),
             entered_at: Timestamp::EPOCH,
             vars: BTreeMap::new(),
         }),

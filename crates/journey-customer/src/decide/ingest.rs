@@ -50,7 +50,7 @@ pub(super) fn decide(
 }
 
 /// A customer at the cap of remembered ids takes no more: forgetting one would break the promise not to apply twice.
-fn refuse_hot(turn: &Turn<'_>) -> Result<(), Rejection> {
+pub(super) fn refuse_hot(turn: &Turn<'_>) -> Result<(), Rejection> {
     let dedupe = &turn.state.dedupe;
     if dedupe.n_ids_max() < DEDUPE_IDS_MAX {
         return Ok(());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use journey_types::{BirthIndex, Sequence};
 
-use super::{Decision, ingest};
+use super::{Decision, enroll, ingest};
 use crate::command::{Command, IngestMode, Outcome, Rejection, Reply};
 use crate::event::EventBody;
 use crate::set_aside::{Closing, DeadLetter, QuarantinedCommand, SetAside};
@@ -94,28 +94,33 @@ fn whereabouts(turn: &Turn<'_>, row: &OutboxRow) -> String {
     }
 }
 
-/// Takes a quarantined event in again.
+/// Takes a quarantined event or enroll call in again.
 pub(super) fn replay_command(
     mut turn: Turn<'_>,
     birth: BirthIndex,
     entry: Sequence,
 ) -> Result<Decision, Rejection> {
     let command = of_life(&turn, birth, entry)?;
-    let Some(event) = &command.event else {
+    if command.event.is_none() && command.enrollment.is_none() {
         let reason = format!(
             "a `{}` comes again by itself where it is still due; discard it",
             command.kind
         );
         return Err(Rejection::NotReplayable { reason });
-    };
+    }
     turn.record(EventBody::SetAsideClosed {
         what: SetAside::Command(entry),
         how: Closing::Replayed,
         size_bytes: command.size_bytes,
     });
-    let mut decision = ingest::decide(turn, event, command.mode)?;
+    let mut decision = match (&command.event, &command.enrollment) {
+        (Some(event), _) => ingest::decide(turn, event, command.mode)?,
+        (None, Some(enrollment)) => enroll::decide(turn, enrollment)?,
+        (None, None) => turn.close(Reply::Accepted),
+    };
     let note = match decision.reply {
-        Reply::Duplicate => "the event had been taken in before".to_owned(),
+        Reply::Duplicate => "it had been taken in before".to_owned(),
+        Reply::NotEnrolled { reason } => format!("the entry was refused: {reason}"),
         _ => String::new(),
     };
     decision.reply = Reply::Replayed { note };
@@ -158,6 +163,7 @@ pub(super) fn quarantine(
     let mut kept = QuarantinedCommand {
         kind: command.kind().to_owned(),
         event: event.cloned().map(Arc::new),
+        enrollment: command.enrollment().cloned(),
         mode: mode.unwrap_or(IngestMode::Live),
         reason: reason.to_owned(),
         since: turn.stamp,

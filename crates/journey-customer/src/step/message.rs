@@ -30,7 +30,7 @@ pub(super) fn ask<'a>(turn: &mut Turn<'a>, position: &Position<'a>, message: &'a
         message,
         scope: Arc::new(FallbackScope {
             key: instance.key.clone(),
-            entry: Arc::clone(&instance.entry),
+            entry: instance.entry.clone(),
             entered_at: instance.entered_at,
             vars: instance.vars.clone(),
         }),

@@ -139,7 +139,8 @@ fn a_queue_keeps_the_newest_ten() {
     let mut world = super::script::World::new(&KEYED.replace("REENTRY", "{ on_conflict: queue }"));
     world.script(&script);
     let entered = world.state.instances.values().next().unwrap();
-    assert_eq!(entered.entry.properties["n"], journey_types::Value::Int(3));
+    let event = entered.entry.event().unwrap();
+    assert_eq!(event.properties["n"], journey_types::Value::Int(3));
 }
 
 #[test]

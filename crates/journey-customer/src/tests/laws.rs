@@ -41,11 +41,11 @@ steps:
   broken: { update: { traits.broken: vars.missing }, next: end }
 ---
 journey: queue
-entry: [{ event: purchase }]
+entry: [{ event: purchase }, { api: enroll, where: input.value != 5 }]
 reentry: { concurrent: 2, on_conflict: queue }
 steps:
   rest: { delay: 5h, next: tell }
-  tell: { emit: { event: ping, properties: { value: entry.properties.value } }, next: spread }
+  tell: { emit: { event: ping, properties: { value: "has(entry.properties) ? entry.properties.value : input.value" } }, next: spread }
   spread: { only_if: entry.properties.value > 3, emit: { event: cart_added, properties: { value: 9, key: "'q'" } }, next: divide }
   divide: { update: { vars.x: 8 / (entry.properties.value - 4) }, next: end }
 ---
@@ -76,6 +76,7 @@ enum Act {
     Event(&'static str, i64, &'static str),
     History(i64),
     Identify(bool),
+    Enroll(i64, u8),
     Again,
     Advance(i64),
     Late(i64),
@@ -102,6 +103,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         6 => (name, 0_i64..9, key).prop_map(|(name, value, key)| Act::Event(name, value, key)),
         1 => (0_i64..9).prop_map(Act::History),
         1 => any::<bool>().prop_map(Act::Identify),
+        1 => (0_i64..9, 0_u8..8).prop_map(|(value, id)| Act::Enroll(value, id)),
         1 => Just(Act::Again),
         4 => (1_i64..1_500).prop_map(Act::Advance),
         1 => (1_i64..3_000).prop_map(Act::Late),
@@ -133,6 +135,9 @@ impl World {
                 self.command(&Command::Ingest { event, mode });
             }
             Act::Identify(vip) => self.script(&format!("event identify vip={vip}")),
+            Act::Enroll(value, id) => {
+                self.script(&format!("enroll queue @id={id} value={value}"));
+            }
             Act::Again if self.facts.is_empty() => {}
             Act::Again => self.repeat_any(),
             Act::Advance(minutes) => {
@@ -340,6 +345,7 @@ fn the_random_commands_reach_every_kind_of_fact() {
     let expected = [
         "BranchForeseen",
         "CustomerBorn",
+        "EnrollmentAccepted",
         "EffectClaimed",
         "EffectSettled",
         "EntryDequeued",

@@ -11,15 +11,15 @@ use std::sync::Arc;
 
 use journey_model::{Catalog, PublishedDocument, Source, check};
 use journey_types::{
-    BirthIndex, CatalogRevision, ClusterKey, CustomerEvent, CustomerId, CustomerKey, EventId,
-    EventName, Sequence, SourceName, TimeSpan, Timestamp, Value, WorkspaceId,
+    BirthIndex, CatalogRevision, ClusterKey, CustomerEvent, CustomerId, CustomerKey, EnrollmentId,
+    EventId, EventName, JourneyId, Sequence, SourceName, TimeSpan, Timestamp, Value, WorkspaceId,
 };
 
 use crate::delivery::DeliverySettings;
 use crate::event::JournalEvent;
 use crate::{
-    Command, CustomerState, DecideContext, Decision, IngestMode, Outcome, Rejection, Reply,
-    SetAside, apply, decide, printer,
+    Command, CustomerState, DecideContext, Decision, Enrollment, IngestMode, Outcome, Rejection,
+    Reply, SetAside, apply, decide, printer,
 };
 
 /// Runs a script and gives the journal it makes, one line a fact. The journal is the same when every event is delivered
@@ -61,7 +61,7 @@ pub(super) struct World {
     pub(super) facts: Vec<JournalEvent>,
     pub(super) now: Timestamp,
     lines: Vec<String>,
-    last_event: Option<(CustomerEvent, IngestMode)>,
+    last_taken_in: Option<Command>,
     last_claim: Option<(Sequence, u32)>,
     n_events: usize,
     trouble: Trouble,
@@ -96,7 +96,7 @@ impl World {
             facts: Vec::new(),
             now: Timestamp::parse("2026-01-05T09:00:00Z").unwrap(),
             lines: Vec::new(),
-            last_event: None,
+            last_taken_in: None,
             last_claim: None,
             n_events: 0,
             trouble: Trouble::None,
@@ -147,9 +147,10 @@ impl World {
             "event" => self.event(rest, IngestMode::Live),
             "history" => self.event(rest, IngestMode::History),
             "again" => {
-                let (event, mode) = self.last_event.clone().unwrap();
-                self.command(&Command::Ingest { event, mode });
+                let again = self.last_taken_in.clone().unwrap();
+                self.command(&again);
             }
+            "enroll" => self.enroll(rest),
             "advance" => self.go_to(self.now.plus(TimeSpan::parse(rest).unwrap())),
             "day" => self.go_to(Timestamp::parse(&format!("{rest}T00:00:00Z")).unwrap()),
             "claim" => self.claim(Some(rest).filter(|to| !to.is_empty()), 0),
@@ -209,12 +210,44 @@ impl World {
                 }
             }
         }
-        self.last_event = Some((event.clone(), mode));
-        let command = Command::Ingest { event, mode };
+        self.take_in(Command::Ingest { event, mode });
+    }
+
+    fn take_in(&mut self, command: Command) {
         self.command(&command);
-        if self.trouble == Trouble::EveryEventTwice {
+        // What the rules refused is not remembered: said again, it is refused again.
+        let is_refused = |line: &String| line.contains("-- not enrolled");
+        let was_refused = self.lines.last().is_some_and(is_refused);
+        if self.trouble == Trouble::EveryEventTwice && !was_refused {
             self.command(&command);
         }
+        self.last_taken_in = Some(command);
+    }
+
+    /// `enroll JOURNEY NAME=VALUE …`, with an id of its own unless `@id` names one.
+    fn enroll(&mut self, words: &str) {
+        let command = self.enrollment(words);
+        self.take_in(command);
+    }
+
+    pub(super) fn enrollment(&mut self, words: &str) -> Command {
+        let mut words = words.split_whitespace();
+        self.n_events += 1;
+        let mut enrollment = Enrollment {
+            journey: JourneyId::new(words.next().unwrap()).unwrap(),
+            id: EnrollmentId::new(format!("c{}", self.n_events)).unwrap(),
+            input: std::collections::BTreeMap::new(),
+        };
+        for word in words {
+            let (name, value) = word.split_once('=').unwrap();
+            if name == "@id" {
+                enrollment.id = EnrollmentId::new(value).unwrap();
+            } else {
+                let value = read_value(value);
+                enrollment.input.insert(name.to_owned(), value);
+            }
+        }
+        Command::Enroll(Arc::new(enrollment))
     }
 
     /// An event of this customer that occurs now, with an id of its own.
@@ -354,6 +387,8 @@ impl World {
             | Reply::Recorded
             | Reply::Withdrawn { .. } => {}
             Reply::Duplicate => self.note("duplicate"),
+            Reply::Enrolled { .. } => {}
+            Reply::NotEnrolled { reason } => self.note(&format!("not enrolled: {reason}")),
             Reply::Settled => self.note("settled before"),
             Reply::Replayed { note } if note.is_empty() => {}
             Reply::Replayed { note } => self.note(note),

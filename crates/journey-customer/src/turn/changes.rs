@@ -69,6 +69,7 @@ impl Changes {
             EventBody::CustomerBorn { .. }
             | EventBody::EventAccepted { .. }
             | EventBody::EntryRefused { .. }
+            | EventBody::EnrollmentAccepted { .. }
             | EventBody::EntryQueued { .. }
             | EventBody::EntryDequeued { .. }
             | EventBody::Rested { .. }

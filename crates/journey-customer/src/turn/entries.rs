@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use journey_model::{Again, ExitTrigger, OnConflict, Plan};
+use journey_model::{Again, EntryRule, EntryTrigger, ExitTrigger, OnConflict, Plan};
 use journey_types::limits::INSTANCES_PER_CUSTOMER_MAX;
-use journey_types::{CustomerEvent, InstanceNumber, JourneyId, TimeSpan, Timestamp};
+use journey_types::{CustomerEvent, Fingerprint, InstanceNumber, JourneyId, TimeSpan, Timestamp};
 
 use super::{Subject, Turn};
+use crate::command::Reply;
+use crate::entrance::{Enrollment, Entrance};
 use crate::event::{Ending, EventBody, InstanceEntered};
 use crate::key;
 use crate::limits::QUEUED_ENTRIES_MAX;
@@ -26,7 +28,7 @@ enum Admission {
 #[derive(Clone, Copy)]
 struct Candidate<'a, 'e> {
     plan: &'a Plan,
-    event: &'e Arc<CustomerEvent>,
+    entry: &'e Entrance,
     key: Option<&'e str>,
 }
 
@@ -37,23 +39,65 @@ impl<'a> Turn<'a> {
         let Some(journeys) = catalog.entries.get(&event.name) else {
             return;
         };
+        let entry = &Entrance::Event(Arc::clone(event));
         for journey in journeys {
             let Some(plan) = catalog.newest_plan(journey) else {
                 continue;
             };
-            if !self.rule_matches(plan, event) {
+            if !self.rule_matches(plan, entry) {
                 continue;
             }
-            match self.key_of(plan, event) {
+            match self.key_of(plan, entry) {
                 Ok(key) => {
                     // Whoever waits longer comes first.
                     self.admit_queued_of(journey, key.as_deref().unwrap_or_default());
                     let key = key.as_deref();
-                    self.admit(Candidate { plan, event, key });
+                    let candidate = Candidate { plan, entry, key };
+                    self.admit(candidate, self.admission(candidate));
                 }
                 Err(reason) => self.refuse_entry(plan, reason),
             }
         }
+    }
+
+    /// The entry by an enroll call. Its id is remembered only where it takes effect.
+    pub(crate) fn enroll(
+        &mut self,
+        plan: &'a Plan,
+        enrollment: &Arc<Enrollment>,
+        fingerprint: Fingerprint,
+    ) -> Reply {
+        self.budget.spend_step();
+        let entry = &Entrance::Enrolled(Arc::clone(enrollment));
+        if !self.rule_matches(plan, entry) {
+            return Reply::NotEnrolled { reason: "where" };
+        }
+        let key = match self.key_of(plan, entry) {
+            Ok(key) => key,
+            Err(reason) => {
+                self.refuse_entry(plan, reason);
+                return Reply::NotEnrolled { reason };
+            }
+        };
+        let key = key.as_deref();
+        self.admit_queued_of(&plan.journey, key.unwrap_or_default());
+        let candidate = Candidate { plan, entry, key };
+        let admission = self.admission(candidate);
+        let reply = match &admission {
+            Admission::Refuse(reason) => Reply::NotEnrolled { reason },
+            Admission::Queue => Reply::Enrolled { instance: None },
+            Admission::Enter { .. } => Reply::Enrolled {
+                instance: Some(self.state.next_instance),
+            },
+        };
+        if matches!(reply, Reply::Enrolled { .. }) {
+            self.record(EventBody::EnrollmentAccepted {
+                fingerprint,
+                journey: plan.journey.clone(),
+            });
+        }
+        self.admit(candidate, admission);
+        reply
     }
 
     /// Lets entries that wait come in where places are free.
@@ -76,7 +120,7 @@ impl<'a> Turn<'a> {
         while !self.budget.is_spent() && self.has_place(plan, key) {
             let memory = self.state.journeys.get(journey);
             let queue = memory.and_then(|memory| memory.queue.get(queue_key));
-            let Some(event) = queue.and_then(|queue| queue.front()).cloned() else {
+            let Some(entry) = queue.and_then(|queue| queue.front()).cloned() else {
                 return;
             };
             self.budget.spend_step();
@@ -84,37 +128,48 @@ impl<'a> Turn<'a> {
                 journey: journey.clone(),
                 key: key.map(str::to_owned),
             });
-            if self.rule_matches(plan, &event) {
-                let event = &event;
-                self.admit(Candidate { plan, event, key });
+            if self.rule_matches(plan, &entry) {
+                let entry = &entry;
+                let candidate = Candidate { plan, entry, key };
+                self.admit(candidate, self.admission(candidate));
             }
         }
     }
 
     /// Whether some entry rule matches; a live event beyond a rule's `max_age` does not match that rule.
-    fn rule_matches(&self, plan: &Plan, event: &CustomerEvent) -> bool {
-        let subject = Subject::outside(plan).hearing(event);
+    fn rule_matches(&self, plan: &Plan, entry: &Entrance) -> bool {
+        let subject = Subject::outside(plan).entering_by(entry);
         plan.entry.iter().any(|rule| {
-            let age = self.stamp.since(event.occurred_at);
             let condition = rule.condition.as_ref();
-            rule.event == event.name
-                && rule.max_age.is_none_or(|max_age| age <= max_age)
+            self.is_triggered(rule, entry)
                 && condition.is_none_or(|condition| self.holds(condition, subject, "entry"))
         })
     }
 
-    fn key_of(&self, plan: &Plan, event: &CustomerEvent) -> Result<Option<String>, &'static str> {
+    fn is_triggered(&self, rule: &EntryRule, entry: &Entrance) -> bool {
+        match (&rule.trigger, entry) {
+            (EntryTrigger::Event { name, max_age }, Entrance::Event(event)) => {
+                let age = self.stamp.since(event.occurred_at);
+                *name == event.name && max_age.is_none_or(|max_age| age <= max_age)
+            }
+            (EntryTrigger::Api, Entrance::Enrolled(_)) => true,
+            (EntryTrigger::Event { .. }, Entrance::Enrolled(_))
+            | (EntryTrigger::Api, Entrance::Event(_)) => false,
+        }
+    }
+
+    fn key_of(&self, plan: &Plan, entry: &Entrance) -> Result<Option<String>, &'static str> {
         let Some(expression) = &plan.key else {
             return Ok(None);
         };
-        let subject = Subject::outside(plan).hearing(event);
+        let subject = Subject::outside(plan).entering_by(entry);
         let value = self.evaluate(expression, subject).ok();
         let key = value.and_then(key::of_value);
         key.map(Some).ok_or("key_invalid")
     }
 
-    fn admit(&mut self, candidate: Candidate<'a, '_>) {
-        match self.admission(candidate) {
+    fn admit(&mut self, candidate: Candidate<'a, '_>, admission: Admission) {
+        match admission {
             Admission::Refuse(reason) => self.refuse_entry(candidate.plan, reason),
             Admission::Queue => self.queue_entry(candidate),
             Admission::Enter { restarting } => {
@@ -175,10 +230,11 @@ impl<'a> Turn<'a> {
 
     /// Whether a `when` exit holds for the instance that would begin.
     fn exit_holds_already(&self, candidate: Candidate<'a, '_>) -> bool {
-        let Candidate { plan, event, key } = candidate;
+        let Candidate { plan, entry, key } = candidate;
         let vars = std::collections::BTreeMap::new();
         let subject = Subject {
-            entry: Some(event),
+            entry: entry.event(),
+            input: entry.input(),
             instance: Some(journey_model::InstanceScope {
                 key,
                 step: &plan.step(plan.start).id,
@@ -216,7 +272,7 @@ impl<'a> Turn<'a> {
     }
 
     fn queue_entry(&mut self, candidate: Candidate<'a, '_>) {
-        let Candidate { plan, event, key } = candidate;
+        let Candidate { plan, entry, key } = candidate;
         let memory = self.state.journeys.get(&plan.journey);
         let queue = memory.and_then(|memory| memory.queue.get(key.unwrap_or_default()));
         let n_waiting = queue.map_or(0, std::collections::VecDeque::len);
@@ -224,13 +280,13 @@ impl<'a> Turn<'a> {
         self.record(EventBody::EntryQueued {
             journey: plan.journey.clone(),
             key: key.map(str::to_owned),
-            event: Arc::clone(event),
+            entry: entry.clone(),
             n_dropped: u32::try_from(n_dropped).unwrap_or(u32::MAX),
         });
     }
 
     fn enter(&mut self, candidate: Candidate<'a, '_>) {
-        let Candidate { plan, event, key } = candidate;
+        let Candidate { plan, entry, key } = candidate;
         let stamp = self.stamp;
         let goals = plan.goals.iter().map(|goal| {
             let until = goal.within.map(|within| stamp.plus(within));
@@ -250,7 +306,7 @@ impl<'a> Turn<'a> {
             version: plan.version,
             key: key.map(str::to_owned),
             step: plan.step(plan.start).id.clone(),
-            entry: Arc::clone(event),
+            entry: entry.clone(),
             goals: goals.collect(),
             remembered_until,
         })));

@@ -99,7 +99,8 @@ impl<'a> Turn<'a> {
             return;
         };
         let subject = Subject {
-            entry: Some(&watched.entry),
+            entry: watched.entry.event(),
+            input: watched.entry.input(),
             ..Subject::outside(plan)
         };
         let subject = (watched.key.as_deref(), subject);
@@ -220,7 +221,14 @@ impl<'a> Turn<'a> {
         let has_key = match &matching.match_key {
             MatchKey::Any => true,
             MatchKey::JourneyKey => match &plan.key {
-                Some(of_event) => self.gives_key(of_event, subject, key),
+                // Of the event, not of the call by which the instance entered.
+                Some(of_event) => {
+                    let subject = Subject {
+                        input: None,
+                        ..subject
+                    };
+                    self.gives_key(of_event, subject, key)
+                }
                 None => false,
             },
             MatchKey::Expression(of_event) => self.gives_key(of_event, subject, key),

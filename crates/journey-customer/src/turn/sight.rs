@@ -10,6 +10,7 @@ use journey_model::{
 use journey_types::{AggregateId, CustomerEvent, JourneyId, TimeSpan, Timestamp, Value};
 
 use super::Turn;
+use crate::entrance::Entrance;
 use crate::history::{self, WindowEvents};
 use crate::limits::WINDOW_EVENTS_MAX;
 use crate::state::{CustomerState, FallbackScope, Instance};
@@ -25,6 +26,8 @@ pub(crate) struct Subject<'s> {
     pub(crate) event: Option<&'s CustomerEvent>,
     /// The event by which the instance entered.
     pub(crate) entry: Option<&'s CustomerEvent>,
+    /// What the enroll call brought by which it enters or entered.
+    pub(crate) input: Option<&'s BTreeMap<String, Value>>,
     /// The instance.
     pub(crate) instance: Option<InstanceScope<'s>>,
     /// Its variables.
@@ -38,7 +41,8 @@ impl<'s> Subject<'s> {
             journey: plan.journey.as_str(),
             journey_zone: plan.zone.as_deref(),
             event: None,
-            entry: Some(&instance.entry),
+            entry: instance.entry.event(),
+            input: instance.entry.input(),
             instance: Some(InstanceScope {
                 key: instance.key.as_deref(),
                 step: &instance.step,
@@ -58,7 +62,8 @@ impl<'s> Subject<'s> {
             journey: plan.journey.as_str(),
             journey_zone: plan.zone.as_deref(),
             event: None,
-            entry: Some(&scope.entry),
+            entry: scope.entry.event(),
+            input: scope.entry.input(),
             instance: Some(InstanceScope {
                 key: scope.key.as_deref(),
                 step,
@@ -75,6 +80,13 @@ impl<'s> Subject<'s> {
             journey_zone: plan.zone.as_deref(),
             ..Self::default()
         }
+    }
+
+    /// The same, where that is what someone would enter by.
+    pub(crate) fn entering_by(mut self, entry: &'s Entrance) -> Self {
+        self.event = entry.event();
+        self.input = entry.input();
+        self
     }
 
     /// The same, with an event at hand.
@@ -142,6 +154,7 @@ impl Turn<'_> {
         let scope = Scope {
             event: subject.event,
             entry: subject.entry,
+            input: subject.input,
             instance: subject.instance,
             vars: subject.vars,
             customer: CustomerScope {

@@ -15,7 +15,7 @@ use crate::document::{Document, DocumentKind, read_document};
 use crate::expression::AggregateNeed;
 use crate::known::Known;
 use crate::map_document::MapDocument;
-use crate::plan::Plan;
+use crate::plan::{EntryTrigger, Plan};
 use crate::problems::Problems;
 use crate::reading::Reader;
 use crate::schema::Schema;
@@ -165,7 +165,10 @@ impl Catalog {
                 continue;
             };
             for rule in &newest.entry {
-                let journeys = self.entries.entry(rule.event.clone()).or_default();
+                let EntryTrigger::Event { name, .. } = &rule.trigger else {
+                    continue;
+                };
+                let journeys = self.entries.entry(name.clone()).or_default();
                 if journeys.last() != Some(journey) {
                     journeys.push(journey.clone());
                 }

@@ -48,7 +48,7 @@ pub(super) struct Finding {
 const STATEMENTS: [&str; 6] = ["if", "elif", "else", "endif", "for", "endfor"];
 /// Words that stand before a parenthesis without calling anything.
 const OPERATOR_WORDS: [&str; 7] = ["and", "or", "not", "in", "is", "if", "else"];
-const ROOTS: [(&str, &[&str]); 6] = [
+const ROOTS: [(&str, &[&str]); 7] = [
     ("customer", &["id", "traits", "locale", "zone", "lifecycle"]),
     (
         "entry",
@@ -63,6 +63,7 @@ const ROOTS: [(&str, &[&str]); 6] = [
             "properties",
         ],
     ),
+    ("input", &[]),
     ("instance", &["key", "step", "entered_at"]),
     ("vars", &[]),
     ("local", &["hour", "minute", "weekday", "date"]),
@@ -249,6 +250,7 @@ fn check_path(
     let field = parts.next();
     match root {
         "entry" => reads.entry = true,
+        "input" => reads.input = true,
         "instance" => reads.instance = true,
         "vars" => reads.vars = true,
         "local" => reads.local = true,
@@ -281,7 +283,7 @@ fn check_path(
             format!("`customer.{field}` is not available yet"),
         ));
     }
-    if root == "vars" || fields.contains(&field) {
+    if ["vars", "input"].contains(&root) || fields.contains(&field) {
         return None;
     }
     let near = nearest(field, fields.iter().copied()).map(str::to_owned);
@@ -318,7 +320,7 @@ fn unknown_root(root: &str, range: Range<usize>) -> Finding {
                 "`{root}` is not available in content: write what you need into `vars` with an `update` step"
             ),
         ),
-        "input" | "context" | "emotion" | "struggle" | "intent" | "prediction" => {
+        "context" | "emotion" | "struggle" | "intent" | "prediction" => {
             finding(range, format!("`{root}` is not available yet"))
         }
         _ => Finding {

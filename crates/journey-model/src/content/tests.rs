@@ -173,7 +173,7 @@ fn unknown_variables_fail_at_publish_with_a_suggestion() {
     let table = [
         (
             "Hi\n {{ custmer.x }}",
-            "2: custmer: unknown variable `custmer`: there are `customer`, `entry`, `instance`, `vars`, `local` or `now` => customer\n",
+            "2: custmer: unknown variable `custmer`: there are `customer`, `entry`, `input`, `instance`, `vars`, `local` or `now` => customer\n",
         ),
         (
             "{{ customer.first_name }}",
@@ -213,7 +213,7 @@ fn unknown_variables_fail_at_publish_with_a_suggestion() {
         ),
         (
             "{{ a }} {{ b }}",
-            "1: a: unknown variable `a`: there are `customer`, `entry`, `instance`, `vars`, `local` or `now`\n1: b: unknown variable `b`: there are `customer`, `entry`, `instance`, `vars`, `local` or `now`\n",
+            "1: a: unknown variable `a`: there are `customer`, `entry`, `input`, `instance`, `vars`, `local` or `now`\n1: b: unknown variable `b`: there are `customer`, `entry`, `input`, `instance`, `vars`, `local` or `now`\n",
         ),
     ];
     for (source, wanted) in table {

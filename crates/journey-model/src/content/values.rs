@@ -12,6 +12,7 @@ use crate::scope::{CustomerScope, InstanceScope, Scope};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Reads {
     pub(super) entry: bool,
+    pub(super) input: bool,
     pub(super) instance: bool,
     pub(super) vars: bool,
     pub(super) local: bool,
@@ -32,6 +33,10 @@ pub(super) fn context(reads: &Reads, scope: &Scope<'_>) -> Result<TemplateValue,
         && let Some(entry) = scope.entry
     {
         roots.insert("entry", event(entry));
+    }
+    if reads.input {
+        let input = scope.input.into_iter().flatten();
+        roots.insert("input", map(input));
     }
     if reads.instance
         && let Some(instance) = scope.instance

@@ -13,6 +13,8 @@ pub struct Dependencies {
     pub event: bool,
     /// Names `entry`.
     pub entry: bool,
+    /// Names `input`.
+    pub input: bool,
     /// Names `instance`.
     pub instance: bool,
     /// Names `vars`.
@@ -116,6 +118,7 @@ impl Dependencies {
             Place::InstanceKey | Place::InstanceStep | Place::InstanceEnteredAt => {
                 self.instance = true;
             }
+            Place::Input => self.input = true,
             Place::Vars => self.vars = true,
             // The id of a customer never changes.
             Place::CustomerId => {}

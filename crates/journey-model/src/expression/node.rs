@@ -98,6 +98,7 @@ pub(crate) enum SelectMode {
 pub(crate) enum Place {
     Event(EventField),
     Entry(EventField),
+    Input,
     InstanceKey,
     InstanceStep,
     InstanceEnteredAt,
@@ -291,6 +292,7 @@ impl Place {
             self,
             Self::Event(EventField::Properties)
                 | Self::Entry(EventField::Properties)
+                | Self::Input
                 | Self::Vars
                 | Self::CustomerTraits
         )
@@ -301,6 +303,7 @@ impl Place {
         let fixed = match self {
             Self::Event(field) => return format!("event.{}", field.name()),
             Self::Entry(field) => return format!("entry.{}", field.name()),
+            Self::Input => "input",
             Self::InstanceKey => "instance.key",
             Self::InstanceStep => "instance.step",
             Self::InstanceEnteredAt => "instance.entered_at",

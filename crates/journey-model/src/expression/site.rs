@@ -9,7 +9,9 @@ use journey_types::JourneyId;
 pub enum Position {
     /// `where` of an entry: the event and the customer, before there is an instance.
     EntryWhere,
-    /// The journey's `key`: the event alone.
+    /// `where` of an entry by `api`: the input of the call and the customer, before there is an instance.
+    EnrollWhere,
+    /// The journey's `key`: the event, or the input of an enroll call, alone.
     Key,
     /// `match_key` with an expression of its own: the incoming event alone.
     MatchKey,
@@ -27,11 +29,30 @@ pub enum Position {
     HistoryFilter,
 }
 
+/// The ways into a journey: what its instances can look back on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entrances {
+    /// By an event: `entry` is that event.
+    pub event: bool,
+    /// By an enroll call: `input` is what it brought.
+    pub api: bool,
+}
+
+impl Entrances {
+    /// Both.
+    pub const ANY: Self = Self {
+        event: true,
+        api: true,
+    };
+}
+
 /// Where an expression stands and what is known there.
 #[derive(Debug, Clone, Copy)]
 pub struct Site<'a> {
     /// Where it stands.
     pub position: Position,
+    /// The ways into the journey.
+    pub entrances: Entrances,
     /// Ids that `journeys.*` may name: published before or in the set at hand. `None`: not checked.
     pub journeys: Option<&'a BTreeSet<JourneyId>>,
     /// Properties that a schema declares for `event`. `None`: any.
@@ -47,6 +68,7 @@ pub struct Site<'a> {
 pub(crate) enum Root {
     Event,
     Entry,
+    Input,
     Instance,
     Vars,
     Customer,
@@ -57,9 +79,10 @@ pub(crate) enum Root {
 }
 
 impl Root {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Event,
         Self::Entry,
+        Self::Input,
         Self::Instance,
         Self::Vars,
         Self::Customer,
@@ -73,6 +96,7 @@ impl Root {
         match self {
             Self::Event => "event",
             Self::Entry => "entry",
+            Self::Input => "input",
             Self::Instance => "instance",
             Self::Vars => "vars",
             Self::Customer => "customer",
@@ -94,6 +118,7 @@ impl<'a> Site<'a> {
     pub const fn at(position: Position) -> Self {
         Self {
             position,
+            entrances: Entrances::ANY,
             journeys: None,
             event_properties: None,
             entry_properties: None,
@@ -102,16 +127,34 @@ impl<'a> Site<'a> {
     }
 
     /// The names that may be used here.
-    pub(crate) fn roots(&self) -> impl Iterator<Item = Root> + use<> {
-        let position = self.position;
+    pub(crate) fn roots(&self) -> impl Iterator<Item = Root> {
         Root::ALL
             .into_iter()
-            .filter(move |root| refusal(position, *root).is_none())
+            .filter(|root| self.refusal(*root).is_none())
     }
 
     /// Why a name may not be used here; `None` when it may.
     pub(crate) fn refusal(&self, root: Root) -> Option<&'static str> {
-        refusal(self.position, root)
+        let Entrances { event, api } = self.entrances;
+        match (self.position, root) {
+            (Position::Key, _) => refusal_in_key(self.entrances, root),
+            (Position::EntryWhere, Root::Input) => {
+                Some("an event brings no `input`: what it carries is `event.properties`")
+            }
+            (Position::EnrollWhere, Root::Event | Root::Entry) => {
+                Some("an enroll call brings no event: what it carries is `input`")
+            }
+            (Position::MatchKey | Position::HistoryFilter | Position::EnrollWhere, _) => {
+                refusal(self.position, root)
+            }
+            (_, Root::Input) if !api => {
+                Some("only an enroll call brings it, and this journey has no entry `api: enroll`")
+            }
+            (_, Root::Entry) if !event => {
+                Some("this journey is entered by enroll calls alone: what they brought is `input`")
+            }
+            (position, root) => refusal(position, root),
+        }
     }
 
     /// What a schema declares below `event.properties` or `entry.properties`.
@@ -124,12 +167,23 @@ impl<'a> Site<'a> {
     }
 }
 
+const fn refusal_in_key(entrances: Entrances, root: Root) -> Option<&'static str> {
+    match (root, entrances.event, entrances.api) {
+        (Root::Event, true, _) | (Root::Input, _, true) => None,
+        (_, _, false) => Some("the `key` of a journey sees `event` alone"),
+        (_, false, true) => {
+            Some("the `key` of a journey entered by enroll calls sees `input` alone")
+        }
+        (_, true, true) => Some("the `key` of a journey sees `event` and `input` alone"),
+    }
+}
+
 const fn refusal(position: Position, root: Root) -> Option<&'static str> {
     match (position, root) {
-        (Position::EventWhere, _)
-        | (Position::EntryWhere | Position::Key | Position::MatchKey, Root::Event)
-        | (Position::HistoryFilter, Root::Event) => None,
-        (Position::Key, _) => Some("the `key` of a journey sees `event` alone"),
+        (Position::EventWhere | Position::Key, _)
+        | (Position::EntryWhere | Position::MatchKey | Position::HistoryFilter, Root::Event) => {
+            None
+        }
         (Position::MatchKey, _) => {
             Some("`match_key` is compared with the instance's key and sees `event` alone")
         }
@@ -137,7 +191,7 @@ const fn refusal(position: Position, root: Root) -> Option<&'static str> {
         (Position::EntryWhere, Root::Entry) => {
             Some("before the entry the event at hand is named `event`")
         }
-        (Position::EntryWhere, Root::Instance | Root::Vars) => {
+        (Position::EntryWhere | Position::EnrollWhere, Root::Instance | Root::Vars) => {
             Some("there is no instance before the entry")
         }
         (Position::WaitWhen | Position::ExitWhen, Root::Event) => {
@@ -154,6 +208,7 @@ const fn refusal(position: Position, root: Root) -> Option<&'static str> {
         ),
         (
             Position::EntryWhere
+            | Position::EnrollWhere
             | Position::WaitWhen
             | Position::ExitWhen
             | Position::Instant

@@ -90,24 +90,27 @@ fn read_given(reader: &mut Reader<'_, '_>, node: &Node, names: &StepNames) -> Op
     let mut fields = Fields::of(node, "what is `given`", reader.problems)?;
     let at = fields.require("at", reader.problems);
     let outcome = fields.take("outcome");
-    let event = match outcome {
-        Some(_) => fields.take("event"),
-        None => fields.require("event", reader.problems),
+    let enroll = fields.take("enroll");
+    let event = if outcome.is_some() || enroll.is_some() {
+        fields.take("event")
+    } else {
+        fields.require("event", reader.problems)
     };
     let properties = fields.take("properties");
     let span = fields.span();
     fields.finish(reader.problems);
     let at = at.and_then(|node| reader.duration(node));
-    let kind = match (event, outcome) {
-        (Some(_), Some(_)) => {
-            let message = "an `event` and an `outcome` are two things";
+    let kind = match (event, outcome, enroll) {
+        (Some(_), Some(_), _) | (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
+            let message = "an `event`, an `outcome` and an `enroll` are things of their own";
             reader
                 .problems
                 .error(span, message, "tell them one after the other");
             None
         }
-        (None, Some(node)) => read_outcome(reader, node, names),
-        (Some(event), None) => {
+        (None, Some(node), None) => read_outcome(reader, node, names),
+        (None, None, Some(node)) => read_enroll(reader, node),
+        (Some(event), None, None) => {
             let name: Option<EventName> = reader.id(event);
             let properties = properties.map_or(Some(BTreeMap::new()), |node| {
                 literal_map(reader, node, "`properties`")
@@ -115,12 +118,23 @@ fn read_given(reader: &mut Reader<'_, '_>, node: &Node, names: &StepNames) -> Op
             name.zip(properties)
                 .map(|(name, properties)| GivenKind::Event { name, properties })
         }
-        (None, None) => None,
+        (None, None, None) => None,
     };
     Some(Given {
         at: at?,
         kind: kind?,
     })
+}
+
+fn read_enroll(reader: &mut Reader<'_, '_>, node: &Node) -> Option<GivenKind> {
+    if !reader.entrances.api {
+        let message = "this journey has no entry by `api`";
+        let advice = "add it: `entry: [ { api: enroll } ]`";
+        reader.problems.error(node.span.clone(), message, advice);
+        return None;
+    }
+    let input = literal_map(reader, node, "the input of `enroll`")?;
+    Some(GivenKind::Enroll { input })
 }
 
 fn read_outcome(reader: &mut Reader<'_, '_>, node: &Node, names: &StepNames) -> Option<GivenKind> {

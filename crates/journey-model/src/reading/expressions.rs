@@ -125,6 +125,7 @@ impl Reader<'_, '_> {
         let entry_properties = self.entry_properties();
         let site = Site {
             position: site.position,
+            entrances: self.entrances,
             journeys: known.journeys.as_ref(),
             event_properties: event_properties.as_ref(),
             entry_properties: entry_properties.as_ref(),

@@ -1,9 +1,12 @@
 //! Decided turns on their way: gathered into a batch, then in flight until the journal says what became of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use journey_codec::{BatchWriter, Record, Turn};
-use journey_customer::{CustomerState, EventBody, JournalEvent, Outcome, Reply};
+use journey_customer::{
+    CustomerState, Enrollment, Entrance, EventBody, JournalEvent, Outcome, Reply,
+};
 use journey_model::Catalog;
 use journey_types::{
     BatchNumber, BirthIndex, CustomerEvent, CustomerKey, SessionId, Timestamp, Value,
@@ -133,8 +136,8 @@ fn event_size_bytes(event: &JournalEvent) -> usize {
         EventBody::EventAccepted { event, feeds, .. } => {
             customer_event_size_bytes(event) + feeds.len() * 32
         }
-        EventBody::InstanceEntered(entered) => customer_event_size_bytes(&entered.entry),
-        EventBody::EntryQueued { event, .. } => customer_event_size_bytes(event),
+        EventBody::InstanceEntered(entered) => entrance_size_bytes(&entered.entry),
+        EventBody::EntryQueued { entry, .. } => entrance_size_bytes(entry),
         EventBody::MessageGranted(granted) => {
             let rendered = granted.rendered.iter();
             let rendered: usize = rendered
@@ -166,13 +169,17 @@ fn event_size_bytes(event: &JournalEvent) -> usize {
         }
         EventBody::CommandQuarantined(command) => {
             let event = command.event.as_deref();
-            event.map_or(0, customer_event_size_bytes) + command.reason.len()
+            let enrollment = command.enrollment.as_deref();
+            event.map_or(0, customer_event_size_bytes)
+                + enrollment.map_or(0, enrollment_size_bytes)
+                + command.reason.len()
         }
         EventBody::CustomerParked { reason } => reason.len(),
         EventBody::CustomerBorn { .. }
         | EventBody::CustomerReleased
         | EventBody::LifecycleChanged { .. }
         | EventBody::EntryRefused { .. }
+        | EventBody::EnrollmentAccepted { .. }
         | EventBody::EntryDequeued { .. }
         | EventBody::StepMoved { .. }
         | EventBody::Rested { .. }
@@ -193,11 +200,27 @@ fn event_size_bytes(event: &JournalEvent) -> usize {
     PLAIN + payload
 }
 
-fn customer_event_size_bytes(event: &CustomerEvent) -> usize {
-    let properties = event.properties.iter();
-    let properties: usize = properties
+fn entrance_size_bytes(entry: &Entrance) -> usize {
+    match entry {
+        Entrance::Event(event) => customer_event_size_bytes(event),
+        Entrance::Enrolled(enrollment) => enrollment_size_bytes(enrollment),
+    }
+}
+
+fn enrollment_size_bytes(enrollment: &Enrollment) -> usize {
+    let names = enrollment.journey.as_str().len() + enrollment.id.as_str().len();
+    64 + values_size_bytes(&enrollment.input) + names
+}
+
+fn values_size_bytes(values: &BTreeMap<String, Value>) -> usize {
+    let values = values.iter();
+    values
         .map(|(name, value)| name.len() + value.size_bytes() + 4)
-        .sum();
+        .sum()
+}
+
+fn customer_event_size_bytes(event: &CustomerEvent) -> usize {
+    let properties = values_size_bytes(&event.properties);
     let ids = event.customer.customer.as_str().len() + event.id.as_str().len();
     let names = event.name.as_str().len() + event.source.as_str().len();
     64 + properties + ids + names

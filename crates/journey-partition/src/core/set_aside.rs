@@ -121,6 +121,7 @@ impl PartitionCore {
             | Command::Park { .. }
             | Command::Release => true,
             Command::Ingest { .. }
+            | Command::Enroll(_)
             | Command::FireTimers
             | Command::ContinueTurn
             | Command::Claim { .. }

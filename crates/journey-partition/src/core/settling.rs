@@ -94,6 +94,8 @@ impl PartitionCore {
                     }
                     Reply::Accepted
                     | Reply::Duplicate
+                    | Reply::Enrolled { .. }
+                    | Reply::NotEnrolled { .. }
                     | Reply::Fired { .. }
                     | Reply::Continued
                     | Reply::Withdrawn { .. }

@@ -240,6 +240,8 @@ impl PartitionCore {
             Reply::Duplicate => self.counters.n_duplicates += 1,
             Reply::Fired { .. } => self.counters.n_idle_fires += 1,
             Reply::Accepted
+            | Reply::Enrolled { .. }
+            | Reply::NotEnrolled { .. }
             | Reply::Continued
             | Reply::Claimed { .. }
             | Reply::Withdrawn { .. }

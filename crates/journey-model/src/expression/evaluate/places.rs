@@ -1,5 +1,7 @@
 //! Named places of the scope.
 
+use std::collections::BTreeMap;
+
 use journey_types::{CustomerEvent, Value};
 
 use super::{Evaluation, Outcome};
@@ -7,6 +9,9 @@ use crate::expression::EvaluationError;
 use crate::expression::node::{EventField, Place, SelectMode};
 use crate::expression::operand::{Operand, fault};
 use crate::scope::InstanceScope;
+
+/// The input of whoever entered by an event: a map, so that `has(input.x)` is false.
+static NO_INPUT: BTreeMap<String, Value> = BTreeMap::new();
 
 impl<'a> Evaluation<'a> {
     pub(super) fn place(&self, place: Place) -> Outcome<'a> {
@@ -29,8 +34,16 @@ impl<'a> Evaluation<'a> {
     fn lookup(&self, place: Place) -> Result<Option<Operand<'a>>, EvaluationError> {
         let customer = self.scope.customer;
         let value = match place {
-            Place::Event(field) => return Ok(event_field(self.event(place)?, field)),
-            Place::Entry(field) => return Ok(event_field(self.entry(place)?, field)),
+            // A journey may be entered both by events and by enroll calls: each way lacks what the other brings.
+            Place::Event(field) => {
+                let event = self.scope.event;
+                return Ok(event.and_then(|event| event_field(event, field)));
+            }
+            Place::Entry(field) => {
+                let entry = self.scope.entry;
+                return Ok(entry.and_then(|entry| event_field(entry, field)));
+            }
+            Place::Input => Operand::Map(self.scope.input.unwrap_or(&NO_INPUT)),
             Place::InstanceKey => return Ok(self.instance(place)?.key.map(Operand::Text)),
             Place::InstanceStep => Operand::Text(self.instance(place)?.step.as_str()),
             Place::InstanceEnteredAt => Operand::Time(self.instance(place)?.entered_at.unix_ms()),
@@ -52,14 +65,6 @@ impl<'a> Evaluation<'a> {
             Place::LocalDate => Operand::made_text(self.local()?.date().to_string()),
         };
         Ok(Some(value))
-    }
-
-    fn event(&self, place: Place) -> Result<&'a CustomerEvent, EvaluationError> {
-        self.scope.event.ok_or_else(|| absent(place))
-    }
-
-    fn entry(&self, place: Place) -> Result<&'a CustomerEvent, EvaluationError> {
-        self.scope.entry.ok_or_else(|| absent(place))
     }
 
     fn instance(&self, place: Place) -> Result<InstanceScope<'a>, EvaluationError> {

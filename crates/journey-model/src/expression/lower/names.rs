@@ -10,14 +10,7 @@ use crate::expression::problem::{nearest, one_of};
 use crate::expression::site::Root;
 
 /// Names of JOURNEYS section 5 that a later version delivers.
-const LATER_ROOTS: [&str; 6] = [
-    "input",
-    "context",
-    "emotion",
-    "struggle",
-    "intent",
-    "prediction",
-];
+const LATER_ROOTS: [&str; 5] = ["context", "emotion", "struggle", "intent", "prediction"];
 /// Fields of `customer` that a later version delivers.
 const LATER_CUSTOMER_FIELDS: [&str; 3] = ["segments", "interests", "consent"];
 const CUSTOMER_FIELDS: [&str; 5] = ["id", "traits", "locale", "zone", "lifecycle"];
@@ -40,6 +33,7 @@ impl Lowering<'_> {
         match root {
             Root::Now => Some(Node::Place(Place::Now)),
             Root::Vars => Some(Node::Place(Place::Vars)),
+            Root::Input => Some(Node::Place(Place::Input)),
             Root::History => self.refuse(
                 range,
                 "`history` is no value: call `history.count('name')`, `absent`, `first`, `last` or `sum`",
@@ -67,8 +61,8 @@ impl Lowering<'_> {
             && self.variable(name).is_none()
         {
             match Root::of(name) {
-                // `vars` is a value; the others are only prefixes of places.
-                Some(Root::Vars) => {}
+                // `vars` and `input` are values; the others are only prefixes of places.
+                Some(Root::Vars | Root::Input) => {}
                 Some(Root::Now) if self.site.refusal(Root::Now).is_none() => {
                     let range = self.parsed.field_range(id, field);
                     return self.refuse(
@@ -143,6 +137,7 @@ impl Lowering<'_> {
             Root::Event | Root::Entry => Some(format!("properties.{field}")),
             Root::Customer => Some(format!("traits.{field}")),
             Root::Instance
+            | Root::Input
             | Root::Vars
             | Root::History
             | Root::Journeys
@@ -245,7 +240,7 @@ fn fields_of(root: Root) -> Vec<&'static str> {
         Root::Instance => INSTANCE_FIELDS.to_vec(),
         Root::Customer => CUSTOMER_FIELDS.to_vec(),
         Root::Local => LOCAL_FIELDS.to_vec(),
-        Root::Vars | Root::History | Root::Journeys | Root::Now => Vec::new(),
+        Root::Vars | Root::Input | Root::History | Root::Journeys | Root::Now => Vec::new(),
     }
 }
 

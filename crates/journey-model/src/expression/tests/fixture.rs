@@ -61,6 +61,7 @@ impl JourneysReader for FixedHistory {
 pub(crate) struct Fixture {
     pub(crate) event: CustomerEvent,
     entry: CustomerEvent,
+    input: BTreeMap<String, Value>,
     vars: BTreeMap<String, Value>,
     customer: CustomerId,
     pub(crate) traits: BTreeMap<String, Value>,
@@ -117,6 +118,7 @@ impl Fixture {
                 ]),
             ),
             entry: event("signed_up", fields([("plan", Value::text("gold"))])),
+            input: fields([("tier", Value::text("gold")), ("amount", Value::Int(40))]),
             vars: fields([("tries", Value::Int(1))]),
             customer: CustomerId::new("c-1").expect("a valid id"),
             traits: fields([
@@ -136,6 +138,7 @@ impl Fixture {
         Scope {
             event: Some(&self.event),
             entry: Some(&self.entry),
+            input: Some(&self.input),
             instance: Some(InstanceScope {
                 key: None,
                 step: &self.step,

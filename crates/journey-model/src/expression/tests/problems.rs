@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use journey_types::JourneyId;
 
 use super::fixture::ANYWHERE;
-use crate::expression::{Expression, Position, Site};
+use crate::expression::{Entrances, Expression, Position, Site};
 
 /// One problem a line: `underlined: message => suggestion`.
 fn told(source: &str, site: &Site<'_>) -> String {
@@ -56,7 +56,7 @@ fn unknown_names_come_with_what_was_meant() {
         (
             "gold",
             &[
-                "gold: unknown name `gold`: here are `event`, `entry`, `instance`, `vars`, `customer`, `history`, `journeys`, `now` or `local`; literal text is quoted => 'gold'",
+                "gold: unknown name `gold`: here are `event`, `entry`, `input`, `instance`, `vars`, `customer`, `history`, `journeys`, `now` or `local`; literal text is quoted => 'gold'",
             ],
         ),
         ("custmer.traits.x", &["=> customer"]),
@@ -89,7 +89,6 @@ fn unknown_names_come_with_what_was_meant() {
 #[test]
 fn names_of_later_versions_are_refused_by_name() {
     tells(&[
-        ("input.x", &["`input` is not available yet"]),
         ("context.busy", &["`context` is not available yet"]),
         ("emotion.valence > 0.5", &["`emotion` is not available yet"]),
         ("struggle.score > 0.7", &["`struggle` is not available yet"]),
@@ -122,12 +121,20 @@ fn each_position_says_why_a_name_cannot_be_used() {
     assert!(at(Position::ExitWhen, "local.hour > 3").contains("not woken by the clock"));
     assert!(at(Position::Instant, "event.occurred_at").contains("there is no event at hand here"));
     assert!(at(Position::Step, "event.name == 'x'").contains("`entry` is the entering event"));
-    assert!(at(Position::Key, "customer.id").contains("sees `event` alone"));
+    assert!(at(Position::Key, "customer.id").contains("sees `event` and `input` alone"));
     assert!(at(Position::MatchKey, "entry.properties.x").contains("sees `event` alone"));
     assert!(at(Position::HistoryFilter, "now").contains("sees `event` alone"));
     assert!(at(Position::EntryWhere, "vars.x").contains("no instance before the entry"));
     assert!(at(Position::EntryWhere, "entry.name == ''").contains("is named `event`"));
     let allowed = [
+        (
+            Position::EnrollWhere,
+            "input.tier == 'gold' && history.count('a') > 0",
+        ),
+        (
+            Position::Key,
+            "has(input.id) ? input.id : event.properties.id",
+        ),
         (
             Position::EntryWhere,
             "event.name == 'a' && history.count('a') > 0 && local.hour > 3",
@@ -155,6 +162,49 @@ fn each_position_says_why_a_name_cannot_be_used() {
     for (position, source) in allowed {
         assert_eq!(at(position, source), "", "{source}");
     }
+}
+
+#[test]
+fn what_an_instance_can_look_back_on_depends_on_the_ways_into_its_journey() {
+    let at = |position, (event, api), source: &str| {
+        let entrances = Entrances { event, api };
+        told(
+            source,
+            &Site {
+                entrances,
+                ..Site::at(position)
+            },
+        )
+    };
+    let (by_event, by_api) = ((true, false), (false, true));
+    let no_entry = at(Position::Step, by_event, "input.x");
+    assert!(
+        no_entry.contains("this journey has no entry `api: enroll`"),
+        "{no_entry}"
+    );
+    assert!(at(Position::Step, by_api, "entry.id").contains("entered by enroll calls alone"));
+    assert!(at(Position::Key, by_event, "input.x").contains("sees `event` alone"));
+    assert!(at(Position::Key, by_api, "event.id").contains("sees `input` alone"));
+    assert!(at(Position::Key, (true, true), "vars.x").contains("sees `event` and `input` alone"));
+    assert!(at(Position::EntryWhere, by_api, "input.x").contains("an event brings no `input`"));
+    assert!(at(Position::EnrollWhere, by_api, "event.id").contains("brings no event"));
+    assert!(at(Position::EnrollWhere, by_api, "vars.x").contains("no instance before the entry"));
+    for position in [
+        Position::Step,
+        Position::WaitWhen,
+        Position::EventWhere,
+        Position::Instant,
+    ] {
+        assert_eq!(at(position, by_api, "input.x == 1 && has(input.y)"), "");
+    }
+    assert_eq!(
+        at(
+            Position::EventWhere,
+            by_api,
+            "event.properties.x == input.x"
+        ),
+        ""
+    );
 }
 
 /// (source, problems)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use journey_customer::{
-    ArmedTimer, Closing, CustomerState, Departure, EffectStatus, Ending, EventBody, Feed,
+    ArmedTimer, Closing, CustomerState, Departure, EffectStatus, Ending, Entrance, EventBody, Feed,
     IngestMode, InstanceEntered, InstanceRef, JournalEvent, MessageGranted, Outcome,
     QuarantinedCommand, Rest, SetAside, TimerKind,
 };
@@ -152,7 +152,7 @@ fn entered(state: &CustomerState, stamp: Timestamp, draw: &mut Draw) -> EventBod
         version,
         key: (draw.below(2) > 0).then(|| format!("key_{}", draw.below(3))),
         step: step(draw),
-        entry: event(&state.key, stamp, draw),
+        entry: Entrance::Event(event(&state.key, stamp, draw)),
         goals: BTreeMap::from([("bought".to_owned(), None)]),
         remembered_until: (draw.below(2) > 0).then_some(Timestamp::MAX),
     }))
@@ -246,6 +246,7 @@ fn about_set_aside(state: &CustomerState, stamp: Timestamp, draw: &mut Draw) -> 
             QuarantinedCommand {
                 kind: "timer".to_owned(),
                 event: None,
+                enrollment: None,
                 mode: IngestMode::Live,
                 reason: text(300, draw),
                 since: stamp,

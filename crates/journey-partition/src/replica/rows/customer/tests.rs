@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use journey_customer::{
-    ArmedTimer, CustomerState, EventBody, IngestMode, InstanceEntered, JournalEvent, Rest,
-    TimerKind,
+    ArmedTimer, CustomerState, Entrance, EventBody, IngestMode, InstanceEntered, JournalEvent,
+    Rest, TimerKind,
 };
 use journey_storage::{CrashPoint, Engine as _, MemoryEngine};
 use journey_types::{
@@ -101,7 +101,7 @@ fn enter(state: &mut CustomerState) {
         version: DefinitionVersion::new(1),
         key: None,
         step: StepId::new("wait").unwrap(),
-        entry: event(),
+        entry: Entrance::Event(event()),
         goals: BTreeMap::new(),
         remembered_until: None,
     };
