@@ -33,6 +33,14 @@ const SHOWN_BY: &[(&str, &str)] = &[
         "authoring::publish_list_show_and_counts",
     ),
     (
+        "journeyctl journey enroll",
+        "enroll::customers_enter_by_the_api_and_each_is_answered_for_itself",
+    ),
+    (
+        "JourneyService/Enroll",
+        "enroll::customers_enter_by_the_api_and_each_is_answered_for_itself",
+    ),
+    (
         "journeyctl ingest",
         "ingest::files_are_read_counted_and_reported",
     ),

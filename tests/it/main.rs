@@ -19,6 +19,7 @@ mod damage;
 mod dead_letters;
 mod demo;
 mod effects;
+mod enroll;
 mod health;
 mod ingest;
 mod kill;

@@ -111,6 +111,38 @@ pub enum JourneyCommand {
         #[arg(long)]
         version: Option<u32>,
     },
+    /// Let customers enter a journey that has an entry `api: enroll`.
+    ///
+    /// The exit code is 1 when one of them did not enter. Repeating the command with the same --id is safe: who entered
+    /// before is a duplicate.
+    Enroll(EnrollArguments),
+    /// Enroll everyone matching, in paced waves: not available yet.
+    #[command(hide = true, disable_help_flag = true)]
+    Launch {
+        /// Anything.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+}
+
+/// `journeyctl journey enroll …`
+#[derive(Debug, Args)]
+pub struct EnrollArguments {
+    /// The journey.
+    pub journey: String,
+    /// A customer; may be given several times.
+    #[arg(long = "customer", value_name = "ID", required_unless_present = "ids")]
+    pub customers: Vec<String>,
+    /// A file of customers, `-` for standard input, plain or gzip: one id a line, or JSON Lines
+    /// `{"customer_id": …, "id": …, "input": {…}}` of which only `customer_id` must be there.
+    #[arg(long, value_name = "FILE")]
+    pub ids: Option<PathBuf>,
+    /// A JSON object that the journey reads as `input`, for every customer that brings none of its own.
+    #[arg(long, value_name = "JSON")]
+    pub input: Option<String>,
+    /// The idempotency id, for every customer that brings none of its own; a new one by default, which is printed.
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
 }
 
 /// `journeyctl cluster …`

@@ -85,33 +85,42 @@ fn read_map(path: &Path) -> anyhow::Result<Arc<MapDocument>> {
     Ok(map)
 }
 
+/// Reads a file line by line and gives the text of each, or why it cannot be text, to `take`, until it asks to stop.
+pub(crate) fn read_lines(
+    path: &Path,
+    mut take: impl FnMut(u64, Result<&str, LineProblem>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut input = Input::open(path)?;
+    while let Some((number, line)) = input.next_line()? {
+        match line {
+            InputLine::Text(text) => take(number, Ok(text))?,
+            InputLine::Unreadable(problem) => take(number, Err(problem))?,
+        }
+    }
+    Ok(())
+}
+
 /// Reads a file line by line and gives each event or fault to `take`, until it asks to stop.
 pub(crate) fn read_file(
     path: &Path,
     format: &LineFormat,
     mut take: impl FnMut(u64, Result<CustomerEvent, BadLine>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut input = Input::open(path)?;
     let mut reader = LineReader::new(format);
-    while let Some((number, line)) = input.next_line()? {
-        let event = match line {
-            InputLine::Text(text) => reader.read(number, text),
-            InputLine::Unreadable(problem) => Err(problem),
-        };
-        match event {
-            Ok(None) => {}
-            Ok(Some(event)) => take(number, Ok(event))?,
+    read_lines(path, |number, line| {
+        match line.and_then(|text| reader.read(number, text)) {
+            Ok(None) => Ok(()),
+            Ok(Some(event)) => take(number, Ok(event)),
             Err(problem) => {
                 let bad = BadLine {
                     file: path.to_path_buf(),
                     line: number,
                     reason: problem.to_string(),
                 };
-                take(number, Err(bad))?;
+                take(number, Err(bad))
             }
         }
-    }
-    Ok(())
+    })
 }
 
 /// Reads the lines of one file.

@@ -1,4 +1,6 @@
-//! `journeyctl journey`: check, publish, list, show, counts.
+//! `journeyctl journey`: check, test, publish, list, show, counts, enroll.
+
+mod enroll;
 
 use std::process::ExitCode;
 
@@ -18,6 +20,7 @@ const PAGE_SIZE: u32 = 500;
 pub(crate) async fn run(
     command: JourneyCommand,
     address: &str,
+    workspace: &str,
     output: &Output,
 ) -> anyhow::Result<ExitCode> {
     let output = *output;
@@ -51,6 +54,12 @@ pub(crate) async fn run(
             }
             Ok(ExitCode::SUCCESS)
         }
+        JourneyCommand::Enroll(arguments) => {
+            enroll::run(arguments, address, workspace, output).await
+        }
+        JourneyCommand::Launch { .. } => anyhow::bail!(
+            "`launch` is not available yet; `journeyctl journey enroll JOURNEY --ids FILE` enrolls a list of customers"
+        ),
         JourneyCommand::Counts { id, version } => {
             let request = wire::GetJourneyCountsRequest {
                 id,

@@ -151,10 +151,12 @@ async fn list(client: &Client, filter: wire::SetAsideFilter, output: Output) -> 
 }
 
 fn row(command: &wire::QuarantinedCommand) -> Vec<String> {
-    let event = if command.event_id.is_empty() {
-        String::new()
-    } else {
+    let event = if !command.event_id.is_empty() {
         format!("{} ({})", command.event_name, command.event_id)
+    } else if !command.enroll_id.is_empty() {
+        format!("into {} ({})", command.journey, command.enroll_id)
+    } else {
+        String::new()
     };
     vec![
         instant(command.since.as_ref()),
@@ -191,8 +193,14 @@ async fn show(client: &Client, id: String, output: Output) -> anyhow::Result<()>
             instant(command.occurred_at.as_ref())
         ));
     }
-    if let Some(properties) = &command.properties {
-        for (name, value) in &properties.fields {
+    if !command.enroll_id.is_empty() {
+        text.push_str(&format!(
+            "enroll      into {} ({})\n",
+            command.journey, command.enroll_id
+        ));
+    }
+    for values in [&command.properties, &command.input].into_iter().flatten() {
+        for (name, value) in &values.fields {
             text.push_str(&format!("  {name} = {}\n", serde_json::to_string(value)?));
         }
     }

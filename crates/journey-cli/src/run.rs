@@ -48,7 +48,7 @@ async fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let address = arguments.address.as_str();
     let workspace = arguments.workspace.as_str();
     match arguments.command {
-        Command::Journey(command) => journey::run(command, address, &output).await,
+        Command::Journey(command) => journey::run(command, address, workspace, &output).await,
         Command::Ingest(command) => ingest::run(command, address, workspace, &output).await,
         Command::Customer(command) => customer::run(command, address, workspace, &output).await,
         Command::Cluster(command) => cluster::run(command, address, &output).await,

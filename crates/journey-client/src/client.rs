@@ -145,6 +145,10 @@ impl Client {
         get_journey_counts, journey_service, GetJourneyCountsRequest => GetJourneyCountsResponse
     );
     unary!(
+        /// Enrolls customers into a journey; each is answered for itself.
+        enroll, journey_service, EnrollRequest => EnrollResponse
+    );
+    unary!(
         /// Reads one customer.
         get_customer, customer_service, GetCustomerRequest => GetCustomerResponse
     );

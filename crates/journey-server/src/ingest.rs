@@ -18,6 +18,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use self::batch::{Batch, Ways};
 use self::forward::refused_alike;
 use self::lanes::StreamLanes;
+pub(crate) use self::results::{overload_of, rejection_code, retry_after};
 use crate::api_metrics::INGEST_STREAM_BATCH;
 use crate::error::ServerError;
 use crate::limits::STREAM_BATCHES_IN_FLIGHT_MAX;

@@ -1,4 +1,4 @@
-//! Checks, publishes and lists documents, and adds up what the partitions count.
+//! Checks, publishes and lists documents, adds up what the partitions count, and enrolls customers.
 
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use tonic::{Code, Request, Response, Status};
 use crate::catalogs;
 use crate::convert::timestamp_to_wire;
 use crate::counts::{counts_here, merge_counts};
+use crate::enroll;
 use crate::error::{ServerError, Violation};
 use crate::limits::{FILES_PER_PUBLISH_MAX, HOP_ANSWER_SIZE_BYTES_MAX};
 use crate::node::Node;
@@ -156,6 +157,15 @@ impl JourneyService for JourneyApi {
         let counts = self.counts(&hop, &id, request.version).await?;
         let counts = Some(counts);
         Ok(Response::new(wire::GetJourneyCountsResponse { counts }))
+    }
+
+    async fn enroll(
+        &self,
+        request: Request<wire::EnrollRequest>,
+    ) -> Result<Response<wire::EnrollResponse>, Status> {
+        let hop = Hop::of(request.metadata())?;
+        let response = enroll::enroll(&self.node, &hop, request.into_inner()).await?;
+        Ok(Response::new(response))
     }
 
     async fn await_revision(

@@ -15,6 +15,7 @@ mod convert;
 mod counts;
 mod customers;
 mod dead_letters;
+mod enroll;
 mod error;
 mod hosted;
 mod ingest;

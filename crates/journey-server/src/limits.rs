@@ -6,6 +6,8 @@ use journey_types::TimeSpan;
 
 /// Events of one batch: a batch of small events stays near a hundred KiB, so that its latency stays even.
 pub const EVENTS_PER_BATCH_MAX: usize = 1_000;
+/// Customers of one enroll call: as many as events of a batch.
+pub const ENROLLMENTS_PER_CALL_MAX: usize = EVENTS_PER_BATCH_MAX;
 /// Bytes of one request: 1,000 events of 4 KiB, or a few with full properties.
 pub const REQUEST_SIZE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Batches of one stream that are being decided at once: hides the commit's latency, bounds memory.

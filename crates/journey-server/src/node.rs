@@ -223,15 +223,15 @@ impl Node {
         }
     }
 
-    /// Takes the events of each workspace out of its rate; one workspace over it refuses the whole share, since what
-    /// comes later may not overtake.
+    /// Takes the events and enroll calls of each workspace out of its rate; one workspace over it refuses the whole share,
+    /// since what comes later may not overtake.
     fn admit_rate(&self, commands: &Commands) -> Result<(), Refusal> {
         if self.rate_limit.is_off() {
             return Ok(());
         }
         let mut by_workspace: BTreeMap<&WorkspaceId, usize> = BTreeMap::new();
         for (customer, command) in commands {
-            if matches!(command, Command::Ingest { .. }) {
+            if matches!(command, Command::Ingest { .. } | Command::Enroll(_)) {
                 *by_workspace.entry(&customer.workspace).or_default() += 1;
             }
         }

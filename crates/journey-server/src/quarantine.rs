@@ -163,6 +163,8 @@ impl QuarantineService for QuarantineApi {
             let mut wire = summary(&self.node, state, id.sequence, command);
             let event = command.event.as_ref();
             wire.properties = event.map(|event| struct_from_map(&event.properties));
+            let enrollment = command.enrollment.as_ref();
+            wire.input = enrollment.map(|enrollment| struct_from_map(&enrollment.input));
             Some(wire)
         });
         let command = found.ok_or(ServerError::NotFound {
@@ -290,6 +292,10 @@ fn summary(
         wire.event_id = event.id.to_string();
         wire.event_name = event.name.to_string();
         wire.occurred_at = Some(timestamp_to_wire(event.occurred_at));
+    }
+    if let Some(enrollment) = &command.enrollment {
+        wire.journey = enrollment.journey.to_string();
+        wire.enroll_id = enrollment.id.to_string();
     }
     wire
 }

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use journey_customer::{Command, CustomerState, DecideContext, Decision, Rejection};
 
-/// Names the event on which deciding panics in a node of the tests, so that quarantine can be seen in a real process.
+/// Names the event, or the id of the enroll call, on which deciding panics in a node of the tests, so that quarantine can
+/// be seen in a real process.
 const POISON: &str = "JOURNEY_TEST_POISON";
 
 #[global_allocator]
@@ -65,9 +66,12 @@ fn decide_or_panic(
     command: &Command,
     context: &DecideContext<'_>,
 ) -> Result<Decision, Rejection> {
-    if let Command::Ingest { event, .. } = command {
-        let is_poison = std::env::var(POISON).is_ok_and(|name| name == event.name.as_str());
-        assert!(!is_poison, "poisoned by the test");
-    }
+    let name = match command {
+        Command::Ingest { event, .. } => event.name.as_str(),
+        Command::Enroll(enrollment) => enrollment.id.as_str(),
+        _ => "",
+    };
+    let is_poison = std::env::var(POISON).is_ok_and(|poison| poison == name);
+    assert!(!is_poison, "poisoned by the test");
     journey_customer::decide(state, command, context)
 }

@@ -5,7 +5,8 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use journey_customer::{
-    Command, CustomerState, Ending, EventBody, IngestMode, JournalEvent, Outcome, printer,
+    Command, CustomerState, Ending, Enrollment, EventBody, IngestMode, JournalEvent, Outcome,
+    printer,
 };
 use journey_model::{Catalog, EmbeddedTest, Expectation, GivenKind};
 use journey_partition::{
@@ -13,8 +14,8 @@ use journey_partition::{
     WorkerId,
 };
 use journey_types::{
-    ClusterKey, CustomerEvent, CustomerId, CustomerKey, EventId, EventName, InstanceNumber,
-    JourneyId, SourceName, StepId, TimeSpan, Timestamp, Value, WorkspaceId,
+    ClusterKey, CustomerEvent, CustomerId, CustomerKey, EnrollmentId, EventId, EventName,
+    InstanceNumber, JourneyId, SourceName, StepId, TimeSpan, Timestamp, Value, WorkspaceId,
 };
 
 /// The worker that delivers messages.
@@ -83,6 +84,7 @@ impl World {
                 GivenKind::Event { name, properties } => {
                     self.event(name.clone(), properties.clone())?;
                 }
+                GivenKind::Enroll { input } => self.enroll(input.clone())?,
                 GivenKind::Outcome { step, result } => self.answer(step, result)?,
             }
         }
@@ -114,6 +116,23 @@ impl World {
         };
         if let Answer::Rejected(rejection) = self.partition.ingest(event, IngestMode::Live)? {
             anyhow::bail!("an event of the test is refused: {rejection}");
+        }
+        self.deliver()
+    }
+
+    /// What the rules refuse is no fault of the test: it may expect just that.
+    fn enroll(&mut self, input: BTreeMap<String, Value>) -> anyhow::Result<()> {
+        self.n_events += 1;
+        let command = Command::Enroll(Arc::new(Enrollment {
+            journey: self.journey.clone(),
+            id: EnrollmentId::new(format!("{}", self.n_events))?,
+            input,
+        }));
+        let answers = self
+            .partition
+            .submit(vec![(self.customer.clone(), command)])?;
+        if let Some(Answer::Rejected(rejection)) = answers.into_iter().next() {
+            anyhow::bail!("an enroll call of the test is refused: {rejection}");
         }
         self.deliver()
     }

@@ -1,6 +1,6 @@
 //! Expressions as authors write them.
 
-use journey_model::{Expression, Position, Site};
+use journey_model::{Entrances, Expression, Position, Site};
 
 use crate::target::{Target, outcome_of, shape_of};
 
@@ -87,9 +87,16 @@ impl Target for Cel {
     fn run(&self, input: &[u8]) -> u64 {
         let source = String::from_utf8_lossy(input);
         let mut outcome = Vec::new();
-        for position in [Position::Step, Position::EntryWhere, Position::ExitWhen] {
+        for position in [
+            Position::Step,
+            Position::EntryWhere,
+            Position::EnrollWhere,
+            Position::Key,
+            Position::ExitWhen,
+        ] {
             let site = Site {
                 position,
+                entrances: Entrances::ANY,
                 journeys: None,
                 event_properties: None,
                 entry_properties: None,

@@ -14,7 +14,7 @@ use tonic::Status;
 
 use super::forward::{Forwarded, forward, refused_alike};
 use super::lanes::{Out, StreamLanes};
-use super::results::{event_result, overload_subject, rejected, retry_after};
+use super::results::{event_result, overload_of, rejected};
 use crate::convert::{event_from_wire, wire_customer};
 use crate::error::ServerError;
 use crate::limits::EVENTS_PER_BATCH_MAX;
@@ -130,26 +130,8 @@ impl Batch {
         if n_here < self.results.len() {
             return None;
         }
-        let mut longest: Option<(PartitionId, &Refusal)> = None;
-        for share in &self.here {
-            let Submitted::Refused(refusal) = &share.submitted else {
-                return None;
-            };
-            let subject = overload_subject(share.partition, refusal)?;
-            drop(subject);
-            let is_longer =
-                longest.is_none_or(|(_, longest)| retry_after(refusal) > retry_after(longest));
-            if is_longer {
-                longest = Some((share.partition, refusal));
-            }
-        }
-        let (partition, refusal) = longest?;
-        Some(ServerError::Overloaded {
-            cause: refusal.code(),
-            subject: overload_subject(partition, refusal)?,
-            reason: refusal.to_string(),
-            retry_after: retry_after(refusal),
-        })
+        let here = self.here.iter();
+        overload_of(here.map(|share| (share.partition, &share.submitted)))
     }
 
     pub(super) const fn n_events(&self) -> usize {

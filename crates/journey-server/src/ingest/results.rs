@@ -8,7 +8,9 @@ use journey_proto::v1 as wire;
 use journey_proto::v1::event_result::Status as EventStatus;
 use journey_types::{EffectOrigin, PartitionId};
 
+use crate::error::ServerError;
 use crate::limits::{RETRY_AFTER_BUSY, RETRY_AFTER_DEFAULT, RETRY_AFTER_DISK};
+use crate::node::Submitted;
 use crate::set_aside::id_text;
 
 pub(super) fn event_result(
@@ -31,16 +33,7 @@ pub(super) fn event_result(
             }
         }
         Answer::Rejected(rejection) => {
-            let (code, retry) = match &rejection {
-                Rejection::TooManyEventIds { .. } => ("HOT_CUSTOMER", true),
-                Rejection::StateTooLarge { .. } => ("CUSTOMER_TOO_LARGE", false),
-                Rejection::EventRefused { .. } => ("EVENT_REFUSED", false),
-                Rejection::NotClaimable { .. } => ("NOT_CLAIMABLE", false),
-                Rejection::OutcomeUnfit { .. } => ("OUTCOME_UNFIT", false),
-                Rejection::NotSetAside => ("NOT_SET_ASIDE", false),
-                Rejection::NotReplayable { .. } => ("NOT_REPLAYABLE", false),
-                Rejection::QuarantineFull => ("QUARANTINE_FULL", true),
-            };
+            let (code, retry) = rejection_code(&rejection);
             rejected(code, rejection.to_string(), retry)
         }
         Answer::Refused(refusal) => {
@@ -65,8 +58,49 @@ pub(super) fn event_result(
     }
 }
 
+/// The code of a rejection, and whether the same command may be accepted later.
+pub(crate) const fn rejection_code(rejection: &Rejection) -> (&'static str, bool) {
+    match rejection {
+        Rejection::TooManyEventIds { .. } => ("HOT_CUSTOMER", true),
+        Rejection::StateTooLarge { .. } => ("CUSTOMER_TOO_LARGE", false),
+        Rejection::EventRefused { .. } => ("EVENT_REFUSED", false),
+        Rejection::EnrollRefused { .. } => ("ENROLL_REFUSED", false),
+        Rejection::NotClaimable { .. } => ("NOT_CLAIMABLE", false),
+        Rejection::OutcomeUnfit { .. } => ("OUTCOME_UNFIT", false),
+        Rejection::NotSetAside => ("NOT_SET_ASIDE", false),
+        Rejection::NotReplayable { .. } => ("NOT_REPLAYABLE", false),
+        Rejection::QuarantineFull => ("QUARANTINE_FULL", true),
+    }
+}
+
+/// The one refusal to answer with where every share was refused at the door for load or disk: the one to wait longest
+/// for.
+pub(crate) fn overload_of<'s>(
+    shares: impl Iterator<Item = (PartitionId, &'s Submitted)>,
+) -> Option<ServerError> {
+    let mut longest: Option<(PartitionId, &Refusal)> = None;
+    for (partition, submitted) in shares {
+        let Submitted::Refused(refusal) = submitted else {
+            return None;
+        };
+        overload_subject(partition, refusal)?;
+        let is_longer =
+            longest.is_none_or(|(_, longest)| retry_after(refusal) > retry_after(longest));
+        if is_longer {
+            longest = Some((partition, refusal));
+        }
+    }
+    let (partition, refusal) = longest?;
+    Some(ServerError::Overloaded {
+        cause: refusal.code(),
+        subject: overload_subject(partition, refusal)?,
+        reason: refusal.to_string(),
+        retry_after: retry_after(refusal),
+    })
+}
+
 /// What is exhausted, where a refusal is one of load or disk.
-pub(super) fn overload_subject(partition: PartitionId, refusal: &Refusal) -> Option<String> {
+fn overload_subject(partition: PartitionId, refusal: &Refusal) -> Option<String> {
     match refusal {
         Refusal::PartitionBusy { .. } => Some(format!("partition:{partition}")),
         Refusal::WorkspaceBusy { .. } => Some(format!("workspace on partition:{partition}")),
@@ -84,7 +118,7 @@ pub(super) fn overload_subject(partition: PartitionId, refusal: &Refusal) -> Opt
 }
 
 /// When what was refused may be sent again.
-pub(super) fn retry_after(refusal: &Refusal) -> Duration {
+pub(crate) fn retry_after(refusal: &Refusal) -> Duration {
     match refusal {
         Refusal::PartitionBusy { .. } | Refusal::WorkspaceBusy { .. } => RETRY_AFTER_BUSY,
         Refusal::WorkspaceRate { retry_after_ms, .. } => Duration::from_millis(*retry_after_ms),
