@@ -88,3 +88,28 @@ fn tests_are_checked_and_say_nothing_of_the_version() {
     )]);
     assert!(none.unwrap_err().to_string().contains("no test"));
 }
+
+#[test]
+fn a_test_enrolls_and_may_expect_that_the_rules_refuse_it() {
+    const ENROLLED: &str = r"
+journey: offer
+entry: [{ api: enroll, where: input.tier == 'gold' }]
+reentry: { again: never }
+steps:
+  note: { update: { vars.tier: input.tier }, next: rest }
+  rest: { delay: 1d }
+tests:
+  - name: gold enters once
+    given:
+      - { at: 0s, enroll: { tier: tin } }
+      - { at: 1m, enroll: { tier: gold } }
+      - { at: 2m, enroll: { tier: gold } }
+    expect: { state: active, entered: 1, vars: { tier: gold } }
+  - name: nobody else does
+    given: [{ at: 0s, enroll: {} }]
+    expect: { state: none, entered: 0 }
+";
+    for one in verdicts_of(&[Source::new("offer.yaml", ENROLLED)]).unwrap() {
+        assert_eq!(one.differences, Vec::<String>::new(), "{one:#?}");
+    }
+}
