@@ -204,7 +204,11 @@ fn a_quarantined_enroll_call_is_taken_in_again() {
     let mut world = World::new(&HELP.replace("REENTRY", "{}"));
     let reason = "no such thing".to_owned();
     let command = Box::new(world.enrollment("help tier=gold case=7"));
-    world.command(&crate::Command::Quarantine { command, reason });
+    world.command(&crate::Command::Quarantine {
+        command,
+        reason,
+        parks: false,
+    });
     world.script("replay");
     assert_snapshot!(world.journal(), @r#"
     01-05 09:00 enroll quarantined: no such thing

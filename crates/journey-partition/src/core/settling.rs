@@ -2,10 +2,12 @@
 //! leave, customers go on.
 
 use journey_customer::{Command, CustomerState, Reply};
-use journey_types::{Lsn, Timestamp};
+use journey_types::{CustomerKey, Lsn, Timestamp};
 
 use crate::core::PartitionCore;
-use crate::core::api::{Answer, ConfirmationId, HandOver, Output, QuarantineEntry, Refusal};
+use crate::core::api::{
+    Answer, ConfirmationId, HandOver, Output, QuarantineEntry, Refusal, WorkerId,
+};
 use crate::core::batch::{DecidedTurn, InFlight};
 use crate::core::customers::HostedIdx;
 use crate::core::hosted::{Lifecycle, Origin};
@@ -74,40 +76,49 @@ impl PartitionCore {
                     .answer(ticket, position, answer, &mut self.outputs);
             }
             Origin::Worker { worker, .. } => {
-                let customer = self.customers.get(idx).key.clone();
-                let hand_over_by = turn_at.plus(HAND_OVER_AFTER_TURN_MAX);
-                let is_subscribed = self.workers.get(worker).is_some();
-                match reply {
-                    Reply::Claimed { row } if is_subscribed && now <= hand_over_by => {
-                        self.counters.n_handed_over += 1;
-                        let hand_over = HandOver {
-                            worker,
-                            customer,
-                            row,
-                            hand_over_by,
-                        };
-                        self.outputs.push(Output::HandOver(hand_over));
-                    }
-                    Reply::Claimed { .. } => {
-                        self.counters.n_claims_unused += 1;
-                        self.give_credit_back(worker);
-                    }
-                    Reply::Accepted
-                    | Reply::Duplicate
-                    | Reply::Enrolled { .. }
-                    | Reply::NotEnrolled { .. }
-                    | Reply::Fired { .. }
-                    | Reply::Continued
-                    | Reply::Withdrawn { .. }
-                    | Reply::Recorded
-                    | Reply::Settled
-                    | Reply::Replayed { .. }
-                    | Reply::Discarded
-                    | Reply::Quarantined { .. }
-                    | Reply::Parked
-                    | Reply::Released { .. } => self.give_credit_back(worker),
-                }
+                self.claim_applied((worker, reply), state.key.clone(), now, turn_at);
             }
+        }
+    }
+
+    /// A worker's claim is applied: now its effect may go out, if that is still in time.
+    fn claim_applied(
+        &mut self,
+        (worker, reply): (WorkerId, Reply),
+        customer: CustomerKey,
+        now: Timestamp,
+        turn_at: Timestamp,
+    ) {
+        let hand_over_by = turn_at.plus(HAND_OVER_AFTER_TURN_MAX);
+        let is_subscribed = self.workers.get(worker).is_some();
+        match reply {
+            Reply::Claimed { row } if is_subscribed && now <= hand_over_by => {
+                self.counters.n_handed_over += 1;
+                self.outputs.push(Output::HandOver(HandOver {
+                    worker,
+                    customer,
+                    row,
+                    hand_over_by,
+                }));
+            }
+            Reply::Claimed { .. } => {
+                self.counters.n_claims_unused += 1;
+                self.give_credit_back(worker);
+            }
+            Reply::Accepted
+            | Reply::Duplicate
+            | Reply::Enrolled { .. }
+            | Reply::NotEnrolled { .. }
+            | Reply::Fired { .. }
+            | Reply::Continued
+            | Reply::Withdrawn { .. }
+            | Reply::Recorded
+            | Reply::Settled
+            | Reply::Replayed { .. }
+            | Reply::Discarded
+            | Reply::Quarantined { .. }
+            | Reply::Parked
+            | Reply::Released { .. } => self.give_credit_back(worker),
         }
     }
 
