@@ -54,50 +54,38 @@ pub(crate) async fn enroll(
         return Err(ServerError::invalid("customers", text));
     }
     let mut results = vec![wire::EnrollResult::default(); n_customers];
-    let mut shares: BTreeMap<PartitionId, Share> = BTreeMap::new();
-    for (position, one) in request.customers.into_iter().enumerate() {
-        match read(&request.workspace, &journey, &one) {
-            Ok((customer, enrollment)) => {
-                let share = shares.entry(node.partition_of(&customer)).or_default();
-                let command = Command::Enroll(Arc::new(enrollment));
-                share.positions.push(position);
-                share.wire.push(one);
-                share.commands.push((customer, command));
-            }
-            Err((code, message)) => results[position] = rejected(code, message),
-        }
-    }
+    let (workspace, text) = (request.workspace, request.journey);
+    let shares = sort(
+        node,
+        (&workspace, &journey),
+        request.customers,
+        &mut results,
+    );
     let n_shared: usize = shares.values().map(|share| share.positions.len()).sum();
     let (mut here, mut there) = (Vec::new(), Vec::new());
     for (partition, share) in shares {
-        match node.target_for(hop, partition) {
+        let refusal = match node.target_for(hop, partition) {
             Ok(Target::Here(_)) => {
                 let submitted = node.submit(partition, share.commands, None);
                 here.push((partition, share.positions, submitted));
+                continue;
             }
             Ok(Target::There(leader)) => {
                 let request = wire::EnrollRequest {
-                    workspace: request.workspace.clone(),
-                    journey: request.journey.clone(),
+                    workspace: workspace.clone(),
+                    journey: text.clone(),
                     customers: share.wire,
                 };
                 let answers = send_on(node, partition, leader, request);
                 there.push(async move { (share.positions, answers.await) });
+                continue;
             }
-            Ok(Target::Nowhere) => {
-                let refused = refused_as(&node.not_leader(partition).into());
-                share
-                    .positions
-                    .iter()
-                    .for_each(|at| results[*at] = refused.clone());
-            }
-            Err(error) => {
-                let refused = refused_as(&error.into());
-                share
-                    .positions
-                    .iter()
-                    .for_each(|at| results[*at] = refused.clone());
-            }
+            Ok(Target::Nowhere) => node.not_leader(partition),
+            Err(refusal) => refusal,
+        };
+        let refused = refused_as(&refusal.into());
+        for position in share.positions {
+            results[position] = refused.clone();
         }
     }
     if there.is_empty() && n_shared == n_customers {
@@ -118,6 +106,29 @@ pub(crate) async fn enroll(
         }
     }
     Ok(wire::EnrollResponse { results })
+}
+
+/// Puts each customer to its partition; whoever cannot be one has a result.
+fn sort(
+    node: &Node,
+    (workspace, journey): (&str, &JourneyId),
+    customers: Vec<wire::Enrollment>,
+    results: &mut [wire::EnrollResult],
+) -> BTreeMap<PartitionId, Share> {
+    let mut shares: BTreeMap<PartitionId, Share> = BTreeMap::new();
+    for (position, one) in customers.into_iter().enumerate() {
+        match read(workspace, journey, &one) {
+            Ok((customer, enrollment)) => {
+                let share = shares.entry(node.partition_of(&customer)).or_default();
+                let command = Command::Enroll(Arc::new(enrollment));
+                share.positions.push(position);
+                share.wire.push(one);
+                share.commands.push((customer, command));
+            }
+            Err((code, message)) => results[position] = rejected(code, message),
+        }
+    }
+    shares
 }
 
 type Answered = (Vec<usize>, Vec<wire::EnrollResult>);
