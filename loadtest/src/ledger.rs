@@ -303,3 +303,6 @@ pub(crate) fn phase_at(windows: &[Window], instant: Instant) -> Option<usize> {
     let holds = |window: &&Window| window.from <= instant && instant < window.to;
     windows.iter().find(holds).map(|window| window.phase)
 }
+
+#[cfg(test)]
+mod tests;

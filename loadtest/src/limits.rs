@@ -34,6 +34,8 @@ pub(crate) const AGAIN_MAX: usize = 100_000;
 pub(crate) const AGAIN_PAUSE: Duration = Duration::from_millis(100);
 /// How long unanswered events are waited for after a phase.
 pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(120);
+/// How long a run may take to settle after its last phase, while something still moves.
+pub(crate) const SETTLE_MAX: Duration = Duration::from_secs(1_800);
 /// How long the start of all customers may take.
 pub(crate) const START_MAX: Duration = Duration::from_secs(3_600);
 /// Samples of a run: a report of this many points is still drawn at once.

@@ -8,6 +8,7 @@ use journey_client::{Client, wire};
 
 use crate::figures::{self, Counts};
 use crate::ledger::{Ledger, Totals};
+use crate::limits::SETTLE_MAX;
 use crate::node::{NodeUnderTest, Scrape, scrape};
 use crate::scenario::Scenario;
 use crate::sums::{Figures, Proof, Sum};
@@ -37,16 +38,25 @@ pub(crate) struct Prover<'a> {
 }
 
 impl Prover<'_> {
-    /// Looks until every sum holds, as long as the scenario allows, and says what became of each.
+    /// Looks until every sum holds, or nothing has moved for as long as the scenario allows, and says what became of
+    /// each.
     pub(crate) async fn prove(&self) -> anyhow::Result<Vec<Proof>> {
         let client = Client::connect(self.node.address()).await?;
         let sums = self.sums()?;
-        let deadline = cluster::monotonic_now() + self.scenario.settle;
+        let began = cluster::monotonic_now();
+        let (mut last, mut moved) = (Figures::new(), began);
         loop {
             let figures = self.figures(&client).await?;
+            let now = cluster::monotonic_now();
+            if figures != last {
+                moved = now;
+                last.clone_from(&figures);
+            }
+            let is_over = now.duration_since(moved) > self.scenario.settle
+                || now.duration_since(began) > SETTLE_MAX;
             let mut proofs: Vec<Proof> = sums.iter().map(|sum| sum.prove(&figures)).collect();
             let holds = proofs.iter().all(|proof| proof.holds);
-            if holds || cluster::monotonic_now() > deadline {
+            if holds || is_over {
                 proofs.extend(self.sample(&client).await?);
                 return Ok(proofs);
             }

@@ -29,7 +29,7 @@ pub(crate) struct Scenario {
     pub(crate) worker: Option<WorkerSettings>,
     pub(crate) phases: Vec<Phase>,
     pub(crate) sums: Vec<Sum>,
-    /// How long the sums may take to become true after the last phase.
+    /// How long nothing may move after the last phase, while the sums do not hold yet.
     pub(crate) settle: Duration,
 }
 

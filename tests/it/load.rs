@@ -217,3 +217,26 @@ fn the_floor_alone_can_be_measured() -> anyhow::Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn a_node_that_runs_already_is_measured_and_left_running() -> anyhow::Result<()> {
+    let world = crate::world::World::start().await?;
+    let at = [
+        "--address",
+        world.node.address(),
+        "--http",
+        world.node.http(),
+    ];
+    for _ in 0..2 {
+        // The second run finds what the first one counted, and proves its own sums all the same.
+        let report = proven("advance", &[&NO_FLOOR[..], &at[..]].concat())?;
+        let sums = report["sums"].as_array().unwrap();
+        assert!(
+            sums.iter()
+                .any(|sum| sum["sum"] == "node.accepted = accepted"),
+            "{report}"
+        );
+    }
+    assert!(world.client.is_serving().await?);
+    Ok(())
+}

@@ -37,7 +37,7 @@ fn read(name: &str, table: Table, problems: &mut Vec<String>) -> Scenario {
     let mut fields = Fields::new("", table, problems);
     let about = fields.text("about", None);
     let journeys = fields.text("journeys", Some(""));
-    let settle = fields.span("settle", "60s");
+    let settle = fields.span("settle", "30s");
     let (node, customers, traffic) = (
         fields.table("node"),
         fields.table("customers"),
