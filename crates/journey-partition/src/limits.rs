@@ -15,8 +15,13 @@ pub const INLINE_AGAIN_PERCENT: usize = 75;
 /// meet the rest again.
 pub const STALE_ROWS_MAX: usize = 256;
 
-/// What a customer takes in memory beyond its state: its places in the maps of the replica.
-pub const RESIDENT_OVERHEAD_BYTES: usize = 512;
+/// What a customer takes in memory beyond its state or its packed row: its place in the replica's table, its address,
+/// and its entries in the indexes of dirty customers.
+pub const RESIDENT_OVERHEAD_BYTES: usize = 448;
+
+/// Of the memory that customers may take, one part in so many is kept for states, however many others press: those in
+/// hand must not be packed and unpacked at every step.
+pub const LIVE_PART_OF_MEMORY: usize = 8;
 
 /// Of the memory that customers may take, one part in so many is kept for those whose rows are up to date, however many
 /// others press: what a turn reads must still be there when its facts are applied, a few batches later.

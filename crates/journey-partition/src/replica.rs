@@ -42,7 +42,7 @@ pub use self::checkpoint::{CheckpointProgress, Checkpointer};
 use self::counts::Counts;
 use self::place::Place;
 pub use self::residents::MemoryPressure;
-use self::residents::Residents;
+use self::residents::{Body, ResidentIdx, Residents};
 use self::rows::{Floor, Rows};
 use self::snapshot::Streams;
 pub use self::snapshot::{
@@ -136,7 +136,7 @@ impl Replica {
         Ok(Self {
             partition: options.partition,
             cluster_key: options.cluster_key,
-            residents: Residents::new(options.customers_size_bytes_max),
+            residents: Residents::new(options.customers_size_bytes_max, options.row_size_bytes_max),
             counts: rows.read_counts()?,
             control,
             applied: floor.lsn,
@@ -223,20 +223,37 @@ impl Replica {
     pub fn load(&mut self, customer: &CustomerKey) -> Result<Loaded, PartitionError> {
         self.check_running()?;
         let place = Place::of(&self.cluster_key, customer);
-        let (state, was_read) = match self.residents.state(&place) {
-            Some(state) => (Some(state), false),
+        let (state, was_read) = match self.residents.find(&place) {
+            Some(idx) => (Some(self.unpacked(idx, &place)?), false),
             None => {
-                let resident = self.rows.read_customer(&place)?;
-                let state = resident.map(|resident| {
-                    let state = Arc::clone(&resident.state);
-                    self.residents.keep(place, resident);
+                let read = self.rows.read_customer(&place)?;
+                let state = read.map(|read| {
+                    let (state, written) = (read.state, read.written);
+                    self.residents
+                        .keep(place, Arc::clone(&state), Some(written));
                     state
                 });
                 (state, true)
             }
         };
+        self.residents.shrink();
         let state = state.filter(|state| reads::was_born(state));
         Ok(Loaded { state, was_read })
+    }
+
+    /// The state of a customer in memory, which is a use of it.
+    fn unpacked(
+        &mut self,
+        idx: ResidentIdx,
+        place: &Place,
+    ) -> Result<Arc<CustomerState>, PartitionError> {
+        let state = self.rows.unpack(place, self.residents.body(idx))?;
+        if matches!(self.residents.body(idx), Body::Live(_)) {
+            self.residents.touch(idx);
+        } else {
+            self.residents.unpack(idx, Arc::clone(&state));
+        }
+        Ok(state)
     }
 
     /// How customers whose rows are behind press on the memory they may take.

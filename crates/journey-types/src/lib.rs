@@ -36,6 +36,6 @@ pub use numbers::{
     AggregateId, BatchNumber, BirthIndex, CatalogRevision, ContentVersion, DefinitionVersion,
     Incarnation, InstanceNumber, Lsn, NodeId, PartitionId, Sequence, SessionId,
 };
-pub use slot::{ClusterKey, Fingerprint, N_SLOTS, Slot, slot_of};
+pub use slot::{ClusterKey, Fingerprint, N_SLOTS, Slot, customer_hash, slot_of};
 pub use time::{TimeSpan, Timestamp};
 pub use value::Value;

@@ -5,7 +5,7 @@
 use std::hash::Hasher as _;
 
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::ids::{CustomerKey, EnrollmentId, EventId, JourneyId, SourceName};
 
@@ -25,6 +25,13 @@ impl Slot {
         } else {
             None
         }
+    }
+
+    /// The slot of the customer with this [`customer_hash`].
+    #[must_use]
+    pub fn of_hash(hash: u64) -> Self {
+        let number = hash % u64::from(N_SLOTS);
+        Self(u16::try_from(number).expect("below 4,096"))
     }
 
     /// Its number, 0 to 4,095.
@@ -63,17 +70,41 @@ impl std::fmt::Debug for ClusterKey {
 /// its length so that two keys never run into one another.
 #[must_use]
 pub fn slot_of(key: &ClusterKey, customer: &CustomerKey) -> Slot {
-    let mut hasher = Xxh3::new();
-    for part in [
+    Slot::of_hash(customer_hash(key, customer))
+}
+
+/// The hash that gives a customer its slot, whole. Salted, so that nobody outside can choose customers whose hashes
+/// meet.
+#[must_use]
+pub fn customer_hash(key: &ClusterKey, customer: &CustomerKey) -> u64 {
+    let parts = [
         &key.0[..],
         customer.workspace.as_str().as_bytes(),
         customer.customer.as_str().as_bytes(),
-    ] {
+    ];
+    // In one go where the parts are short, as they nearly always are: three times as fast as piece by piece.
+    let mut joined = [0; 128];
+    let mut n_joined = 0;
+    for part in parts {
+        let end = n_joined + size_of::<u64>() + part.len();
+        let Some(room) = joined.get_mut(n_joined..end) else {
+            return hash_piecewise(parts);
+        };
+        let (length, bytes) = room.split_at_mut(size_of::<u64>());
+        length.copy_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.copy_from_slice(part);
+        n_joined = end;
+    }
+    xxh3_64(&joined[..n_joined])
+}
+
+fn hash_piecewise(parts: [&[u8]; 3]) -> u64 {
+    let mut hasher = Xxh3::new();
+    for part in parts {
         hasher.update(&(part.len() as u64).to_be_bytes());
         hasher.update(part);
     }
-    let number = hasher.digest() % u64::from(N_SLOTS);
-    Slot(u16::try_from(number).expect("below 4,096"))
+    hasher.digest()
 }
 
 /// 16 bytes that stand for an event id, or that of an enroll call, in the window of remembered ids.

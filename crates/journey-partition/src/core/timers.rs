@@ -8,7 +8,7 @@
 //!   a workspace behind the horizon with little left: its next rows are loaded, as far as the horizon
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use journey_types::{CustomerKey, Timestamp, WorkspaceId};
 
@@ -64,7 +64,8 @@ struct Due {
 #[derive(Debug)]
 pub(crate) struct TimerHeap {
     workspaces: BTreeMap<WorkspaceId, Due>,
-    by_customer: BTreeMap<CustomerKey, Timestamp>,
+    /// Only looked up, never gone through: its order is chance.
+    by_customer: HashMap<CustomerKey, Timestamp>,
     horizon: Horizon,
     /// The workspace whose timer was taken to fire last: the next one comes after it.
     last_fired: Option<WorkspaceId>,
@@ -75,14 +76,14 @@ pub(crate) struct TimerHeap {
 }
 
 impl TimerHeap {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_cap(TIMERS_IN_MEMORY_MAX)
     }
 
-    pub(crate) const fn with_cap(timers_max: usize) -> Self {
+    pub(crate) fn with_cap(timers_max: usize) -> Self {
         Self {
             workspaces: BTreeMap::new(),
-            by_customer: BTreeMap::new(),
+            by_customer: HashMap::new(),
             horizon: Horizon::Nothing,
             last_fired: None,
             postponed: BTreeSet::new(),
@@ -114,7 +115,14 @@ impl TimerHeap {
 
     /// Sets a customer's earliest timer; `None` disarms it.
     pub(crate) fn arm(&mut self, customer: &CustomerKey, due_at: Option<Timestamp>) {
-        if due_at.is_some() && self.by_customer.get(customer).copied() == due_at {
+        let armed = self.by_customer.get(customer).copied();
+        if due_at.is_some() && armed == due_at {
+            return;
+        }
+        if let (Some(before), Some(due_at)) = (armed, due_at)
+            && self.covers(due_at, customer)
+        {
+            self.move_armed(customer, before, due_at);
             return;
         }
         self.take(customer);
@@ -122,6 +130,18 @@ impl TimerHeap {
         if self.covers(due_at, customer) {
             self.insert(customer.clone(), due_at);
         }
+    }
+
+    /// Moves a timer that is in the heap and stays there, as nearly every turn does.
+    fn move_armed(&mut self, customer: &CustomerKey, before: Timestamp, due_at: Timestamp) {
+        let due = self.workspaces.get_mut(&customer.workspace);
+        let due = due.expect("a timer in the heap has its workspace there");
+        let armed = due.by_due.take(&(before, customer.clone()));
+        let (_, customer) = armed.expect("both indexes hold the same pairs");
+        if let Some(held) = self.by_customer.get_mut(&customer) {
+            *held = due_at;
+        }
+        due.by_due.insert((due_at, customer));
     }
 
     /// The customer whose timers fire next: due strictly before the stamp, workspaces in turn, the earliest of each.

@@ -10,7 +10,7 @@ use journey_types::{BatchNumber, Lsn, Sequence, SessionId};
 
 use super::Replica;
 use super::place::Place;
-use super::residents::Resident;
+use super::residents::ResidentIdx;
 use crate::decided::DecidedEntry;
 use crate::error::PartitionError;
 use crate::limits::ADOPTIONS_PER_CHECK;
@@ -150,20 +150,12 @@ impl Replica {
         after: Option<&Arc<CustomerState>>,
     ) -> Result<(), PartitionError> {
         let place = Place::of(&self.cluster_key, &turn.customer);
-        let resident = if self.residents.is_dirty(&place) {
-            None
-        } else {
-            let resident = match self.residents.take_clean(&place) {
-                Some(resident) => Some(resident),
-                None => self.rows.read_customer(&place)?,
-            };
-            Some(resident.unwrap_or_else(|| Resident::unheard_of(turn.customer.clone())))
-        };
+        let idx = self.at_hand(&place)?;
         // Also where the rows have the entry already: then they may be torn around the head, and are written again.
-        let dirty = self.residents.change(&place, lsn, resident);
-        if lsn > dirty.resident.mark {
-            self.streams.before_change(&place, &dirty.resident.state);
-            let state = &mut dirty.resident.state;
+        let resident = self.residents.change(idx, lsn);
+        let is_behind_rows = lsn > resident.mark();
+        if let Some(state) = resident.state_mut().filter(|_| is_behind_rows) {
+            self.streams.before_change(&place, state);
             check_order(turn, state).map_err(|found| PartitionError::FactOutOfOrder {
                 partition: self.partition,
                 lsn,
@@ -189,8 +181,23 @@ impl Replica {
                 }
             }
         }
-        self.residents.index(&place);
+        self.residents.index(idx);
+        self.residents.shrink();
         Ok(())
+    }
+
+    /// The customer in memory, with its state, to be changed.
+    fn at_hand(&mut self, place: &Place) -> Result<ResidentIdx, PartitionError> {
+        if let Some(idx) = self.residents.find(place) {
+            self.unpacked(idx, place)?;
+            return Ok(idx);
+        }
+        let read = self.rows.read_customer(place)?;
+        let (state, written) = read.map_or_else(
+            || (Arc::new(CustomerState::new(place.customer.clone())), None),
+            |read| (read.state, Some(read.written)),
+        );
+        Ok(self.residents.keep(place.clone(), state, written))
     }
 
     /// What the partition itself learns from a fact. It has no part in the customer's row mark: control is as of the

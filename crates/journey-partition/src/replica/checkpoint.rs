@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   pass begins at S = applied: control, counts and consensus as of S are kept
-//!     ─► customers whose rows lack an entry ≤ S, longest waiting first, step by step
+//!     ─► customers whose rows lack an entry ≤ S, in the order of their rows, step by step
 //!     ─► counts as of S ─► flush ─► floor = S with control as of S ─► flush ─► S may be purged up to
 //! ```
 //!
@@ -17,8 +17,8 @@ use journey_types::{ClusterKey, Lsn};
 
 use super::counts::CountsKey;
 use super::place::Place;
-use super::residents::Taken;
-use super::rows::{Floor, Rows, Tidying};
+use super::residents::{Sweep, Taken};
+use super::rows::{Floor, Rows, Tidying, Written};
 use super::{Replica, SharedReplica};
 use crate::error::PartitionError;
 use crate::limits::{CHECKPOINT_CUSTOMERS_MAX, CHECKPOINT_SIZE_BYTES_MAX};
@@ -53,6 +53,7 @@ pub(super) struct Pass {
     floor: Floor,
     control: Control,
     counts: BTreeMap<CountsKey, JourneyCounts>,
+    sweep: Sweep,
 }
 
 /// What one step has to do without the replica's lock.
@@ -91,7 +92,7 @@ impl Checkpointer {
                 rows_through,
                 torn_through,
             } => write_customers(&rows, &taken, rows_through, torn_through)
-                .map(|sizes| replica.lock().settle(&taken, &sizes, rows_through)),
+                .map(|written| replica.lock().settle(&taken, &written, rows_through)),
             Work::Floor {
                 pass,
                 stale_rows,
@@ -124,34 +125,36 @@ impl Checkpointer {
 impl Replica {
     fn begin_step(&mut self) -> Result<Work, PartitionError> {
         self.check_running()?;
-        if self.pass.is_none() {
+        let mut pass = if let Some(pass) = self.pass.take() {
+            pass
+        } else {
             if self.applied == self.floor.lsn {
                 return Ok(Work::Idle);
             }
-            self.pass = Some(Pass {
+            Pass {
                 floor: Floor {
                     lsn: self.applied,
                     consensus: self.consensus.clone(),
                 },
                 control: self.control,
                 counts: self.counts.changed(),
-            });
-        }
-        let through = self
-            .pass
-            .as_ref()
-            .map_or(self.applied, |pass| pass.floor.lsn);
-        let taken =
-            self.residents
-                .take_dirty(through, CHECKPOINT_CUSTOMERS_MAX, CHECKPOINT_SIZE_BYTES_MAX);
+                sweep: Sweep::default(),
+            }
+        };
+        let taken = self.residents.take_dirty(
+            &mut pass.sweep,
+            pass.floor.lsn,
+            CHECKPOINT_CUSTOMERS_MAX,
+            CHECKPOINT_SIZE_BYTES_MAX,
+        );
         if !taken.is_empty() {
+            self.pass = Some(pass);
             return Ok(Work::Customers {
                 taken,
                 rows_through: (self.applied > self.rows_through).then_some(self.applied),
                 torn_through: self.torn_through,
             });
         }
-        let pass = self.pass.take().expect("begun above");
         let stale_rows = std::mem::take(&mut *self.stale_rows.lock());
         Ok(Work::Floor {
             pass,
@@ -163,16 +166,17 @@ impl Replica {
     fn settle(
         &mut self,
         taken: &[Taken],
-        sizes: &[usize],
+        written: &[(Written, usize)],
         rows_through: Option<Lsn>,
     ) -> CheckpointProgress {
         self.rows_through = self.rows_through.max(rows_through.unwrap_or_default());
-        for (taken, size_bytes) in taken.iter().zip(sizes) {
-            self.residents.settle(taken, *size_bytes);
+        for (taken, (written, _)) in taken.iter().zip(written) {
+            self.residents.settle(taken, *written);
         }
+        self.residents.shrink();
         CheckpointProgress::Written {
             n_customers: taken.len(),
-            size_bytes: sizes.iter().sum(),
+            size_bytes: written.iter().map(|(_, size_bytes)| size_bytes).sum(),
         }
     }
 
@@ -190,16 +194,16 @@ impl Replica {
     }
 }
 
-/// Writes the rows and gives each customer's encoded size.
+/// Writes the rows and gives what those of each customer hold then, with the size of what was written.
 fn write_customers(
     rows: &Rows,
     taken: &[Taken],
     rows_through: Option<Lsn>,
     torn_through: Lsn,
-) -> Result<Vec<usize>, PartitionError> {
+) -> Result<Vec<(Written, usize)>, PartitionError> {
     let mut puts = Vec::new();
     puts.extend(rows_through.map(Rows::put_rows_through));
-    let mut sizes = Vec::with_capacity(taken.len());
+    let mut written = Vec::with_capacity(taken.len());
     for customer in taken {
         // What a crash tore belongs to a customer that entries up to there have changed again.
         let tidying = if customer.first <= torn_through {
@@ -207,10 +211,10 @@ fn write_customers(
         } else {
             Tidying::NotNeeded
         };
-        sizes.push(rows.write_customer(customer, tidying, &mut puts)?);
+        written.push(rows.write_customer(customer, tidying, &mut puts)?);
     }
     rows.put(&puts)?;
-    Ok(sizes)
+    Ok(written)
 }
 
 fn write_floor(rows: &Rows, pass: &Pass, mut puts: Vec<Put>) -> Result<(), PartitionError> {

@@ -151,8 +151,7 @@ impl Replica {
         };
         let after = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let dirty = self.residents.dirty_after(after);
-        let dirty = dirty
-            .filter(|(place, state)| place.customer.workspace == *workspace && was_born(state));
+        let dirty = dirty.filter(|(place, _)| place.customer.workspace == *workspace);
         let dirty = dirty.map(|(place, _)| place.clone());
         let places = merged(rows, dirty).take(n_max);
         places.map(|place| Ok(place?.customer)).collect()

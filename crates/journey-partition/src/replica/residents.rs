@@ -2,101 +2,54 @@
 //!
 //! ```text
 //!            load                    change                       rows written
-//!   rows ──────────► clean (LRU) ──────────► dirty, in order of ───────────────► clean
-//!                        │                   the first entry that
-//!                        ▼ byte budget       its rows lack
-//!                      dropped
+//!   rows ──────────► clean (LRU) ──────────► dirty, by slot ─────────────────────► clean
+//!                        │                        │
+//!                        ▼ byte budget            ▼ three quarters of it
+//!                  packed, dropped             packed
 //! ```
 //!
-//! A dirty customer stands before its rows in every read until the checkpointer reports the rows as written.
+//! A dirty customer stands before its rows in every read until the checkpointer reports the rows as written. Where
+//! memory grows scarce, customers unused for longest are packed into the row that they will be written as, which takes
+//! a fraction of a state; the first read or change unpacks them.
 
-mod clean;
+mod dirty;
+mod resident;
+mod table;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use journey_customer::CustomerState;
 use journey_types::{CustomerKey, Lsn, Timestamp};
 
-use self::clean::CleanCustomers;
+use self::dirty::DirtySlots;
+pub(super) use self::dirty::Sweep;
+pub(super) use self::resident::{Body, Resident, Taken};
+use self::resident::{Unwritten, index_of};
+pub(super) use self::table::ResidentIdx;
+use self::table::{Table, UseList};
 use super::place::Place;
-use crate::limits::{CLEAN_PART_OF_MEMORY, RESIDENT_OVERHEAD_BYTES};
-
-/// A customer as its rows have it.
-#[derive(Debug, Clone)]
-pub(super) struct Resident {
-    pub(super) state: Arc<CustomerState>,
-    /// The last entry that its rows reflect; 0 without rows.
-    pub(super) mark: Lsn,
-    /// Its encoded size when it was last read or written.
-    pub(super) size_bytes: usize,
-    /// What it takes in memory, about, as last measured.
-    memory_size_bytes: usize,
-}
-
-impl Resident {
-    /// A customer as its rows have it.
-    pub(super) fn new(state: Arc<CustomerState>, mark: Lsn, size_bytes: usize) -> Self {
-        Self {
-            memory_size_bytes: state.memory_size_bytes() + RESIDENT_OVERHEAD_BYTES,
-            state,
-            mark,
-            size_bytes,
-        }
-    }
-
-    /// A customer without rows.
-    pub(super) fn unheard_of(customer: CustomerKey) -> Self {
-        Self::new(Arc::new(CustomerState::new(customer)), Lsn::new(0), 0)
-    }
-
-    const fn resident_size_bytes(&self) -> usize {
-        self.memory_size_bytes
-    }
-}
-
-/// A customer that the rows do not reflect.
-#[derive(Debug)]
-pub(super) struct Dirty {
-    pub(super) resident: Resident,
-    /// The first entry that the rows lack.
-    first: Lsn,
-    /// The last entry that the state reflects.
-    last: Lsn,
-    /// The first entry applied since the checkpointer took the state, if it has.
-    first_since_taken: Option<Lsn>,
-    is_taken: bool,
-    /// What the indexes hold of it.
-    due_at: Option<Timestamp>,
-    set_aside_since: Option<Timestamp>,
-    has_open_effects: bool,
-}
-
-/// A customer on its way into the rows.
-#[derive(Debug, Clone)]
-pub(super) struct Taken {
-    pub(super) place: Place,
-    pub(super) state: Arc<CustomerState>,
-    /// The last entry that the state reflects.
-    pub(super) through: Lsn,
-    /// The first entry that the rows lack.
-    pub(super) first: Lsn,
-}
+use super::reads::was_born;
+use super::rows::{Written, pack};
+use crate::limits::{CLEAN_PART_OF_MEMORY, LIVE_PART_OF_MEMORY};
 
 /// # Invariants
-/// No customer is both dirty and clean. `order`, `due`, `set_aside` and `open` hold exactly what the dirty customers say.
+/// `due`, `set_aside` and `open` hold exactly what the dirty customers say. The live list holds every state but those
+/// that are dirty and do not fit a row; clean packed ones stand in theirs, dirty packed ones in none. The sums are those
+/// of the customers.
 #[derive(Debug)]
 pub(super) struct Residents {
-    dirty: BTreeMap<Place, Dirty>,
-    /// Dirty customers by the first entry that their rows lack.
-    order: BTreeSet<(Lsn, Place)>,
+    table: Table,
+    dirty: DirtySlots,
     due: BTreeSet<(Timestamp, CustomerKey)>,
     set_aside: BTreeSet<(Timestamp, CustomerKey)>,
     open: BTreeSet<CustomerKey>,
+    /// Of all of them.
+    size_bytes: usize,
     dirty_size_bytes: usize,
-    clean: CleanCustomers,
     size_bytes_max: usize,
+    row_size_bytes_max: usize,
 }
 
 /// How much of the memory that customers may take is taken by those that cannot be dropped before they are written.
@@ -116,133 +69,178 @@ impl Residents {
         self.size_bytes_max
     }
 
-    pub(super) fn new(size_bytes_max: usize) -> Self {
+    pub(super) fn new(size_bytes_max: usize, row_size_bytes_max: usize) -> Self {
         Self {
-            dirty: BTreeMap::new(),
-            order: BTreeSet::new(),
+            table: Table::default(),
+            dirty: DirtySlots::default(),
             due: BTreeSet::new(),
             set_aside: BTreeSet::new(),
             open: BTreeSet::new(),
+            size_bytes: 0,
             dirty_size_bytes: 0,
-            clean: CleanCustomers::new(size_bytes_max),
             size_bytes_max,
+            row_size_bytes_max,
         }
     }
 
-    /// The state of a customer in memory.
-    pub(super) fn state(&mut self, place: &Place) -> Option<Arc<CustomerState>> {
-        match self.dirty.get(place) {
-            Some(dirty) => Some(Arc::clone(&dirty.resident.state)),
-            None => self.clean.state(place),
+    pub(super) fn find(&self, place: &Place) -> Option<ResidentIdx> {
+        self.table.find(place)
+    }
+
+    /// A customer's body, as it is.
+    pub(super) fn body(&self, idx: ResidentIdx) -> &Body {
+        &self.table.get(idx).body
+    }
+
+    /// Notes a use of a customer.
+    pub(super) fn touch(&mut self, idx: ResidentIdx) {
+        let resident = self.table.get(idx);
+        match (&resident.body, &resident.unwritten) {
+            (Body::Live(_), _) => self.table.list(idx, UseList::Live),
+            (Body::Packed(_), None) => self.table.list(idx, UseList::PackedClean),
+            (Body::Packed(_), Some(_)) => {}
         }
     }
 
-    /// The state of a customer whose rows are behind.
-    pub(super) fn dirty_state(&self, place: &Place) -> Option<Arc<CustomerState>> {
-        let dirty = self.dirty.get(place);
-        dirty.map(|dirty| Arc::clone(&dirty.resident.state))
+    /// Gives a packed customer its state back, as decoded from its row.
+    pub(super) fn unpack(&mut self, idx: ResidentIdx, state: Arc<CustomerState>) {
+        self.table.get_mut(idx).body = Body::Live(state);
+        self.table.list(idx, UseList::Live);
+        self.measure(idx);
     }
 
-    /// Keeps a customer just read from its rows.
-    pub(super) fn keep(&mut self, place: Place, resident: Resident) {
-        debug_assert!(
-            !self.dirty.contains_key(&place),
-            "rows are behind a dirty customer"
-        );
-        self.clean.insert(place, resident);
-    }
-
-    /// Takes a customer out of the clean ones, to be given back by [`Self::change`].
-    pub(super) fn take_clean(&mut self, place: &Place) -> Option<Resident> {
-        self.clean.take(place)
+    /// Keeps a customer just read from its rows, or one that has none and is about to change.
+    pub(super) fn keep(
+        &mut self,
+        place: Place,
+        state: Arc<CustomerState>,
+        written: Option<Written>,
+    ) -> ResidentIdx {
+        debug_assert!(self.find(&place).is_none(), "memory is newer than rows");
+        let resident = Resident::new(place, state, written);
+        self.size_bytes += resident.memory_size_bytes;
+        let idx = self.table.insert(resident);
+        self.table.list(idx, UseList::Live);
+        idx
     }
 
     pub(super) fn is_dirty(&self, place: &Place) -> bool {
-        self.dirty.contains_key(place)
+        let found = self.find(place);
+        found.is_some_and(|idx| self.table.get(idx).unwritten.is_some())
     }
 
-    /// Marks a customer as changed by the entry. `resident` is the customer as its rows have it, unless it is dirty.
-    pub(super) fn change(
-        &mut self,
-        place: &Place,
-        lsn: Lsn,
-        resident: Option<Resident>,
-    ) -> &mut Dirty {
-        if let Some(resident) = resident {
-            self.dirty_size_bytes += resident.resident_size_bytes();
-            self.order.insert((lsn, place.clone()));
-            let dirty = Dirty {
-                first: lsn,
-                last: resident.mark.max(lsn),
-                first_since_taken: None,
-                is_taken: false,
-                due_at: None,
-                set_aside_since: None,
-                has_open_effects: false,
-                resident,
-            };
-            let replaced = self.dirty.insert(place.clone(), dirty);
-            assert!(
-                replaced.is_none(),
-                "{place:?} is read from rows while dirty"
-            );
+    /// Marks a live customer as changed by the entry, and gives it to be changed.
+    pub(super) fn change(&mut self, idx: ResidentIdx, lsn: Lsn) -> &mut Resident {
+        self.table.list(idx, UseList::Live);
+        let resident = self.table.get_mut(idx);
+        assert!(resident.is_live(), "who changes a customer unpacks it");
+        let mark = resident.mark();
+        if let Some(unwritten) = &mut resident.unwritten {
+            unwritten.last = unwritten.last.max(lsn);
+            if unwritten.is_taken {
+                unwritten.first_since_taken.get_or_insert(lsn);
+            }
+        } else {
+            let mut unwritten = Box::new(Unwritten::new(lsn, mark.max(lsn)));
+            unwritten.position = self.dirty.insert(resident.place.slot, idx);
+            resident.unwritten = Some(unwritten);
+            self.dirty_size_bytes += resident.memory_size_bytes;
         }
-        let dirty = self.dirty.get_mut(place);
-        let dirty = dirty.expect("the caller gives the customer unless it is dirty");
-        dirty.last = dirty.last.max(lsn);
-        if dirty.is_taken {
-            dirty.first_since_taken.get_or_insert(lsn);
-        }
-        dirty
+        self.table.get_mut(idx)
     }
 
     /// Brings the indexes and the sums up to the changed state.
-    pub(super) fn index(&mut self, place: &Place) {
-        let Some(dirty) = self.dirty.get_mut(place) else {
+    pub(super) fn index(&mut self, idx: ResidentIdx) {
+        self.measure(idx);
+        let resident = self.table.get_mut(idx);
+        let (Body::Live(state), Some(unwritten)) = (&resident.body, &mut resident.unwritten) else {
             return;
         };
-        let resident = &mut dirty.resident;
-        let size_bytes = resident.state.memory_size_bytes() + RESIDENT_OVERHEAD_BYTES;
-        let before = std::mem::replace(&mut resident.memory_size_bytes, size_bytes);
-        self.dirty_size_bytes = self.dirty_size_bytes - before + size_bytes;
-        let due_at = dirty.resident.state.next_wake_at();
-        if due_at != dirty.due_at {
-            if let Some(old) = dirty.due_at {
-                self.due.remove(&(old, place.customer.clone()));
-            }
-            if let Some(new) = due_at {
-                self.due.insert((new, place.customer.clone()));
-            }
-            dirty.due_at = due_at;
+        unwritten.is_born = was_born(state);
+        let index = index_of(state);
+        let customer = &resident.place.customer;
+        if index.due_at != unwritten.due_at {
+            move_key(&mut self.due, unwritten.due_at, index.due_at, customer);
+            unwritten.due_at = index.due_at;
         }
-        let since = dirty.resident.state.set_aside_since();
-        if since != dirty.set_aside_since {
-            if let Some(old) = dirty.set_aside_since {
-                self.set_aside.remove(&(old, place.customer.clone()));
-            }
-            if let Some(new) = since {
-                self.set_aside.insert((new, place.customer.clone()));
-            }
-            dirty.set_aside_since = since;
+        if index.set_aside_since != unwritten.set_aside_since {
+            let (old, new) = (unwritten.set_aside_since, index.set_aside_since);
+            move_key(&mut self.set_aside, old, new, customer);
+            unwritten.set_aside_since = new;
         }
-        let has_open_effects = !dirty.resident.state.outbox.is_empty();
-        if has_open_effects != dirty.has_open_effects {
-            if has_open_effects {
-                self.open.insert(place.customer.clone());
+        if index.has_open_effects != unwritten.has_open_effects {
+            if index.has_open_effects {
+                self.open.insert(customer.clone());
             } else {
-                self.open.remove(&place.customer);
+                self.open.remove(customer);
             }
-            dirty.has_open_effects = has_open_effects;
+            unwritten.has_open_effects = index.has_open_effects;
         }
-        self.share_out();
     }
 
-    /// Gives the clean ones what the dirty ones leave, and always a part: what was read to be changed must still be
-    /// there when the change comes back as an entry.
-    fn share_out(&mut self) {
+    /// Measures a customer anew and keeps the sums.
+    fn measure(&mut self, idx: ResidentIdx) {
+        let (before, now) = self.table.measure(idx);
+        self.size_bytes = self.size_bytes - before + now;
+        if self.table.get(idx).unwritten.is_some() {
+            self.dirty_size_bytes = self.dirty_size_bytes - before + now;
+        }
+    }
+
+    /// Brings memory back into its bounds. What was read to be changed must still be there when the change comes back
+    /// as an entry: a part is kept for states, and a part for clean ones, however the others press.
+    pub(super) fn shrink(&mut self) {
+        let live_kept = self.size_bytes_max / LIVE_PART_OF_MEMORY;
+        while self.size_bytes > self.size_bytes_max / 4 * 3
+            && self.table.live_size_bytes() > live_kept
+            && self.pack_oldest()
+        {}
         let left = self.size_bytes_max.saturating_sub(self.dirty_size_bytes);
-        let kept = self.size_bytes_max / CLEAN_PART_OF_MEMORY;
-        self.clean.limit(left.max(kept));
+        let clean_max = left.max(self.size_bytes_max / CLEAN_PART_OF_MEMORY);
+        while self.clean_size_bytes() > clean_max {
+            match self.table.oldest(UseList::PackedClean) {
+                Some(idx) => self.drop_clean(idx),
+                None if self.pack_oldest() => {}
+                None => break,
+            }
+        }
+    }
+
+    /// Packs the state unused for longest, or drops it where it needs more than a row and its rows have it; false when
+    /// there is none.
+    fn pack_oldest(&mut self) -> bool {
+        let Some(idx) = self.table.oldest(UseList::Live) else {
+            return false;
+        };
+        let resident = self.table.get_mut(idx);
+        let Body::Live(state) = &resident.body else {
+            unreachable!("the live list holds states")
+        };
+        let through = match &resident.unwritten {
+            Some(unwritten) => unwritten.last,
+            None => resident.mark(),
+        };
+        let packed = pack(state, through, resident.written, self.row_size_bytes_max);
+        match (packed, resident.unwritten.is_some()) {
+            (Some(row), is_dirty) => {
+                resident.body = Body::Packed(row);
+                if is_dirty {
+                    self.table.unlist(idx);
+                } else {
+                    self.table.list(idx, UseList::PackedClean);
+                }
+                self.measure(idx);
+            }
+            // Written soon; then it is clean and goes.
+            (None, true) => self.table.unlist(idx),
+            (None, false) => self.drop_clean(idx),
+        }
+        true
+    }
+
+    fn drop_clean(&mut self, idx: ResidentIdx) {
+        let dropped = self.table.remove(idx);
+        self.size_bytes -= dropped.memory_size_bytes;
     }
 
     pub(super) const fn pressure(&self) -> MemoryPressure {
@@ -256,69 +254,99 @@ impl Residents {
         }
     }
 
-    /// Takes the customers that have waited longest among those whose rows lack an entry up to `through`.
+    /// Takes the next customers of a sweep whose rows lack an entry up to `through`, in the order of head rows.
     pub(super) fn take_dirty(
         &mut self,
+        sweep: &mut Sweep,
         through: Lsn,
         n_max: usize,
         size_bytes_max: usize,
     ) -> Vec<Taken> {
         let mut taken = Vec::new();
         let mut size_bytes = 0;
-        for (first, place) in &self.order {
-            if *first > through || taken.len() >= n_max || size_bytes >= size_bytes_max {
+        while taken.len() < n_max && size_bytes < size_bytes_max {
+            let Some(idx) = sweep.next(&self.dirty, &self.table) else {
                 break;
+            };
+            let resident = self.table.get_mut(idx);
+            let Some(unwritten) = &mut resident.unwritten else {
+                continue;
+            };
+            if unwritten.first > through {
+                continue;
             }
-            let dirty = self.dirty.get_mut(place).expect("order names dirty ones");
-            dirty.is_taken = true;
-            dirty.first_since_taken = None;
-            size_bytes += dirty.resident.size_bytes;
+            unwritten.is_taken = true;
+            unwritten.first_since_taken = None;
+            size_bytes += resident.memory_size_bytes;
             taken.push(Taken {
-                place: place.clone(),
-                state: Arc::clone(&dirty.resident.state),
-                through: dirty.last,
-                first: *first,
+                place: resident.place.clone(),
+                body: resident.body.clone(),
+                through: unwritten.last,
+                first: unwritten.first,
+                written: resident.written,
             });
         }
         taken
     }
 
     /// The rows of a taken customer are written.
-    pub(super) fn settle(&mut self, taken: &Taken, size_bytes: usize) {
-        let place = &taken.place;
-        let Some(mut dirty) = self.dirty.remove(place) else {
+    pub(super) fn settle(&mut self, taken: &Taken, written: Written) {
+        let Some(idx) = self.find(&taken.place) else {
             return;
         };
-        self.order.remove(&(dirty.first, place.clone()));
-        self.dirty_size_bytes -= dirty.resident.resident_size_bytes();
-        dirty.resident.mark = taken.through;
-        dirty.resident.size_bytes = size_bytes;
-        dirty.is_taken = false;
-        if let Some(first) = dirty.first_since_taken.take() {
-            dirty.first = first;
-            self.dirty_size_bytes += dirty.resident.resident_size_bytes();
-            self.order.insert((first, place.clone()));
-            self.dirty.insert(place.clone(), dirty);
+        let resident = self.table.get_mut(idx);
+        resident.written = Some(written);
+        let Some(unwritten) = &mut resident.unwritten else {
+            return;
+        };
+        unwritten.is_taken = false;
+        if let Some(first) = unwritten.first_since_taken.take() {
+            unwritten.first = first;
             return;
         }
-        if let Some(due_at) = dirty.due_at {
-            self.due.remove(&(due_at, place.customer.clone()));
+        let (slot, position) = (resident.place.slot, unwritten.position);
+        let customer = &resident.place.customer;
+        move_key(&mut self.due, unwritten.due_at, None, customer);
+        move_key(
+            &mut self.set_aside,
+            unwritten.set_aside_since,
+            None,
+            customer,
+        );
+        if unwritten.has_open_effects {
+            self.open.remove(customer);
         }
-        if let Some(since) = dirty.set_aside_since {
-            self.set_aside.remove(&(since, place.customer.clone()));
+        self.dirty_size_bytes -= resident.memory_size_bytes;
+        resident.unwritten = None;
+        let is_live = resident.is_live();
+        if let Some(moved) = self.dirty.remove(slot, position) {
+            let moved = self.table.get_mut(moved).unwritten.as_mut();
+            moved.expect("it stands among the dirty ones").position = position;
         }
-        self.open.remove(&place.customer);
-        self.share_out();
-        self.clean.insert(place.clone(), dirty.resident);
+        // Being written is no use: one that waits for that as a state keeps its place in the order.
+        if !is_live {
+            self.table.list(idx, UseList::PackedClean);
+        } else if !self.table.is_listed(idx) {
+            self.table.list(idx, UseList::Live);
+        }
     }
 
-    /// Dirty customers behind the place, in the order of head rows.
-    pub(super) fn dirty_after<'a>(
-        &'a self,
+    /// Dirty customers that somebody has heard of behind the place, in the order of head rows.
+    pub(super) fn dirty_after(
+        &self,
         after: Bound<&Place>,
-    ) -> impl Iterator<Item = (&'a Place, &'a CustomerState)> + use<'a> {
-        let behind = self.dirty.range((after, Bound::Unbounded));
-        behind.map(|(place, dirty)| (place, dirty.resident.state.as_ref()))
+    ) -> impl Iterator<Item = (&Place, &Body)> {
+        let behind = self.dirty.behind(after, &self.table);
+        let residents = behind.map(|idx| self.table.get(idx));
+        residents
+            .filter(|resident| resident.unwritten.as_ref().is_some_and(|it| it.is_born))
+            .map(|resident| (&resident.place, &resident.body))
+    }
+
+    /// The body of a customer whose rows are behind.
+    pub(super) fn dirty_body(&self, place: &Place) -> Option<&Body> {
+        let resident = self.table.get(self.find(place)?);
+        resident.unwritten.as_ref().map(|_| &resident.body)
     }
 
     /// Dirty customers with a timer behind the given one, as they fall due.
@@ -348,7 +376,7 @@ impl Residents {
         self.open.range((after, Bound::Unbounded))
     }
 
-    pub(super) fn n_dirty(&self) -> usize {
+    pub(super) const fn n_dirty(&self) -> usize {
         self.dirty.len()
     }
 
@@ -357,11 +385,25 @@ impl Residents {
     }
 
     pub(super) fn n_clean(&self) -> usize {
-        self.clean.len()
+        self.table.len() - self.dirty.len()
     }
 
     pub(super) const fn clean_size_bytes(&self) -> usize {
-        self.clean.size_bytes()
+        self.size_bytes - self.dirty_size_bytes
+    }
+}
+
+/// Moves a customer in an index from one instant to another.
+fn move_key(
+    index: &mut BTreeSet<(Timestamp, CustomerKey)>,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+    customer: &CustomerKey,
+) {
+    let old = from.and_then(|from| index.take(&(from, customer.clone())));
+    if let Some(to) = to {
+        let customer = old.map_or_else(|| customer.clone(), |(_, customer)| customer);
+        index.insert((to, customer));
     }
 }
 

@@ -19,8 +19,10 @@ use journey_storage::{Engine, Put, StorageError, Table, Tree};
 use journey_types::{ClusterKey, DefinitionVersion, JourneyId, Lsn, PartitionId, Slot};
 
 pub(super) use self::customer::Tidying;
-pub(super) use self::head::HeadIndex;
-pub(super) use self::whole::encode_whole;
+#[cfg(test)]
+pub(super) use self::head::Form;
+pub(super) use self::head::{HeadIndex, Written};
+pub(super) use self::whole::{encode_whole, pack};
 use super::ReplicaOptions;
 use super::counts::{Counts, CountsKey};
 use super::marked::{self, Marked};
@@ -40,6 +42,7 @@ pub(super) struct Floor {
 #[derive(Debug, Clone)]
 pub(super) struct Rows {
     partition: PartitionId,
+    cluster_key: ClusterKey,
     /// Where the rows lie, for errors.
     database: Arc<str>,
     engine: Arc<dyn Engine>,
@@ -70,6 +73,7 @@ impl Rows {
     pub(super) fn new(options: &ReplicaOptions) -> Self {
         Self {
             partition: options.partition,
+            cluster_key: options.cluster_key,
             database: Arc::from(options.engine.location()),
             engine: Arc::clone(&options.engine),
             tree: Arc::clone(&options.tree),
@@ -181,7 +185,13 @@ impl Rows {
             .read(head_key)
             .map_err(self.unreadable("head"))?;
         let (slot, customer) = reader.customer().map_err(self.unreadable("head"))?;
-        Ok(Place { slot, customer })
+        let place = Place::of(&self.cluster_key, &customer);
+        if place.slot != slot {
+            let (slot, right) = (slot.get(), place.slot.get());
+            let reason = format!("{customer} lies in slot {slot} and belongs into {right}");
+            return Err(self.unreadable("head")(reason));
+        }
+        Ok(place)
     }
 
     fn write_marked(

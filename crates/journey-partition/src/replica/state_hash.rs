@@ -27,17 +27,17 @@ impl Replica {
         for row in Scan::prefix(self.rows.tree(), &Table::Customer.key().finish()) {
             let (key, head) = row.map_err(self.rows.failed("scanning head rows"))?;
             let place = self.rows.place_of(&key)?;
-            while let Some((_, state)) = dirty.next_if(|(dirty, _)| **dirty < place) {
-                add(&mut hashes, state);
+            while let Some((before, body)) = dirty.next_if(|(dirty, _)| **dirty < place) {
+                add(&mut hashes, self.rows.unpack(before, body)?.as_ref());
             }
-            if let Some((_, state)) = dirty.next_if(|(dirty, _)| **dirty == place) {
-                add(&mut hashes, state);
+            if let Some((_, body)) = dirty.next_if(|(dirty, _)| **dirty == place) {
+                add(&mut hashes, self.rows.unpack(&place, body)?.as_ref());
             } else {
                 add(&mut hashes, &self.rows.decode_customer(&place, head)?.state);
             }
         }
-        for (_, state) in dirty {
-            add(&mut hashes, state);
+        for (place, body) in dirty {
+            add(&mut hashes, self.rows.unpack(place, body)?.as_ref());
         }
         push_partition(&mut hashes, self.counts(), &self.control);
         Ok(hashes.finish())

@@ -1,6 +1,6 @@
 //! The hashes are contracts with stored data.
 
-use super::{ClusterKey, Fingerprint, N_SLOTS, slot_of};
+use super::{ClusterKey, Fingerprint, N_SLOTS, customer_hash, hash_piecewise, slot_of};
 use crate::{CustomerId, CustomerKey, EventId, SourceName, WorkspaceId};
 
 fn customer(id: &str) -> CustomerKey {
@@ -17,6 +17,20 @@ fn slots_are_golden() {
         .map(|id| slot_of(&key, &customer(id)).get())
         .to_vec();
     assert_eq!(slots, GOLDEN_SLOTS);
+}
+
+#[test]
+fn customers_of_any_length_are_hashed_as_piece_by_piece() {
+    let key = ClusterKey::new([3; 16]);
+    for length in 1..=256 {
+        let customer = customer(&"x".repeat(length));
+        let parts = [
+            &key.bytes()[..],
+            customer.workspace.as_str().as_bytes(),
+            customer.customer.as_str().as_bytes(),
+        ];
+        assert_eq!(customer_hash(&key, &customer), hash_piecewise(parts));
+    }
 }
 
 #[test]

@@ -12,18 +12,21 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use journey_codec::{HeadList, PartId, decode_customer, decode_head, encode_customer};
+use journey_codec::{
+    CustomerRows, HeadList, PartId, decode_customer, decode_head, encode_customer,
+};
+use journey_customer::CustomerState;
 use journey_storage::keys::MalformedKey;
 use journey_storage::tables::{outbox_key, set_aside_key, timer_key};
 use journey_storage::{Put, Scan, Table, chunked};
 use journey_types::{CustomerKey, Lsn, Timestamp};
 
 use super::Rows;
-use super::head::{Form, HeadIndex, HeadRow};
+use super::head::{Form, HeadIndex, HeadRow, Written};
 use crate::error::PartitionError;
 use crate::limits::INLINE_AGAIN_PERCENT;
 use crate::replica::place::Place;
-use crate::replica::residents::{Resident, Taken};
+use crate::replica::residents::{Body, Taken};
 
 /// Whether rows of a customer may be torn by a crash before this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,13 @@ pub(in crate::replica) enum Tidying {
 
 /// Names the rows of a head that is too long for one row.
 const HEAD_PART: [u8; journey_codec::PART_ID_SIZE_BYTES] = [0; journey_codec::PART_ID_SIZE_BYTES];
+
+/// A customer as its rows have it.
+#[derive(Debug)]
+pub(in crate::replica) struct Read {
+    pub(in crate::replica) state: Arc<CustomerState>,
+    pub(in crate::replica) written: Written,
+}
 
 /// What is known of the rows that are there.
 struct OldRows {
@@ -48,7 +58,7 @@ impl Rows {
     pub(in crate::replica) fn read_customer(
         &self,
         place: &Place,
-    ) -> Result<Option<Resident>, PartitionError> {
+    ) -> Result<Option<Read>, PartitionError> {
         let row = self.tree.get(&place.head_key());
         let row = row.map_err(self.failed("reading a head row"))?;
         row.map(|row| self.decode_customer(place, row)).transpose()
@@ -59,10 +69,9 @@ impl Rows {
         &self,
         place: &Place,
         row: Vec<u8>,
-    ) -> Result<Resident, PartitionError> {
+    ) -> Result<Read, PartitionError> {
         let row = HeadRow::parse(row).map_err(self.unreadable("head"))?;
         let mut failure = None;
-        let mut size_bytes = row.body.len();
         let decoded = if row.form == Form::Inline {
             let (head, parts) = row.whole().map_err(self.unreadable("head"))?;
             decode_customer(&head, |part, _| parts.get(&part).cloned())
@@ -71,7 +80,6 @@ impl Rows {
             decode_customer(&head, |part, mark| {
                 let bytes = chunked::read(self.tree(), &part_key(place, part.to_bytes(), mark));
                 let bytes = bytes.map_err(|error| failure = Some(error)).ok()??;
-                size_bytes += bytes.len();
                 Some(Bytes::from(bytes))
             })
         };
@@ -83,7 +91,13 @@ impl Rows {
             let reason = format!("the head of {} names {}", place.customer, state.key);
             return Err(self.unreadable("head")(reason));
         }
-        Ok(Resident::new(Arc::new(state), row.index.mark, size_bytes))
+        Ok(Read {
+            state: Arc::new(state),
+            written: Written {
+                index: row.index,
+                form: row.form,
+            },
+        })
     }
 
     /// What the head row of a customer says of its index rows.
@@ -97,47 +111,50 @@ impl Rows {
         Ok(row.map_err(self.unreadable("head"))?.map(|row| row.index))
     }
 
-    /// Adds the changes that bring a customer's rows to its state, and gives the state's encoded size.
+    /// Adds the changes that bring a customer's rows to its state, and gives what they hold then, with the size of what
+    /// is written.
     pub(in crate::replica) fn write_customer(
         &self,
         taken: &Taken,
         tidying: Tidying,
         puts: &mut Vec<Put>,
-    ) -> Result<usize, PartitionError> {
+    ) -> Result<(Written, usize), PartitionError> {
         let place = &taken.place;
-        let old = self.old_rows(place)?;
+        let old = match taken.written {
+            // What memory knows of the rows is all there is to know, unless parts have to be compared or a crash may
+            // have torn them.
+            Some(written) if written.form == Form::Inline && tidying == Tidying::NotNeeded => {
+                Some(OldRows {
+                    index: written.index,
+                    form: Form::Inline,
+                    list: None,
+                })
+            }
+            None if tidying == Tidying::NotNeeded => None,
+            Some(_) | None => self.old_rows(place)?,
+        };
         if tidying == Tidying::Needed {
             self.remove_left_over_parts(place, old.as_ref(), puts)?;
         }
-        let new = HeadIndex::of(&taken.state, taken.through);
-        if old.as_ref().is_some_and(|old| old.index.mark == new.mark) {
+        let same = old.as_ref().filter(|old| old.index.mark == taken.through);
+        if let Some(old) = same {
             // The same entries give the same state: head and parts are right, only what follows the head may lack.
-            put_index_rows(&new, &place.customer, puts);
-            return Ok(0);
+            put_index_rows(&old.index, &place.customer, puts);
+            let written = Written {
+                index: old.index,
+                form: old.form,
+            };
+            return Ok((written, 0));
         }
-        let previous = old.as_ref().and_then(|old| old.list.as_ref());
-        let mut rows = encode_customer(&taken.state, new.mark, previous);
-        let size_bytes =
-            rows.head.len() + usize::try_from(rows.list.size_bytes()).unwrap_or(usize::MAX / 4);
-        let head = if self.fits_inline(size_bytes, rows.list.parts.len(), previous.is_some()) {
-            if let Some(previous) = previous {
-                let parts = previous.parts.iter();
-                rows = encode_customer(&taken.state, new.mark, None);
-                rows.stale = parts.map(|(part, row)| (*part, row.mark)).collect();
-            }
-            HeadRow::inline(new, &rows.head, &rows.parts)
-        } else {
-            for (part, bytes) in &rows.parts {
-                self.split(&part_key(place, part.to_bytes(), new.mark), bytes, puts)?;
-            }
-            self.head_of_parts(&new, place, &rows.head, puts)?
-        };
+        let (head, stale) = self.head_of(taken, old.as_ref(), puts)?;
+        let new = head.index;
         remove_index_rows(
             old.as_ref().map(|old| &old.index),
             &new,
             &place.customer,
             puts,
         );
+        let size_bytes = head.size_bytes();
         puts.push(Put::set(place.head_key(), head.to_bytes()));
         let is_indexed = old
             .as_ref()
@@ -146,9 +163,56 @@ impl Rows {
             put_index_rows(&new, &place.customer, puts);
         }
         if let Some(old) = old {
-            self.remove_old_parts(place, &old, &rows.stale, puts)?;
+            self.remove_old_parts(place, &old, &stale, puts)?;
         }
-        Ok(size_bytes)
+        let written = Written {
+            index: new,
+            form: head.form,
+        };
+        Ok((written, size_bytes))
+    }
+
+    /// The new head row, after its parts where they do not fit into it, and the parts that only the old one names.
+    fn head_of(
+        &self,
+        taken: &Taken,
+        old: Option<&OldRows>,
+        puts: &mut Vec<Put>,
+    ) -> Result<(HeadRow, Vec<(PartId, Lsn)>), PartitionError> {
+        let (place, mark) = (&taken.place, taken.through);
+        let previous = old.and_then(|old| old.list.as_ref());
+        let all_of = |list: &HeadList| {
+            let parts = list.parts.iter();
+            parts.map(|(part, row)| (*part, row.mark)).collect()
+        };
+        let state = match &taken.body {
+            Body::Live(state) => state,
+            Body::Packed(row) => {
+                let head = HeadRow::parse(row.to_vec()).map_err(self.unreadable("packed"))?;
+                if head.index.mark != mark {
+                    let reason = format!("{} is packed as of {}", place.customer, head.index.mark);
+                    return Err(self.unreadable("packed")(reason));
+                }
+                return Ok((head, previous.map(all_of).unwrap_or_default()));
+            }
+        };
+        let new = HeadIndex::of(state, mark);
+        let rows = encode_customer(state, mark, previous);
+        if fits_inline(&rows, previous.is_some(), self.row_size_bytes_max) {
+            return Ok(match previous {
+                None => (HeadRow::inline(new, &rows.head, &rows.parts), rows.stale),
+                Some(previous) => {
+                    let rows = encode_customer(state, mark, None);
+                    let head = HeadRow::inline(new, &rows.head, &rows.parts);
+                    (head, all_of(previous))
+                }
+            });
+        }
+        for (part, bytes) in &rows.parts {
+            self.split(&part_key(place, part.to_bytes(), mark), bytes, puts)?;
+        }
+        let head = self.head_of_parts(&new, place, &rows.head, puts)?;
+        Ok((head, rows.stale))
     }
 
     /// The changes that remove index rows which no head calls for. Only the one checkpointer may ask: while it writes,
@@ -199,14 +263,6 @@ impl Rows {
         let bytes = bytes.map_err(self.failed("reading a long head"))?;
         let bytes = bytes.ok_or("its long head is not there");
         bytes.map(Bytes::from).map_err(self.unreadable("head"))
-    }
-
-    /// Whether the whole customer goes into its head row: most do, and one row costs a tenth of ten.
-    const fn fits_inline(&self, size_bytes: usize, n_parts: usize, has_rows: bool) -> bool {
-        let size_bytes = HeadRow::inline_size_bytes(size_bytes, n_parts);
-        // Not to and fro with every change of a customer that is just about as long as a row.
-        let percent = if has_rows { INLINE_AGAIN_PERCENT } else { 100 };
-        size_bytes * 100 <= self.row_size_bytes_max * percent
     }
 
     fn head_of_parts(
@@ -304,6 +360,15 @@ impl IndexRow {
             Self::Outbox(_) => index.has_open_effects,
         }
     }
+}
+
+/// Whether the whole customer goes into its head row: most do, and one row costs a tenth of ten.
+pub(super) fn fits_inline(rows: &CustomerRows, has_rows: bool, row_size_bytes_max: usize) -> bool {
+    let parts = usize::try_from(rows.list.size_bytes()).unwrap_or(usize::MAX / 1_024);
+    let size_bytes = HeadRow::inline_size_bytes(rows.head.len() + parts, rows.list.parts.len());
+    // Not to and fro with every change of a customer that is just about as long as a row.
+    let percent = if has_rows { INLINE_AGAIN_PERCENT } else { 100 };
+    size_bytes * 100 <= row_size_bytes_max * percent
 }
 
 fn part_key(place: &Place, part: [u8; journey_codec::PART_ID_SIZE_BYTES], mark: Lsn) -> Vec<u8> {

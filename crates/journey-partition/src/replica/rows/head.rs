@@ -34,10 +34,17 @@ pub(in crate::replica) struct HeadIndex {
 
 /// Where the customer lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(in crate::replica) enum Form {
     Inline,
     Parts,
     LongHead,
+}
+
+/// What a customer's rows are known to hold, so that the head need not be read before it is written anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::replica) struct Written {
+    pub(in crate::replica) index: HeadIndex,
+    pub(in crate::replica) form: Form,
 }
 
 /// A head row taken apart as far as needed.
@@ -49,7 +56,7 @@ pub(super) struct HeadRow {
 }
 
 impl HeadIndex {
-    pub(super) fn of(state: &CustomerState, mark: Lsn) -> Self {
+    pub(in crate::replica) fn of(state: &CustomerState, mark: Lsn) -> Self {
         Self {
             mark,
             due_at: state.next_wake_at(),
@@ -72,7 +79,8 @@ impl HeadRow {
 
     /// The whole customer in one row.
     pub(super) fn inline(index: HeadIndex, head: &[u8], parts: &[(PartId, Bytes)]) -> Self {
-        let mut body = Vec::new();
+        let size_bytes = head.len() + parts.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+        let mut body = Vec::with_capacity(Self::inline_size_bytes(size_bytes, parts.len()));
         push_led_by_length(&mut body, head);
         for (part, bytes) in parts {
             body.extend(part.to_bytes());

@@ -11,7 +11,7 @@ use super::wire::{Header, Record, RecordReader, SnapshotChunk, Trailer};
 use crate::error::PartitionError;
 use crate::limits::SNAPSHOT_ROWS_MAX;
 use crate::replica::place::Place;
-use crate::replica::residents::Taken;
+use crate::replica::residents::{Body, Taken};
 use crate::replica::rows::{Floor, Rows, Tidying};
 use crate::replica::{Replica, ReplicaOptions, SharedReplica};
 
@@ -208,15 +208,17 @@ impl SnapshotReceiver {
     }
 
     fn take_customer(&mut self, bytes: Vec<u8>) -> Result<(), PartitionError> {
-        let (place, resident) = self.rows.decode_whole(&self.options.cluster_key, bytes)?;
+        let (place, read) = self.rows.decode_whole(&self.options.cluster_key, bytes)?;
         if self.last_place.as_ref().is_some_and(|last| *last >= place) {
             return Err(self.refused("its customers are out of order".to_owned()));
         }
         let taken = Taken {
             place: place.clone(),
-            state: resident.state,
+            body: Body::Live(read.state),
             through: self.at(),
             first: self.at(),
+            // The tree is new, and no customer comes twice.
+            written: None,
         };
         self.rows
             .write_customer(&taken, Tidying::NotNeeded, &mut self.puts)?;

@@ -332,8 +332,8 @@ impl Replica {
         if let Some(saved) = saved {
             return Ok(saved.clone());
         }
-        let state = match (self.residents.dirty_state(place), row) {
-            (Some(state), _) => state,
+        let state = match (self.residents.dirty_body(place), row) {
+            (Some(body), _) => self.rows.unpack(place, body)?,
             (None, Some(row)) => self.rows.decode_customer(place, row)?.state,
             (None, None) => return Ok(None),
         };

@@ -15,6 +15,7 @@ use journey_types::{
 
 use super::*;
 use crate::replica::ReplicaOptions;
+use crate::replica::rows::pack;
 
 /// So short that a head which names ten parts does not fit.
 const SHORT_ROW_SIZE_BYTES: usize = 300;
@@ -133,20 +134,26 @@ fn life() -> Vec<Arc<CustomerState>> {
     states
 }
 
-fn taken(state: &Arc<CustomerState>, mark: u64) -> Taken {
+/// A customer to be written, by someone who knows of its rows what reading them tells.
+fn taken(rows: &Rows, state: &Arc<CustomerState>, mark: u64) -> Taken {
+    let read = rows.read_customer(&place()).unwrap();
     Taken {
         place: place(),
-        state: Arc::clone(state),
+        body: Body::Live(Arc::clone(state)),
         through: Lsn::new(mark),
         first: Lsn::new(mark),
+        written: read.map(|read| read.written),
     }
 }
 
 fn write(rows: &Rows, state: &Arc<CustomerState>, mark: u64, tidying: Tidying) {
     let mut puts = Vec::new();
-    let written = rows.write_customer(&taken(state, mark), tidying, &mut puts);
-    assert!(written.unwrap() > 0);
+    let written = rows.write_customer(&taken(rows, state, mark), tidying, &mut puts);
+    let (written, size_bytes) = written.unwrap();
+    assert!(size_bytes > 0);
     rows.put(&puts).unwrap();
+    let read = rows.read_customer(&place()).unwrap().unwrap();
+    assert_eq!(read.written, written, "memory knows what rows hold");
 }
 
 fn form(rows: &Rows) -> Form {
@@ -180,7 +187,7 @@ fn every_form_reads_back_and_leaves_nothing_of_the_one_before() {
             write(&rows, &state, mark, Tidying::NotNeeded);
             let read = rows.read_customer(&place()).unwrap().unwrap();
             assert_eq!(
-                (read.state.as_ref(), read.mark.get()),
+                (read.state.as_ref(), read.written.index.mark.get()),
                 (state.as_ref(), mark)
             );
             let (found, expected) = found_and_expected(&rows, &state);
@@ -223,7 +230,8 @@ fn crash_at_any_write_leaves_one_whole_customer_and_the_next_write_mends_the_res
                 let survivor = engine.survivor(CrashPoint::Writes(n_writes));
                 let rows = rows(&survivor, row_size_bytes_max);
                 let read = rows.read_customer(&place()).unwrap().unwrap();
-                let expected = if read.mark.get() == mark {
+                let read_mark = read.written.index.mark.get();
+                let expected = if read_mark == mark {
                     &pair[0]
                 } else {
                     &pair[1]
@@ -231,7 +239,7 @@ fn crash_at_any_write_leaves_one_whole_customer_and_the_next_write_mends_the_res
                 assert_eq!(read.state.as_ref(), expected.as_ref());
                 // Replayed only up to what the head reflects, then on.
                 let mut puts = Vec::new();
-                let again = taken(expected, read.mark.get());
+                let again = taken(&rows, expected, read_mark);
                 rows.write_customer(&again, Tidying::Needed, &mut puts)
                     .unwrap();
                 rows.put(&puts).unwrap();
@@ -246,6 +254,30 @@ fn crash_at_any_write_leaves_one_whole_customer_and_the_next_write_mends_the_res
 }
 
 #[test]
+fn packed_customer_is_written_as_the_row_that_it_is_packed_into() {
+    let engine = MemoryEngine::new(4_096);
+    let rows = rows(&engine, 4_096);
+    let mut n_packed = 0;
+    for (mark, state) in (1..).zip(life()) {
+        let live = taken(&rows, &state, mark);
+        let packed = pack(&state, live.through, live.written, 4_096);
+        let body = packed.map(Body::Packed);
+        n_packed += usize::from(body.is_some());
+        let body = body.unwrap_or_else(|| live.body.clone());
+        assert_eq!(*rows.unpack(&place(), &body).unwrap(), *state);
+        let [puts, packed_puts] = [live.clone(), Taken { body, ..live }].map(|taken| {
+            let mut puts = Vec::new();
+            rows.write_customer(&taken, Tidying::NotNeeded, &mut puts)
+                .unwrap();
+            puts
+        });
+        assert_eq!(packed_puts, puts, "state {mark}");
+        rows.put(&puts).unwrap();
+    }
+    assert!(n_packed > 3, "{n_packed} of them fit one row");
+}
+
+#[test]
 fn unchanged_parts_are_not_written_again() {
     let life = life();
     let engine = MemoryEngine::new(4_096);
@@ -253,7 +285,8 @@ fn unchanged_parts_are_not_written_again() {
     // Trait and 190 ids in rows of their own; then only the instance changes.
     write(&rows, &life[8], 1, Tidying::NotNeeded);
     let mut puts = Vec::new();
-    rows.write_customer(&taken(&life[9], 2), Tidying::NotNeeded, &mut puts)
+    let changed = taken(&rows, &life[9], 2);
+    rows.write_customer(&changed, Tidying::NotNeeded, &mut puts)
         .unwrap();
     let size_bytes: usize = puts
         .iter()
@@ -274,7 +307,11 @@ fn customer_under_the_key_of_another_is_refused() {
         customer: CustomerId::new("c-2").unwrap(),
         ..place().customer
     });
-    write(&rows, &Arc::new(stranger), 1, Tidying::NotNeeded);
+    let stranger = taken(&rows, &Arc::new(stranger), 1);
+    let mut puts = Vec::new();
+    rows.write_customer(&stranger, Tidying::NotNeeded, &mut puts)
+        .unwrap();
+    rows.put(&puts).unwrap();
     let error = rows.read_customer(&place()).unwrap_err();
     assert!(
         matches!(error, PartitionError::UnreadableRow { .. }),
