@@ -199,9 +199,9 @@ pub fn decode_head(bytes: &[u8]) -> Result<Head, CodecError> {
 ///
 /// # Errors
 /// [`CodecError`] when a row is missing, is not the one that the head names, is damaged or of a newer release.
-pub fn decode_customer(
+pub fn decode_customer<B: AsRef<[u8]>>(
     head: &[u8],
-    row: impl FnMut(PartId, Lsn) -> Option<Bytes>,
+    row: impl FnMut(PartId, Lsn) -> Option<B>,
 ) -> Result<(CustomerState, HeadList), CodecError> {
     decode_head(head)?.into_state(row)
 }
@@ -211,9 +211,9 @@ impl Head {
     ///
     /// # Errors
     /// As [`decode_customer`].
-    pub fn into_state(
+    pub fn into_state<B: AsRef<[u8]>>(
         self,
-        mut row: impl FnMut(PartId, Lsn) -> Option<Bytes>,
+        mut row: impl FnMut(PartId, Lsn) -> Option<B>,
     ) -> Result<(CustomerState, HeadList), CodecError> {
         let mut state = CustomerState::new(self.key);
         state.birth = self.birth;
@@ -229,10 +229,11 @@ impl Head {
         for (part, PartRow { mark, hash, .. }) in &self.list.parts {
             let (part, mark) = (*part, *mark);
             let bytes = row(part, mark).ok_or(CodecError::MissingPart { part, mark })?;
-            if xxh3_64(&bytes) != *hash {
+            let bytes = bytes.as_ref();
+            if xxh3_64(bytes) != *hash {
                 return Err(CodecError::PartMismatch { part, mark });
             }
-            parts::decode_part(&mut state, part, &bytes)?;
+            parts::decode_part(&mut state, part, bytes)?;
         }
         Ok((state, self.list))
     }

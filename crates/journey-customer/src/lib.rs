@@ -48,7 +48,7 @@ pub use state::{
     Aggregate, CustomerState, EffectBody, EffectStatus, FallbackScope, Instance, JourneyMemory,
     MessageBody, OutboxRow, PausedTurn, WatchedGoal, WorkBody, WorkKind,
 };
-pub use timeline::{Timeline, TimelineEntry};
+pub use timeline::{Timeline, TimelineEntry, TimelineLine};
 
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,19 @@ pub struct TimelineEntry {
     pub text: Arc<str>,
 }
 
+/// A line as it lies in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimelineLine<'a> {
+    /// When.
+    pub stamp: Timestamp,
+    /// The fact behind it.
+    pub sequence: Sequence,
+    /// The instance it is about, if any.
+    pub instance: Option<InstanceNumber>,
+    /// What happened and why.
+    pub text: &'a str,
+}
+
 /// The latest things that happened, oldest first, at most [`crate::limits::TIMELINE_ENTRIES_MAX`].
 ///
 /// # Invariants
@@ -63,6 +76,16 @@ impl Timeline {
 
     /// Lines, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = TimelineEntry> + '_ {
+        self.lines().map(|line| TimelineEntry {
+            stamp: line.stamp,
+            sequence: line.sequence,
+            instance: line.instance,
+            text: line.text.into(),
+        })
+    }
+
+    /// Lines, oldest first, without copies of their texts.
+    pub fn lines(&self) -> impl Iterator<Item = TimelineLine<'_>> + '_ {
         let mut rest = &*self.packed;
         std::iter::from_fn(move || (!rest.is_empty()).then(|| take_line(&mut rest)))
     }
@@ -166,16 +189,16 @@ fn skip_line(rest: &mut &[u8]) {
     take_text(rest);
 }
 
-fn take_line(rest: &mut &[u8]) -> TimelineEntry {
+fn take_line<'a>(rest: &mut &'a [u8]) -> TimelineLine<'a> {
     let zigzag = take_varint(rest);
     let ms = (zigzag >> 1).cast_signed() ^ -((zigzag & 1).cast_signed());
     let sequence = Sequence::new(take_varint(rest));
     let instance = (take_varint(rest) > 0).then(|| InstanceNumber::new(take_varint(rest)));
-    TimelineEntry {
+    TimelineLine {
         stamp: Timestamp::from_unix_ms(ms),
         sequence,
         instance,
-        text: String::from_utf8_lossy(take_text(rest)).into(),
+        text: std::str::from_utf8(take_text(rest)).expect("a text was packed"),
     }
 }
 

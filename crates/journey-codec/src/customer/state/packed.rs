@@ -28,8 +28,15 @@ impl<K: Plain + Ord, V: Field> Field for PackedMap<K, V> {
 
 impl Field for Timeline {
     fn write(&self, number: u32, out: &mut Writer<'_>) {
-        for entry in self.iter() {
-            entry.put(number, out);
+        for line in self.lines() {
+            out.message(number, |out| {
+                line.stamp.write(1, out);
+                line.sequence.write(2, out);
+                line.instance.write(3, out);
+                if !line.text.is_empty() {
+                    out.length_led(4, line.text.as_bytes());
+                }
+            });
         }
     }
 

@@ -12,9 +12,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use journey_codec::{
-    CustomerRows, HeadList, PartId, decode_customer, decode_head, encode_customer,
-};
+use journey_codec::{CustomerRows, Head, HeadList, PartId, decode_head, encode_customer};
 use journey_customer::CustomerState;
 use journey_storage::keys::MalformedKey;
 use journey_storage::tables::{outbox_key, set_aside_key, timer_key};
@@ -74,23 +72,22 @@ impl Rows {
         let mut failure = None;
         let decoded = if row.form == Form::Inline {
             let (head, parts) = row.whole().map_err(self.unreadable("head"))?;
-            decode_customer(&head, |part, _| parts.get(&part).cloned())
+            let head = self.head_of_place(place, head)?;
+            head.into_state(|wanted, _| {
+                let mut parts = parts.iter();
+                parts.find(|(part, _)| *part == wanted).map(|(_, it)| *it)
+            })
         } else {
-            let head = self.listing_head(place, &row)?;
-            decode_customer(&head, |part, mark| {
+            let head = self.head_of_place(place, &self.listing_head(place, &row)?)?;
+            head.into_state(|part, mark| {
                 let bytes = chunked::read(self.tree(), &part_key(place, part.to_bytes(), mark));
-                let bytes = bytes.map_err(|error| failure = Some(error)).ok()??;
-                Some(Bytes::from(bytes))
+                bytes.map_err(|error| failure = Some(error)).ok()?
             })
         };
         if let Some(error) = failure {
             return Err(self.failed("reading a customer")(error));
         }
         let (state, _) = decoded.map_err(self.unreadable("customer"))?;
-        if state.key != place.customer {
-            let reason = format!("the head of {} names {}", place.customer, state.key);
-            return Err(self.unreadable("head")(reason));
-        }
         Ok(Read {
             state: Arc::new(state),
             written: Written {
@@ -98,6 +95,18 @@ impl Rows {
                 form: row.form,
             },
         })
+    }
+
+    /// The codec's head of the customer, which must be of that place and takes its address from there: one address in
+    /// memory for all that is kept of a customer.
+    fn head_of_place(&self, place: &Place, bytes: &[u8]) -> Result<Head, PartitionError> {
+        let mut head = decode_head(bytes).map_err(self.unreadable("head"))?;
+        if head.key != place.customer {
+            let reason = format!("the head of {} names {}", place.customer, head.key);
+            return Err(self.unreadable("head")(reason));
+        }
+        head.key = place.customer.clone();
+        Ok(head)
     }
 
     /// What the head row of a customer says of its index rows.

@@ -10,8 +10,6 @@
 //!
 //! The one kind is a living customer; the tombstone of an erased one will be another, refused by this release.
 
-use std::collections::BTreeMap;
-
 use bytes::{Buf as _, Bytes};
 use journey_codec::{PART_ID_SIZE_BYTES, PartId};
 use journey_customer::CustomerState;
@@ -150,18 +148,16 @@ impl HeadRow {
     }
 
     /// Head and parts of a row with the whole customer in it.
-    pub(super) fn whole(&self) -> Result<(Bytes, BTreeMap<PartId, Bytes>), String> {
-        let mut body = self.body.clone();
+    pub(super) fn whole(&self) -> Result<(&[u8], Vec<(PartId, &[u8])>), String> {
+        let mut body = &self.body[..];
         let head = take_led_by_length(&mut body)?;
-        let mut parts = BTreeMap::new();
+        let mut parts = Vec::with_capacity(8);
         while !body.is_empty() {
-            if body.len() < PART_ID_SIZE_BYTES {
-                return Err("a part's name is cut".to_owned());
-            }
-            let mut name = [0; PART_ID_SIZE_BYTES];
-            body.copy_to_slice(&mut name);
-            let part = PartId::from_bytes(name).ok_or("a part has no known name")?;
-            parts.insert(part, take_led_by_length(&mut body)?);
+            let name = body.split_first_chunk::<PART_ID_SIZE_BYTES>();
+            let (name, rest) = name.ok_or("a part's name is cut")?;
+            body = rest;
+            let part = PartId::from_bytes(*name).ok_or("a part has no known name")?;
+            parts.push((part, take_led_by_length(&mut body)?));
         }
         Ok((head, parts))
     }
@@ -193,18 +189,15 @@ fn push_led_by_length(row: &mut Vec<u8>, bytes: &[u8]) {
     row.extend_from_slice(bytes);
 }
 
-fn take_led_by_length(row: &mut Bytes) -> Result<Bytes, String> {
-    if row.len() < LENGTH_SIZE_BYTES {
-        return Err("a length is cut".to_owned());
-    }
-    let length = usize::try_from(row.get_u32()).map_err(|error| error.to_string())?;
-    if row.len() < length {
-        return Err(format!(
-            "{length} bytes are announced and {} left",
-            row.len()
-        ));
-    }
-    Ok(row.split_to(length))
+fn take_led_by_length<'a>(row: &mut &'a [u8]) -> Result<&'a [u8], String> {
+    let length = row.split_first_chunk::<LENGTH_SIZE_BYTES>();
+    let (length, rest) = length.ok_or("a length is cut")?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|error| error.to_string())?;
+    let taken = rest.split_at_checked(length);
+    let (taken, rest) =
+        taken.ok_or_else(|| format!("{length} bytes are announced and {} left", rest.len()))?;
+    *row = rest;
+    Ok(taken)
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ impl Rows {
         let (head, _) = row
             .whole()
             .map_err(self.unreadable("snapshot's customer"))?;
-        let head = decode_head(&head).map_err(self.unreadable("snapshot's customer"))?;
+        let head = decode_head(head).map_err(self.unreadable("snapshot's customer"))?;
         let place = Place::of(cluster_key, &head.key);
         let read = self.decode_customer(&place, bytes)?;
         Ok((place, read))
