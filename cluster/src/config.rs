@@ -76,11 +76,12 @@ pub struct RaftConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct StorageConfig {
-    /// Page cache of the log database, 8MiB to 64GiB, default 64MiB.
+    /// Page cache of the log database, 8MiB to 64GiB, default 16MiB: what is read of a log is nearly always in memory.
     pub log_cache: ByteCount,
-    /// Page cache of the state database, 8MiB to 64GiB, default 128MiB. sled may take several times as much.
+    /// Page cache of the state database, 8MiB to 64GiB, default 48MiB. sled may take several times as much, and the same
+    /// memory holds more customers in `customer-cache`.
     pub state_cache: ByteCount,
-    /// Customers kept in memory, all partitions together, 8MiB to 1TiB, default 448MiB. Customers that change are written
+    /// Customers kept in memory, all partitions together, 8MiB to 1TiB, default 640MiB. Customers that change are written
     /// behind: the more fit, the fewer writes; where all of it waits to be written, producers wait too.
     pub customer_cache: ByteCount,
     /// Log of one partition that makes a purge, 1MiB to 1TiB, default 64MiB. What is kept is replayed after a restart.
@@ -169,9 +170,9 @@ impl Default for RaftConfig {
 impl Default for StorageConfig {
     fn default() -> Self {
         Self {
-            log_cache: ByteCount::from_mib(64),
-            state_cache: ByteCount::from_mib(128),
-            customer_cache: ByteCount::from_mib(448),
+            log_cache: ByteCount::from_mib(16),
+            state_cache: ByteCount::from_mib(48),
+            customer_cache: ByteCount::from_mib(640),
             log_bytes_max: ByteCount::from_mib(64),
         }
     }

@@ -30,6 +30,11 @@ pub const TIMER_FIRES_PER_BATCH_MAX: usize = 256;
 pub const TIMER_FIRES_SIZE_BYTES_TARGET: usize = BATCH_SIZE_BYTES_TARGET / 2;
 /// Armed timers in memory: DESIGN section 5; about 15 MB of keys.
 pub const TIMERS_IN_MEMORY_MAX: usize = 100_000;
+/// Timers further ahead than this are not kept in memory: a customer that waits for a year needs none, and a customer
+/// whose timer moves with every event moves it in rows only.
+pub const TIMERS_AHEAD_MAX: TimeSpan = TimeSpan::from_hours(7 * 24);
+/// When less lies ahead, the next ones are read: far before the first of them is due.
+pub const TIMERS_AHEAD_MIN: TimeSpan = TimeSpan::from_hours(84);
 /// Timers read from the replica at a time.
 pub const TIMERS_LOADED_AT_ONCE: usize = 1_024;
 /// Such pages that one batch waits for: with each row checked against its head, about as long as deciding the batch.
@@ -94,6 +99,10 @@ const _: () = assert!(
 const _: () = assert!(
     TIMER_FIRES_SIZE_BYTES_TARGET * 2 <= BATCH_SIZE_BYTES_TARGET,
     "timers may not starve ingest"
+);
+const _: () = assert!(
+    0 < TIMERS_AHEAD_MIN.ms() && TIMERS_AHEAD_MIN.ms() < TIMERS_AHEAD_MAX.ms(),
+    "what is loaded lies ahead when it is loaded on"
 );
 const _: () = assert!(
     STAMP_LAG_MAX.ms() + CLOCK_LOOK.ms() < CLOCK_STEP_MAX.ms(),

@@ -279,6 +279,7 @@ impl PartitionCore {
 
     fn load_timers(&mut self, now: Timestamp) -> Result<(), PartitionError> {
         let stamp = self.clock.peek(now);
+        self.timers.look(stamp);
         if !self.timers.wants_more(stamp) {
             return Ok(());
         }
@@ -354,7 +355,8 @@ impl PartitionCore {
             let due_at = if is_held {
                 None
             } else {
-                self.timers.next_due_at()
+                let load_at = self.timers.loads_at();
+                self.timers.next_due_at().into_iter().chain(load_at).min()
             };
             timer = due_at.map(|due_at| due_at.plus(ONE_STAMP));
             let from = self.offers.next_from();

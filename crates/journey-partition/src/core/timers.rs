@@ -4,7 +4,8 @@
 //! ```text
 //!   armed below the horizon ──► in the heap          above it ──► only in the replica's rows
 //!   heap over its cap:  the workspace with most loses its latest; its own horizon comes down to what is left
-//!   heap below half, or the horizon not beyond now:  the replica's next rows are loaded, the horizon goes up
+//!   heap below half, or the horizon not beyond now:  the replica's next rows are loaded, the horizon goes up, but not
+//!                      further than a week ahead: what is due later needs no memory yet
 //!   a workspace behind the horizon with little left: its next rows are loaded, as far as the horizon
 //! ```
 
@@ -13,7 +14,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use journey_types::{CustomerKey, Timestamp, WorkspaceId};
 
 use crate::core::histogram::SpanHistogram;
-use crate::core::limits::{TIMER_PAGES_PER_LOAD_MAX, TIMERS_IN_MEMORY_MAX, TIMERS_LOADED_AT_ONCE};
+use crate::core::limits::{
+    TIMER_PAGES_PER_LOAD_MAX, TIMERS_AHEAD_MAX, TIMERS_AHEAD_MIN, TIMERS_IN_MEMORY_MAX,
+    TIMERS_LOADED_AT_ONCE,
+};
 use crate::error::PartitionError;
 use crate::reader::CommittedReader;
 
@@ -73,6 +77,8 @@ pub(crate) struct TimerHeap {
     /// horizon, which goes by when timers are due, does not touch them.
     postponed: BTreeSet<Armed>,
     timers_max: usize,
+    /// The latest stamp that timers were asked for: the horizon never goes further than a week beyond it.
+    stamp: Timestamp,
 }
 
 impl TimerHeap {
@@ -88,6 +94,7 @@ impl TimerHeap {
             last_fired: None,
             postponed: BTreeSet::new(),
             timers_max,
+            stamp: Timestamp::EPOCH,
         }
     }
 
@@ -120,6 +127,7 @@ impl TimerHeap {
             return;
         }
         if let (Some(before), Some(due_at)) = (armed, due_at)
+            && due_at <= self.far()
             && self.covers(due_at, customer)
         {
             self.move_armed(customer, before, due_at);
@@ -127,9 +135,18 @@ impl TimerHeap {
         }
         self.take(customer);
         let Some(due_at) = due_at else { return };
+        if self.horizon == Horizon::Everything && due_at > self.far() {
+            // All others are nearer, so everything up to there is in the heap.
+            self.horizon = Horizon::Through((self.far(), customer.clone()));
+        }
         if self.covers(due_at, customer) {
             self.insert(customer.clone(), due_at);
         }
+    }
+
+    /// How far the horizon may lie.
+    fn far(&self) -> Timestamp {
+        self.stamp.plus(TIMERS_AHEAD_MAX)
     }
 
     /// Moves a timer that is in the heap and stays there, as nearly every turn does.
@@ -174,6 +191,14 @@ impl TimerHeap {
         first.map(|(due_at, _)| *due_at).min()
     }
 
+    /// When the next timers have to be loaded though none is due; `None` while all of them are in memory.
+    pub(crate) fn loads_at(&self) -> Option<Timestamp> {
+        match &self.horizon {
+            Horizon::Through((through, _)) => Some(through.minus(TIMERS_AHEAD_MIN)),
+            Horizon::Nothing | Horizon::Everything => None,
+        }
+    }
+
     /// The ages of the timers that are due strictly before the stamp.
     pub(crate) fn overdue(&self, stamp: Timestamp) -> SpanHistogram {
         let mut ages = SpanHistogram::default();
@@ -200,6 +225,11 @@ impl TimerHeap {
             self.postponed
                 .retain(|(_, postponed)| postponed != customer);
         }
+    }
+
+    /// Notes up to when turns are stamped.
+    pub(crate) fn look(&mut self, stamp: Timestamp) {
+        self.stamp = self.stamp.max(stamp);
     }
 
     /// Whether there are timers to load that there is room or need for.
@@ -237,7 +267,8 @@ impl TimerHeap {
             Horizon::Everything => false,
             Horizon::Nothing => true,
             Horizon::Through((through, _)) => {
-                *through < stamp || self.by_customer.len() < self.timers_max / 2
+                let is_near = *through < stamp.plus(TIMERS_AHEAD_MIN);
+                *through < stamp || is_near && self.by_customer.len() < self.timers_max / 2
             }
         }
     }
@@ -257,11 +288,15 @@ impl TimerHeap {
         is_ahead: &dyn Fn(&CustomerKey) -> bool,
     ) -> Result<(), PartitionError> {
         let n_max = self.page_max();
-        let page = reader.timers_after(self.horizon.end(), n_max)?;
-        self.horizon = match page.last() {
-            Some(last) if page.len() == n_max => Horizon::Through(last.clone()),
-            Some(_) | None => Horizon::Everything,
+        let mut page = reader.timers_after(self.horizon.end(), n_max)?;
+        let far = self.far();
+        let n_near = page.partition_point(|(due_at, _)| *due_at <= far);
+        self.horizon = match (page.get(n_near), page.last()) {
+            (Some((_, beyond)), _) => Horizon::Through((far, beyond.clone())),
+            (None, Some(last)) if page.len() == n_max => Horizon::Through(last.clone()),
+            (None, Some(_) | None) => Horizon::Everything,
         };
+        page.truncate(n_near);
         for (due_at, customer) in page {
             if !is_ahead(&customer) && self.covers(due_at, &customer) {
                 // The replica may be ahead of the pair held here: its word is the newer one.

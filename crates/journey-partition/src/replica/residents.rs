@@ -21,7 +21,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use journey_customer::CustomerState;
-use journey_types::{CustomerKey, Lsn, Timestamp};
+use journey_types::{CustomerKey, Lsn, Timestamp, WorkspaceId};
 
 use self::dirty::DirtySlots;
 pub(super) use self::dirty::Sweep;
@@ -50,6 +50,7 @@ pub(super) struct Residents {
     dirty_size_bytes: usize,
     size_bytes_max: usize,
     row_size_bytes_max: usize,
+    last_workspace: Option<WorkspaceId>,
 }
 
 /// How much of the memory that customers may take is taken by those that cannot be dropped before they are written.
@@ -80,6 +81,7 @@ impl Residents {
             dirty_size_bytes: 0,
             size_bytes_max,
             row_size_bytes_max,
+            last_workspace: None,
         }
     }
 
@@ -112,11 +114,17 @@ impl Residents {
     /// Keeps a customer just read from its rows, or one that has none and is about to change.
     pub(super) fn keep(
         &mut self,
-        place: Place,
+        mut place: Place,
         state: Arc<CustomerState>,
         written: Option<Written>,
     ) -> ResidentIdx {
         debug_assert!(self.find(&place).is_none(), "memory is newer than rows");
+        let workspace = &mut place.customer.workspace;
+        // One text for all customers that come one after the other, of the same workspace nearly always.
+        match &self.last_workspace {
+            Some(last) if last == workspace => workspace.clone_from(last),
+            Some(_) | None => self.last_workspace = Some(workspace.clone()),
+        }
         let resident = Resident::new(place, state, written);
         self.size_bytes += resident.memory_size_bytes;
         let idx = self.table.insert(resident);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use journey_codec::Held;
 use journey_customer::CustomerState;
 use journey_types::{
-    CatalogRevision, CustomerId, CustomerKey, Lsn, SessionId, Timestamp, WorkspaceId,
+    CatalogRevision, CustomerId, CustomerKey, Lsn, SessionId, TimeSpan, Timestamp, WorkspaceId,
 };
 
 use super::TimerHeap;
@@ -263,4 +263,44 @@ fn timers_armed_and_disarmed_in_a_storm_come_out_once_each() {
     left.sort();
     fired.sort();
     assert_eq!((fired.len(), fired), (expected, left));
+}
+
+#[test]
+fn what_is_due_far_ahead_stays_in_rows_until_it_comes_near() {
+    let at = |hours: i64| Timestamp::EPOCH.plus(TimeSpan::from_hours(hours));
+    let mut rows = Rows::default();
+    let mut heap = TimerHeap::with_cap(100);
+    heap.load(&rows, at(0), &|_| false).unwrap();
+    assert_eq!(heap.loads_at(), None, "there is nothing to load");
+    for (number, hours) in [(1, 100), (2, 1_000), (3, 150), (4, 2_000), (5, 168)] {
+        rows.0.insert((at(hours), key(number)));
+        heap.arm(&key(number), Some(at(hours)));
+    }
+    assert_eq!(heap.len(), 3, "a week is kept");
+    assert_eq!(heap.loads_at(), Some(at(84)));
+    // One goes far ahead, one comes near.
+    heap.arm(&key(1), Some(at(3_000)));
+    heap.arm(&key(4), Some(at(2)));
+    rows.0
+        .retain(|(_, customer)| *customer != key(1) && *customer != key(4));
+    rows.0.extend([(at(3_000), key(1)), (at(2), key(4))]);
+    assert_eq!(heap.len(), 3);
+    let mut fired = Vec::new();
+    // As the core does: it wakes for what is due, and to load.
+    while let Some(wake_at) = heap.next_due_at().into_iter().chain(heap.loads_at()).min() {
+        let stamp = wake_at.plus(TimeSpan::from_ms(1));
+        heap.look(stamp);
+        heap.load(&rows, stamp, &|_| false).unwrap();
+        while let Some(customer) = heap.next_due(stamp) {
+            heap.take(&customer);
+            rows.0.retain(|(_, armed)| *armed != customer);
+            fired.push((wake_at, customer));
+        }
+        assert!(heap.len() <= 3);
+    }
+    let expected = [(2, 4), (150, 3), (168, 5), (1_000, 2), (3_000, 1)];
+    assert_eq!(
+        fired,
+        expected.map(|(hours, number)| (at(hours), key(number)))
+    );
 }

@@ -2,13 +2,26 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::num::NonZeroU32;
 
 use super::resident::Resident;
 use crate::replica::place::Place;
 
 /// A place in the table; stable while the customer is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::replica) struct ResidentIdx(u32);
+pub(in crate::replica) struct ResidentIdx(NonZeroU32);
+
+impl ResidentIdx {
+    /// Counted from 1, so that a link that is not there takes no room of its own.
+    fn new(position: usize) -> Self {
+        let number = u32::try_from(position + 1).ok().and_then(NonZeroU32::new);
+        Self(number.expect("memory holds fewer than four thousand million customers"))
+    }
+
+    const fn position(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
 
 /// Which list of uses a customer stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,12 +98,12 @@ impl Table {
     }
 
     pub(super) fn get(&self, idx: ResidentIdx) -> &Resident {
-        let resident = self.residents[idx.0 as usize].as_ref();
+        let resident = self.residents[idx.position()].as_ref();
         resident.expect("a place is used only while its customer is in it")
     }
 
     pub(super) fn get_mut(&mut self, idx: ResidentIdx) -> &mut Resident {
-        let resident = self.residents[idx.0 as usize].as_mut();
+        let resident = self.residents[idx.position()].as_mut();
         resident.expect("a place is used only while its customer is in it")
     }
 
@@ -102,12 +115,11 @@ impl Table {
             ..Links::default()
         };
         let idx = if let Some(idx) = self.free.pop() {
-            self.residents[idx.0 as usize] = Some(resident);
+            self.residents[idx.position()] = Some(resident);
             idx
         } else {
-            let number = u32::try_from(self.residents.len());
             self.residents.push(Some(resident));
-            ResidentIdx(number.expect("memory holds fewer than four thousand million customers"))
+            ResidentIdx::new(self.residents.len() - 1)
         };
         self.by_hash.insert(hash, idx);
         idx
@@ -133,7 +145,7 @@ impl Table {
             self.get_mut(before).links.same_hash = next;
         }
         self.free.push(idx);
-        let removed = self.residents[idx.0 as usize].take();
+        let removed = self.residents[idx.position()].take();
         removed.expect("it was there above")
     }
 
