@@ -19,6 +19,10 @@ pub const STALE_ROWS_MAX: usize = 256;
 /// and its entries in the indexes of dirty customers.
 pub const RESIDENT_OVERHEAD_BYTES: usize = 448;
 
+/// A customer in memory is measured after so many changes: measuring walks over the whole state, and one change adds
+/// little.
+pub const CHANGES_BETWEEN_MEASURES: u8 = 4;
+
 /// Of the memory that customers may take, one part in so many is kept for states, however many others press: those in
 /// hand must not be packed and unpacked at every step.
 pub const LIVE_PART_OF_MEMORY: usize = 8;

@@ -67,6 +67,8 @@ proptest! {
         let written = encode_customer(&state, Lsn::new(7), None);
         let head = decode_head(&through_generated(None, &written.head)).unwrap();
         prop_assert_eq!(&head, &decode_head(&written.head).unwrap());
+        let of_table = stored::encode(None, |out| CustomerHead::Live(head).write_fields(out));
+        prop_assert_eq!(&of_table, &written.head);
         let mut back = CustomerState::new(state.key.clone());
         for (part, bytes) in &written.parts {
             parts::decode_part(&mut back, *part, &through_generated(Some(*part), bytes)).unwrap();

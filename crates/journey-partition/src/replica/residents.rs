@@ -159,7 +159,9 @@ impl Residents {
 
     /// Brings the indexes and the sums up to the changed state.
     pub(super) fn index(&mut self, idx: ResidentIdx) {
-        self.measure(idx);
+        if self.table.get_mut(idx).is_to_be_measured() {
+            self.measure(idx);
+        }
         let resident = self.table.get_mut(idx);
         let (Body::Live(state), Some(unwritten)) = (&resident.body, &mut resident.unwritten) else {
             return;

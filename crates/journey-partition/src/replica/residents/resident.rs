@@ -6,7 +6,7 @@ use journey_customer::CustomerState;
 use journey_types::{Lsn, Timestamp};
 
 use super::table::Links;
-use crate::limits::RESIDENT_OVERHEAD_BYTES;
+use crate::limits::{CHANGES_BETWEEN_MEASURES, RESIDENT_OVERHEAD_BYTES};
 use crate::replica::place::Place;
 use crate::replica::rows::{HeadIndex, Written};
 
@@ -30,6 +30,8 @@ pub(in crate::replica) struct Resident {
     pub(super) unwritten: Option<Box<Unwritten>>,
     /// What it takes in memory, about, as last measured.
     pub(super) memory_size_bytes: usize,
+    /// Changes until it is measured again: measuring walks over the whole state.
+    changes_until_measured: u8,
     pub(super) links: Links,
 }
 
@@ -61,6 +63,12 @@ impl Resident {
             written,
             unwritten: None,
             memory_size_bytes,
+            // One that nobody has heard of grows with its first change.
+            changes_until_measured: if written.is_some() {
+                CHANGES_BETWEEN_MEASURES
+            } else {
+                0
+            },
             links: Links::default(),
         }
     }
@@ -83,8 +91,18 @@ impl Resident {
         matches!(self.body, Body::Live(_))
     }
 
+    /// Whether it has changed often enough to be measured anew.
+    pub(super) const fn is_to_be_measured(&mut self) -> bool {
+        let is_due = self.changes_until_measured == 0;
+        if !is_due {
+            self.changes_until_measured -= 1;
+        }
+        is_due
+    }
+
     /// Measures it anew; gives what it took before.
     pub(super) fn measure(&mut self) -> usize {
+        self.changes_until_measured = CHANGES_BETWEEN_MEASURES;
         let size_bytes = match &self.body {
             Body::Live(state) => live_size_bytes(state),
             Body::Packed(row) => RESIDENT_OVERHEAD_BYTES + row.len(),

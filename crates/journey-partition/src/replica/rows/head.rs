@@ -99,16 +99,7 @@ impl HeadRow {
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut row = Vec::with_capacity(self.size_bytes());
-        row.extend([FORMAT_VERSION, LIVING]);
-        row.extend(self.index.mark.get().to_be_bytes());
-        row.extend(instant_bytes(self.index.due_at));
-        row.extend(instant_bytes(self.index.set_aside_since));
-        row.push(u8::from(self.index.has_open_effects));
-        row.push(match self.form {
-            Form::Inline => 0,
-            Form::Parts => 1,
-            Form::LongHead => 2,
-        });
+        push_header(&mut row, &self.index, self.form);
         row.extend_from_slice(&self.body);
         row
     }
@@ -161,6 +152,32 @@ impl HeadRow {
         }
         Ok((head, parts))
     }
+}
+
+/// The whole customer in one row, as [`HeadRow::inline`] gives it, in one go.
+pub(super) fn inline_bytes(index: &HeadIndex, head: &[u8], parts: &[(PartId, Bytes)]) -> Vec<u8> {
+    let size_bytes = head.len() + parts.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+    let mut row = Vec::with_capacity(HeadRow::inline_size_bytes(size_bytes, parts.len()));
+    push_header(&mut row, index, Form::Inline);
+    push_led_by_length(&mut row, head);
+    for (part, bytes) in parts {
+        row.extend(part.to_bytes());
+        push_led_by_length(&mut row, bytes);
+    }
+    row
+}
+
+fn push_header(row: &mut Vec<u8>, index: &HeadIndex, form: Form) {
+    row.extend([FORMAT_VERSION, LIVING]);
+    row.extend(index.mark.get().to_be_bytes());
+    row.extend(instant_bytes(index.due_at));
+    row.extend(instant_bytes(index.set_aside_since));
+    row.push(u8::from(index.has_open_effects));
+    row.push(match form {
+        Form::Inline => 0,
+        Form::Parts => 1,
+        Form::LongHead => 2,
+    });
 }
 
 fn instant_bytes(instant: Option<Timestamp>) -> [u8; 8] {

@@ -9,7 +9,7 @@ use journey_types::{ClusterKey, Lsn};
 
 use super::Rows;
 use super::customer::{Read, fits_inline};
-use super::head::{Form, HeadIndex, HeadRow, Written};
+use super::head::{Form, HeadIndex, HeadRow, Written, inline_bytes};
 use crate::error::PartitionError;
 use crate::replica::place::Place;
 use crate::replica::residents::Body;
@@ -17,7 +17,7 @@ use crate::replica::residents::Body;
 /// The whole customer as of the entry.
 pub(in crate::replica) fn encode_whole(state: &CustomerState, mark: Lsn) -> Vec<u8> {
     let rows = encode_customer(state, mark, None);
-    HeadRow::inline(HeadIndex::of(state, mark), &rows.head, &rows.parts).to_bytes()
+    inline_bytes(&HeadIndex::of(state, mark), &rows.head, &rows.parts)
 }
 
 /// The customer as the one row that it will be written as; `None` where it needs more.
@@ -33,9 +33,9 @@ pub(in crate::replica) fn pack(
     }
     let rows = encode_customer(state, mark, None);
     let has_rows = written.is_some_and(|written| written.form != Form::Inline);
-    let row = fits_inline(&rows, has_rows, row_size_bytes_max)
-        .then(|| HeadRow::inline(HeadIndex::of(state, mark), &rows.head, &rows.parts));
-    row.map(|row| row.to_bytes().into_boxed_slice())
+    let index = HeadIndex::of(state, mark);
+    fits_inline(&rows, has_rows, row_size_bytes_max)
+        .then(|| inline_bytes(&index, &rows.head, &rows.parts).into_boxed_slice())
 }
 
 impl Rows {

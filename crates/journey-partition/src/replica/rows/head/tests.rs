@@ -21,6 +21,10 @@ fn head_rows_read_back() {
     let inline = HeadRow::inline(index(Some(77)), b"head", &parts);
     assert_eq!(inline.size_bytes(), HeadRow::inline_size_bytes(4 + 6, 2));
     assert_eq!(inline.to_bytes().len(), inline.size_bytes());
+    assert_eq!(
+        inline_bytes(&index(Some(77)), b"head", &parts),
+        inline.to_bytes()
+    );
     let read = HeadRow::parse(inline.to_bytes()).unwrap();
     assert_eq!(read, inline);
     let (head, found) = read.whole().unwrap();
