@@ -66,7 +66,7 @@ enum Work {
         torn_through: Lsn,
     },
     Floor {
-        pass: Pass,
+        pass: Box<Pass>,
         stale_rows: Vec<Vec<u8>>,
         cluster_key: ClusterKey,
     },
@@ -100,7 +100,7 @@ impl Checkpointer {
             } => rows
                 .stale_removals(&stale_rows, |customer| Place::of(&cluster_key, customer))
                 .and_then(|removals| write_floor(&rows, &pass, removals))
-                .map(|()| replica.lock().move_floor(pass)),
+                .map(|()| replica.lock().move_floor(*pass)),
         };
         done.map_err(|error| replica.lock().halt(error))
     }
@@ -157,7 +157,7 @@ impl Replica {
         }
         let stale_rows = std::mem::take(&mut *self.stale_rows.lock());
         Ok(Work::Floor {
-            pass,
+            pass: Box::new(pass),
             stale_rows: stale_rows.into_iter().collect(),
             cluster_key: self.cluster_key,
         })

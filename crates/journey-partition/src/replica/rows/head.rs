@@ -70,6 +70,9 @@ impl HeadIndex {
     }
 }
 
+/// A part as it lies in a row.
+pub(super) type PartBytes<'a> = (PartId, &'a [u8]);
+
 impl HeadRow {
     pub(super) const fn new(index: HeadIndex, form: Form, body: Bytes) -> Self {
         Self { index, form, body }
@@ -139,7 +142,7 @@ impl HeadRow {
     }
 
     /// Head and parts of a row with the whole customer in it.
-    pub(super) fn whole(&self) -> Result<(&[u8], Vec<(PartId, &[u8])>), String> {
+    pub(super) fn whole(&self) -> Result<(&[u8], Vec<PartBytes<'_>>), String> {
         let mut body = &self.body[..];
         let head = take_led_by_length(&mut body)?;
         let mut parts = Vec::with_capacity(8);
