@@ -7,8 +7,8 @@ use journey_types::CatalogRevision;
 
 const DOCUMENTS: &str = r#"
 journey: carts
-entry: [ { event: cart_added } ]
-key: event.properties.cart
+entry: [ { event: cart_added }, { api: enroll, where: input.cart < 3 } ]
+key: "has(input.cart) ? input.cart : event.properties.cart"
 reentry: { concurrent: 1, on_conflict: restart }
 goals: [ { id: bought, event: purchase, match_key: true, within: 2h } ]
 exit: [ { event: cart_emptied, match_key: true, reason: emptied } ]
@@ -42,6 +42,14 @@ entry: [ { event: page_viewed, where: event.properties.n > 5 } ]
 reentry: { concurrent: 1, on_conflict: queue }
 steps:
   rest: { delay: 7m, next: end }
+---
+journey: works
+entry: [ { api: enroll }, { event: cart_added, where: event.properties.n > 5 } ]
+reentry: { concurrent: 1, on_conflict: queue }
+steps:
+  score: { call: { worker: risk, input: { cart: "has(input.cart) ? input.cart : entry.properties.cart" } }, timeout: { after: 2h, next: visit }, on_error: end, next: note }
+  note: { update: { vars.score: vars.score }, next: visit }
+  visit: { task: { queue: care, sla: 20m, escalate: seniors }, timeout: { after: 5h, next: end }, on_error: end, next: end }
 ---
 content: reminder
 variants:

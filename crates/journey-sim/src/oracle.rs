@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use journey_codec::{JournalEntry, Record};
-use journey_customer::{EventBody, JournalEvent, Outcome};
-use journey_types::{CustomerKey, EventId, Lsn, Sequence, Timestamp};
+use journey_customer::{Command, EventBody, JournalEvent, Outcome};
+use journey_types::{CustomerKey, EventId, Fingerprint, Lsn, Sequence, Timestamp};
+
+use crate::world::CLUSTER_KEY;
 
 /// An effect by its customer and the fact that emitted it.
 pub(crate) type EffectKey = (CustomerKey, Sequence);
@@ -12,21 +14,23 @@ pub(crate) type EffectKey = (CustomerKey, Sequence);
 /// Everything seen from outside.
 #[derive(Debug, Default)]
 pub(crate) struct Oracle {
-    /// Event ids answered `accepted`, with the lsn the answer named.
+    /// Ids of enroll calls by what the journal remembers of them.
+    pub(crate) enrollments: BTreeMap<Fingerprint, EventId>,
+    /// Ids of events and enroll calls answered `accepted`, with the lsn the answer named.
     pub(crate) accepted: BTreeMap<(CustomerKey, EventId), Lsn>,
-    /// Event ids answered `duplicate`.
+    /// The same answered `duplicate`.
     pub(crate) duplicates: BTreeSet<(CustomerKey, EventId)>,
     /// Hand-overs by effect: attempts in order.
     pub(crate) hand_overs: BTreeMap<EffectKey, Vec<u32>>,
     /// Outcomes answered `recorded`.
     pub(crate) recorded: BTreeSet<(EffectKey, u32)>,
-    /// Event ids of which a submission may have been done: it was not refused with words that say otherwise.
+    /// Ids of which a submission may have been done: it was not refused with words that say otherwise.
     pub(crate) possibly_done: BTreeSet<(CustomerKey, EventId)>,
     /// Serials of the ordered producer that it did not hear of, or that they may be sent again.
     pub(crate) unheard: BTreeSet<u64>,
     /// The highest lsn that an answer named.
     pub(crate) told: Lsn,
-    /// Event ids taken in by ingest, as far as applied.
+    /// Ids of events and enroll calls taken in, as far as applied.
     pub(crate) ingested_ids: BTreeSet<(CustomerKey, EventId)>,
     /// Claims, as far as applied: (effect, attempt).
     pub(crate) claims: BTreeSet<(EffectKey, u32)>,
@@ -68,6 +72,10 @@ impl Oracle {
                 self.ingested_ids
                     .insert((customer.clone(), event.id.clone()));
             }
+            EventBody::EnrollmentAccepted { fingerprint, .. } => {
+                let id = (customer.clone(), self.enrollments[fingerprint].clone());
+                self.ingested_ids.insert(id);
+            }
             EventBody::EffectClaimed {
                 effect, attempt, ..
             } => {
@@ -82,21 +90,36 @@ impl Oracle {
         }
     }
 
-    /// Events taken in by ingest, with the stamps at which they were.
+    /// The id by which a command that is taken in is known; an enroll call's is registered.
+    pub(crate) fn id_of(&mut self, command: &Command) -> Option<EventId> {
+        if let Some((event, _)) = command.event() {
+            return Some(event.id.clone());
+        }
+        let enrollment = command.enrollment()?;
+        let (journey, id) = (&enrollment.journey, &enrollment.id);
+        let fingerprint = Fingerprint::of_enrollment(&CLUSTER_KEY, journey, id);
+        let id = EventId::new(format!("{journey} {id}")).expect("short and plain");
+        self.enrollments.insert(fingerprint, id.clone());
+        Some(id)
+    }
+
+    /// Events and enroll calls taken in, with the stamps at which they were.
     pub(crate) fn ingested(&self) -> BTreeMap<(CustomerKey, EventId), Vec<Timestamp>> {
         let mut ingested: BTreeMap<_, Vec<Timestamp>> = BTreeMap::new();
         for (_, customer, fact) in &self.facts {
-            if let EventBody::EventAccepted {
-                fingerprint: Some(_),
-                event,
-                ..
-            } = &fact.body
-            {
-                ingested
-                    .entry((customer.clone(), event.id.clone()))
-                    .or_default()
-                    .push(fact.stamp);
-            }
+            let id = match &fact.body {
+                EventBody::EventAccepted {
+                    fingerprint: Some(_),
+                    event,
+                    ..
+                } => event.id.clone(),
+                EventBody::EnrollmentAccepted { fingerprint, .. } => {
+                    self.enrollments[fingerprint].clone()
+                }
+                _ => continue,
+            };
+            let stamps = ingested.entry((customer.clone(), id)).or_default();
+            stamps.push(fact.stamp);
         }
         ingested
     }
@@ -122,7 +145,7 @@ impl Oracle {
         let mut withdrawn = BTreeSet::new();
         for (_, customer, fact) in &self.facts {
             match &fact.body {
-                EventBody::MessageGranted(_) => {
+                EventBody::MessageGranted(_) | EventBody::WorkEmitted(_) => {
                     emitted.insert((customer.clone(), fact.sequence));
                 }
                 EventBody::EffectWithdrawn { effect, .. } => {

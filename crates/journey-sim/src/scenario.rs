@@ -32,7 +32,7 @@ pub struct Summary {
     pub reached_end: bool,
     /// Equal for two runs of one seed.
     pub trace_hash: u64,
-    /// Events acknowledged as accepted.
+    /// Events and enroll calls acknowledged as accepted.
     pub n_accepted: usize,
     /// Facts journaled.
     pub n_facts: usize,
@@ -40,6 +40,10 @@ pub struct Summary {
     pub n_hand_overs: usize,
     /// Timers that took effect.
     pub n_timers_fired: usize,
+    /// Enroll calls that took effect.
+    pub n_enrolled: usize,
+    /// Calls and tasks that were answered.
+    pub n_work_done: usize,
     /// How often each fault happened.
     pub faults: BTreeMap<&'static str, u64>,
 }
@@ -142,11 +146,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// One request of one to three events.
+    /// One request of one to three events or enroll calls.
     fn submit(&mut self) {
         let n_commands = self.rng.random_range(1..=3);
         let commands = (0..n_commands)
-            .map(|_| self.traffic.ingest(&mut self.rng, self.world.now))
+            .map(|_| self.traffic.take_in(&mut self.rng, self.world.now))
             .collect();
         self.world.submit(commands);
     }
@@ -372,8 +376,22 @@ impl<'a> Run<'a> {
     }
 
     fn summary(&self) -> Summary {
-        use journey_customer::EventBody;
+        use journey_customer::{EventBody, Outcome};
         let oracle = &self.world.oracle;
+        let is_enrolled = |body: &EventBody| matches!(body, EventBody::EnrollmentAccepted { .. });
+        let is_work_done = |body: &EventBody| {
+            matches!(
+                body,
+                EventBody::EffectSettled {
+                    outcome: Outcome::Completed { .. },
+                    ..
+                }
+            )
+        };
+        let count = |is_it: &dyn Fn(&EventBody) -> bool| {
+            let facts = oracle.facts.iter();
+            facts.filter(|(_, _, fact)| is_it(&fact.body)).count()
+        };
         let is_firing = |body: &EventBody| matches!(body, EventBody::TimerFired { .. });
         let counters = self.world.core.counters();
         let mut faults = self.world.faults.clone();
@@ -384,11 +402,9 @@ impl<'a> Run<'a> {
             n_accepted: oracle.accepted.len(),
             n_facts: oracle.facts.len(),
             n_hand_overs: oracle.hand_overs.values().map(Vec::len).sum(),
-            n_timers_fired: oracle
-                .facts
-                .iter()
-                .filter(|(_, _, fact)| is_firing(&fact.body))
-                .count(),
+            n_timers_fired: count(&is_firing),
+            n_enrolled: count(&is_enrolled),
+            n_work_done: count(&is_work_done),
             faults,
         }
     }

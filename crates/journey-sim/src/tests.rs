@@ -14,6 +14,7 @@ fn run(options: &SimOptions) -> Summary {
 fn two_hundred_seeds_keep_every_promise_and_every_fault_happens() {
     let mut faults: BTreeMap<&str, u64> = BTreeMap::new();
     let (mut n_accepted, mut n_hand_overs, mut n_timers_fired) = (0, 0, 0);
+    let (mut n_enrolled, mut n_work_done) = (0, 0);
     for seed in 0..N_SEEDS {
         let summary = run(&SimOptions::of_seed(seed));
         for (fault, n) in summary.faults {
@@ -22,6 +23,8 @@ fn two_hundred_seeds_keep_every_promise_and_every_fault_happens() {
         n_accepted += summary.n_accepted;
         n_hand_overs += summary.n_hand_overs;
         n_timers_fired += summary.n_timers_fired;
+        n_enrolled += summary.n_enrolled;
+        n_work_done += summary.n_work_done;
     }
     for fault in [
         "refused",
@@ -50,6 +53,10 @@ fn two_hundred_seeds_keep_every_promise_and_every_fault_happens() {
     assert!(
         n_accepted > 1_000 && n_hand_overs > 100 && n_timers_fired > 100,
         "the runs do too little"
+    );
+    assert!(
+        n_enrolled > 100 && n_work_done > 100,
+        "{n_enrolled} enroll calls and {n_work_done} answers are too few"
     );
 }
 

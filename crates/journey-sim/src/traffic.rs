@@ -1,12 +1,13 @@
 //! What the simulated customers and workers do.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use journey_customer::{Command, IngestMode, Outcome};
+use journey_customer::{Command, Enrollment, IngestMode, Outcome};
 use journey_partition::HandOver;
 use journey_types::{
-    CustomerEvent, CustomerId, CustomerKey, EventId, EventName, SourceName, TimeSpan, Timestamp,
-    Value, WorkspaceId,
+    CustomerEvent, CustomerId, CustomerKey, EnrollmentId, EventId, EventName, JourneyId,
+    SourceName, TimeSpan, Timestamp, Value, WorkspaceId,
 };
 use rand::Rng as _;
 use rand::rngs::SmallRng;
@@ -31,8 +32,8 @@ const NAMES: [&str; 7] = [
 pub(crate) struct Traffic {
     n_customers: u32,
     n_events: u64,
-    /// Events that were sent, to be sent again.
-    sent: Vec<CustomerEvent>,
+    /// Events and enroll calls that were sent, to be sent again.
+    sent: Vec<(CustomerKey, Command)>,
 }
 
 impl Traffic {
@@ -44,22 +45,42 @@ impl Traffic {
         }
     }
 
-    /// An event: mostly a new one, at times one that was sent before.
-    pub(crate) fn ingest(&mut self, rng: &mut SmallRng, now: Timestamp) -> (CustomerKey, Command) {
-        let again = !self.sent.is_empty() && rng.random_bool(0.2);
-        let event = if again {
-            self.sent[rng.random_range(0..self.sent.len())].clone()
+    /// An event or an enroll call: mostly a new one, at times one that was sent before.
+    pub(crate) fn take_in(&mut self, rng: &mut SmallRng, now: Timestamp) -> (CustomerKey, Command) {
+        if !self.sent.is_empty() && rng.random_bool(0.2) {
+            return self.sent[rng.random_range(0..self.sent.len())].clone();
+        }
+        let command = if rng.random_bool(0.15) {
+            self.new_enrollment(rng)
         } else {
+            let mode = if rng.random_bool(0.05) {
+                IngestMode::History
+            } else {
+                IngestMode::Live
+            };
             let event = self.new_event(rng, now);
-            self.sent.push(event.clone());
-            event
+            (event.customer.clone(), Command::Ingest { event, mode })
         };
-        let mode = if rng.random_bool(0.05) {
-            IngestMode::History
+        self.sent.push(command.clone());
+        command
+    }
+
+    fn new_enrollment(&mut self, rng: &mut SmallRng) -> (CustomerKey, Command) {
+        self.n_events += 1;
+        let customer = customer_key(rng.random_range(0..self.n_customers));
+        let journey = if rng.random_bool(0.5) {
+            "works"
         } else {
-            IngestMode::Live
+            "carts"
         };
-        (event.customer.clone(), Command::Ingest { event, mode })
+        let kind = if rng.random_bool(0.1) { POISON } else { "c" };
+        let id = format!("{kind}{}", self.n_events);
+        let enrollment = Enrollment {
+            journey: JourneyId::new(journey).expect("short and plain"),
+            id: EnrollmentId::new(id).expect("short and plain"),
+            input: BTreeMap::from([("cart".to_owned(), Value::Int(rng.random_range(0..4)))]),
+        };
+        (customer, Command::Enroll(Arc::new(enrollment)))
     }
 
     /// An event of the producer that keeps its events in order; nobody else sends it.
@@ -108,21 +129,33 @@ impl Traffic {
         now: Timestamp,
     ) -> (CustomerKey, Command) {
         let reason = "sim".to_owned();
+        let done = done(hand_over);
         let outcome = match rng.random_range(0..10_u32) {
             0 => Outcome::FailedForGood { reason },
             1 | 2 => Outcome::FailedForNow {
                 reason,
                 retry_at: now,
             },
-            3 => Outcome::Delivered,
-            _ => Outcome::Sent,
+            3 if done == Outcome::Sent => Outcome::Delivered,
+            _ => done,
         };
         (hand_over.customer.clone(), settle(hand_over, outcome))
     }
 
     /// The outcome that ends every effect, for the time after the faults.
     pub(crate) fn sent(hand_over: &HandOver) -> (CustomerKey, Command) {
-        (hand_over.customer.clone(), settle(hand_over, Outcome::Sent))
+        let outcome = done(hand_over);
+        (hand_over.customer.clone(), settle(hand_over, outcome))
+    }
+}
+
+/// What ends an effect well: a message is sent, a call or task answered.
+fn done(hand_over: &HandOver) -> Outcome {
+    match hand_over.row.work() {
+        None => Outcome::Sent,
+        Some(_) => Outcome::Completed {
+            result: Value::Int(7),
+        },
     }
 }
 

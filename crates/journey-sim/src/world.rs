@@ -165,6 +165,9 @@ impl World {
 
     pub(crate) fn submit(&mut self, commands: Vec<(CustomerKey, Command)>) {
         let ticket = self.next_ticket();
+        for (_, command) in &commands {
+            self.oracle.id_of(command);
+        }
         self.waiting.insert(ticket, commands.clone());
         let order = None;
         self.give(Input::Submit {
@@ -364,8 +367,8 @@ impl World {
         let floor = self.replica.lock().floor();
         self.journal.cut_power(n_kept, floor);
         for (customer, command) in std::mem::take(&mut self.waiting).into_values().flatten() {
-            if let Command::Ingest { event, .. } = command {
-                self.oracle.possibly_done.insert((customer, event.id));
+            if let Some(id) = self.oracle.id_of(&command) {
+                self.oracle.possibly_done.insert((customer, id));
             }
         }
         self.late_report = None;

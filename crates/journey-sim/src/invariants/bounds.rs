@@ -14,8 +14,9 @@ use journey_types::limits::CUSTOMER_MAILBOX_MAX;
 use crate::traffic::customer_key;
 use crate::world::{CLEAN_SIZE_BYTES_MAX, HOSTED_MAX, WORKER_CREDIT, World};
 
-/// Channels that the simulated journeys use: of each customer and channel one effect is offered.
-const N_CHANNELS: usize = 2;
+/// Effects of one customer that are offered at once: one of each of two channels, and the call or task of its one run of
+/// `works`.
+const N_OFFERS: usize = 3;
 /// What a batch may have beyond its target: it is closed by the record that passes it.
 const BATCH_OVERSHOOT_BYTES: usize = BATCH_SIZE_BYTES_TARGET;
 
@@ -27,14 +28,14 @@ pub(crate) fn check(world: &World, status: &PartitionStatus) -> Result<(), Strin
         }
         Err(format!("{n} {what}, at most {n_max} may be: {status:?}"))
     };
-    let mailed_max = (CUSTOMER_MAILBOX_MAX + N_CHANNELS) * n_customers;
+    let mailed_max = (CUSTOMER_MAILBOX_MAX + N_OFFERS) * n_customers;
     at_most("commands in mailboxes", status.n_mailed, mailed_max)?;
     // One that travels alone may come on top.
     let in_flight_max = PROPOSALS_IN_FLIGHT_MAX + 1;
     at_most("proposals in flight", status.n_in_flight, in_flight_max)?;
     let timers_max = TIMERS_IN_MEMORY_MAX.min(n_customers);
     at_most("timers in memory", status.n_timers_in_memory, timers_max)?;
-    let offers_max = OFFERING_CUSTOMERS_MAX.min(n_customers) * N_CHANNELS;
+    let offers_max = OFFERING_CUSTOMERS_MAX.min(n_customers) * N_OFFERS;
     at_most("effects offered", status.n_effects_offered, offers_max)?;
     let n_quarantined = world.core.quarantined().count();
     at_most(

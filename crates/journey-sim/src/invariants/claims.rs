@@ -18,7 +18,7 @@ pub(super) fn check(world: &World) -> Result<(), String> {
     let mut open: BTreeMap<_, Open> = BTreeMap::new();
     for (lsn, customer, fact) in &world.oracle.facts {
         match &fact.body {
-            EventBody::MessageGranted(_) => {
+            EventBody::MessageGranted(_) | EventBody::WorkEmitted(_) => {
                 let granted = Open {
                     free_from: fact.stamp,
                     attempt: 0,
@@ -53,6 +53,16 @@ pub(super) fn check(world: &World) -> Result<(), String> {
             } => {
                 if let Some(before) = open.get_mut(&(customer.clone(), *effect)) {
                     before.free_from = *retry_at;
+                }
+            }
+            // Offered elsewhere at once, be it with a worker or not.
+            EventBody::TaskOverdue {
+                effect,
+                escalated_to: Some(_),
+                ..
+            } => {
+                if let Some(before) = open.get_mut(&(customer.clone(), *effect)) {
+                    before.free_from = fact.stamp;
                 }
             }
             EventBody::EffectSettled { effect, .. } | EventBody::EffectWithdrawn { effect, .. } => {

@@ -39,11 +39,10 @@ impl World {
             self.ordered_answers.push((ticket, answers.to_vec()));
         }
         for ((customer, command), answer) in commands.into_iter().zip(answers) {
-            if let Command::Ingest { event, .. } = &command
+            if let Some(id) = self.oracle.id_of(&command)
                 && !says_nothing_was_done(answer)
             {
-                let id = (customer.clone(), event.id.clone());
-                self.oracle.possibly_done.insert(id);
+                self.oracle.possibly_done.insert((customer.clone(), id));
             }
             self.command_answered(customer, command, answer);
         }
@@ -59,15 +58,16 @@ impl World {
             );
             self.oracle.told = self.oracle.told.max(*lsn);
         }
+        let taken_in = self.oracle.id_of(&command);
         match (command, answer) {
             (
-                Command::Ingest { event, .. },
+                Command::Ingest { .. } | Command::Enroll(_),
                 Answer::Done {
-                    reply: Reply::Accepted,
+                    reply: Reply::Accepted | Reply::Enrolled { .. },
                     lsn,
                 },
             ) => {
-                let id = (customer, event.id);
+                let id = (customer, taken_in.expect("it has an id"));
                 assert!(
                     self.oracle.ingested_ids.contains(&id),
                     "{id:?} was answered `accepted` before it was applied"
@@ -76,13 +76,13 @@ impl World {
                 assert!(before.is_none(), "{id:?} was accepted twice");
             }
             (
-                Command::Ingest { event, .. },
+                Command::Ingest { .. } | Command::Enroll(_),
                 Answer::Done {
                     reply: Reply::Duplicate,
                     ..
                 },
             ) => {
-                let id = (customer, event.id);
+                let id = (customer, taken_in.expect("it has an id"));
                 assert!(
                     self.oracle.ingested_ids.contains(&id),
                     "{id:?} was answered `duplicate` before its first was applied"
@@ -151,7 +151,7 @@ impl World {
 /// Whether the answer's words promise that the command had and will have no effect.
 const fn says_nothing_was_done(answer: &Answer) -> bool {
     match answer {
-        Answer::Done { .. } => false,
+        Answer::Done { reply, .. } => matches!(reply, Reply::NotEnrolled { .. }),
         Answer::Rejected(_) => true,
         Answer::Refused(refusal) => match refusal {
             Refusal::HotCustomer { .. }
