@@ -196,10 +196,14 @@ impl Node {
     /// Completes some time after another node leads one of these partitions.
     async fn replaced(&self, leader: &Leader, partitions: &BTreeSet<PartitionId>) {
         let mut table = self.routes().watch();
+        // A leader that another node named may not stand in the table at all: only what changes counts.
+        let before = Arc::clone(&table.borrow_and_update());
         let is_replaced = |table: &Arc<RouteTable>| {
-            let leads = |partition| table.leaders.get(partition).copied();
-            let others = partitions.iter().filter_map(leads);
-            others.into_iter().any(|node| node != leader.node)
+            partitions.iter().any(|partition| {
+                let now = table.leaders.get(partition);
+                let is_other = now.is_some_and(|node| *node != leader.node);
+                is_other && now != before.leaders.get(partition)
+            })
         };
         if table.wait_for(is_replaced).await.is_err() {
             return std::future::pending().await;

@@ -282,8 +282,14 @@ impl Elsewhere {
             .collect();
         poor.sort_unstable();
         let n_poor = u32::try_from(poor.len() + missing.len()).unwrap_or(u32::MAX);
+        let is_poor_here = !ledger.has_credit();
+        if is_poor_here {
+            self.call_back();
+        }
+        if n_poor == 0 || is_poor_here {
+            return;
+        }
         let mut left = ledger.withdraw();
-        let is_poor_here = left == 0;
         let share = (left / (n_poor + 1)).max(1);
         for leader in missing {
             if left == 0 {
@@ -305,9 +311,6 @@ impl Elsewhere {
             }
         }
         ledger.grant(left);
-        if n_poor > 0 || is_poor_here {
-            self.call_back();
-        }
     }
 
     /// Calls back what lies idle at the node that has most of it.
