@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 pub(crate) use self::channels::HopChannels;
 pub(crate) use self::hop::{
-    Hop, hop_request, is_not_leader, no_answer, reason_of, streamed_hop_request,
+    Hop, hop_request, is_not_leader, named, no_answer, reason_of, streamed_hop_request,
 };
 
 /// Who leads what, as this node knows it.

@@ -16,7 +16,7 @@ use tonic_types::StatusExt as _;
 use super::results::rejected;
 use crate::limits::REQUEST_SIZE_BYTES_MAX;
 use crate::node::Node;
-use crate::router::{Leader, Target, hop_request, is_not_leader, reason_of};
+use crate::router::{Leader, Target, hop_request, is_not_leader, named, reason_of};
 
 /// Events on their way to one node, in the order of their batch.
 #[derive(Debug, Clone, Default)]
@@ -119,7 +119,8 @@ async fn forward_once(
         let answered = service.ingest(hop_request(request, &[])).await?;
         Ok(answered.into_inner().results)
     };
-    node.until_replaced(leader, &partitions, called).await?
+    let answered: Result<_, Status> = node.until_replaced(leader, &partitions, called).await?;
+    answered.map_err(|status| named(leader, status))
 }
 
 pub(super) fn ingest_service(channel: Channel) -> IngestServiceClient<Channel> {

@@ -175,7 +175,9 @@ impl Node {
         let called = self
             .until_replaced(leader, partitions, call(channel))
             .await?;
-        called.map(Response::into_inner)
+        called
+            .map(Response::into_inner)
+            .map_err(|status| named(leader, status))
     }
 
     /// Waits for another node's answer, up to a deadline, or until another one leads one of the partitions.
@@ -210,6 +212,15 @@ impl Node {
         }
         tokio::time::sleep(HOP_REPLACED_GRACE).await;
     }
+}
+
+/// A refusal of another node as it is; a connection that failed as what it means to the caller.
+pub(crate) fn named(leader: &Leader, status: Status) -> Status {
+    if reason_of(&status).is_some() {
+        return status;
+    }
+    tracing::debug!(to = leader.node.get(), %status, "a hop failed");
+    no_answer(leader).into()
 }
 
 /// Another node did not answer in time.
