@@ -37,7 +37,7 @@ use crate::node::probe::PartitionProbe;
 /// Customers hosted by one partition's actor; their state is shared with the replica's cache.
 const HOSTED_CUSTOMERS_MAX: usize = 8_192;
 /// Of the memory for customers, one part in so many is for those with work in hand or just done with it.
-const HOSTED_PART_OF_CUSTOMERS: usize = 4;
+const HOSTED_PART_OF_CUSTOMERS: usize = 6;
 /// Customers read from disk in a second, all partitions together: a read takes about 20 µs, so this is one core's
 /// worth. After a restart clients, timers and offers want everybody at once.
 const COLD_LOADS_PER_SECOND_MAX: u32 = 48_000;

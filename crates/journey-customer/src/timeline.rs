@@ -108,13 +108,20 @@ impl Timeline {
         head.varint(text.len() as u64);
         let length = head.length;
 
-        let mut kept = &*self.packed;
         let n_dropped = (self.len() + 1).saturating_sub(TIMELINE_ENTRIES_MAX);
-        for _ in 0..n_dropped {
-            skip_line(&mut kept);
-        }
-        let mut packed = Vec::with_capacity(kept.len() + length + text.len());
-        packed.extend_from_slice(kept);
+        let mut packed = if n_dropped == 0 {
+            // Grows in place where it can: a customer read from its rows gets its lines one by one.
+            std::mem::take(&mut self.packed).into_vec()
+        } else {
+            let mut kept = &*self.packed;
+            for _ in 0..n_dropped {
+                skip_line(&mut kept);
+            }
+            let mut packed = Vec::with_capacity(kept.len() + length + text.len());
+            packed.extend_from_slice(kept);
+            packed
+        };
+        packed.reserve_exact(length + text.len());
         packed.extend_from_slice(&line[..length]);
         packed.extend_from_slice(text.as_bytes());
         self.packed = packed.into_boxed_slice();
