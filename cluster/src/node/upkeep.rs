@@ -1,7 +1,7 @@
 //! What goes on behind the traffic: checkpoints of every replica, purges of every log.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use journey_consensus::GroupHandle;
@@ -27,6 +27,9 @@ const PRESSURE_LOOK: Duration = Duration::from_millis(100);
 const REST_PER_WORK: u32 = 2;
 /// The shortest rest.
 const REST_MIN: Duration = Duration::from_millis(1);
+
+/// Partitions that are written at a time when the node stops: the database takes turns with what comes from more.
+const STOP_WRITERS_MAX: usize = 4;
 
 /// The same while the disk is low: what can be purged is purged soon.
 const ROUND_PAUSE_LOW: Duration = Duration::from_secs(1);
@@ -133,10 +136,24 @@ fn presses(partitions: &LocalPartitions) -> bool {
     partitions.all().values().any(presses)
 }
 
-/// Writes everything, so that the next start has nothing to replay.
+/// Writes everything, so that the next start has nothing to replay; several partitions at a time, since whoever stops
+/// a node waits for it.
 pub(crate) fn checkpoint_all(replicas: &[SharedReplica]) -> Result<(), NodeError> {
-    for replica in replicas {
-        Checkpointer.run_to_floor(replica)?;
-    }
-    Ok(())
+    let next = AtomicUsize::new(0);
+    let write = || {
+        // Which of them takes which replica does not matter.
+        while let Some(replica) = replicas.get(next.fetch_add(1, Ordering::Relaxed)) {
+            Checkpointer.run_to_floor(replica)?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let n_writers = STOP_WRITERS_MAX.min(replicas.len());
+        let writers: Vec<_> = (0..n_writers).map(|_| scope.spawn(write)).collect();
+        writers.into_iter().try_for_each(|writer| {
+            writer
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    })
 }
