@@ -81,7 +81,7 @@ pub struct StorageConfig {
     /// Page cache of the state database, 8MiB to 64GiB, default 48MiB. sled may take several times as much, and the same
     /// memory holds more customers in `customer-cache`.
     pub state_cache: ByteCount,
-    /// Customers kept in memory, all partitions together, 8MiB to 1TiB, default 704MiB. Customers that change are written
+    /// Customers kept in memory, all partitions together, 8MiB to 1TiB, default 640MiB. Customers that change are written
     /// behind: the more fit, the fewer writes; where all of it waits to be written, producers wait too.
     pub customer_cache: ByteCount,
     /// Log of one partition that makes a purge, 1MiB to 1TiB, default 64MiB. What is kept is replayed after a restart.
@@ -172,7 +172,7 @@ impl Default for StorageConfig {
         Self {
             log_cache: ByteCount::from_mib(16),
             state_cache: ByteCount::from_mib(48),
-            customer_cache: ByteCount::from_mib(704),
+            customer_cache: ByteCount::from_mib(640),
             log_bytes_max: ByteCount::from_mib(64),
         }
     }
