@@ -107,9 +107,9 @@ pub(crate) struct Changes {
 
 #[derive(Debug, Args)]
 pub(crate) struct FloorArguments {
-    /// The scenario whose traffic it gets.
-    #[arg(default_value = "advance")]
-    pub(crate) scenario: String,
+    /// The scenarios whose traffic it gets: batches over streams, and single events in calls.
+    #[arg(default_values = ["advance", "unary"])]
+    pub(crate) scenarios: Vec<String>,
     #[command(flatten)]
     pub(crate) changes: Changes,
     /// How to print the result.

@@ -51,7 +51,10 @@ pub(crate) struct PhaseTally {
     /// Accepted, belonging to the phase.
     pub(crate) n_accepted: u64,
     pub(crate) n_refused: u64,
+    /// Of those, the ones whose batch held accepted events too: its one answer waits for them.
+    pub(crate) n_refused_in_part: u64,
     pub(crate) latency_us: Histogram<u64>,
+    /// Of batches of which nothing was accepted.
     pub(crate) refusal_us: Histogram<u64>,
     /// How late batches left, in an open loop.
     pub(crate) send_lag_us: Histogram<u64>,
@@ -105,6 +108,7 @@ impl PhaseTally {
             n_in_time: 0,
             n_accepted: 0,
             n_refused: 0,
+            n_refused_in_part: 0,
             latency_us: histogram(3),
             refusal_us: histogram(3),
             send_lag_us: histogram(3),
@@ -267,7 +271,11 @@ impl Totals {
             phase.n_accepted += n_accepted;
             phase.n_refused += n_refused;
             phase.latency_us.saturating_record_n(latency_us, n_accepted);
-            phase.refusal_us.saturating_record_n(latency_us, n_refused);
+            if n_accepted == 0 {
+                phase.refusal_us.saturating_record_n(latency_us, n_refused);
+            } else {
+                phase.n_refused_in_part += n_refused;
+            }
         }
     }
 

@@ -99,6 +99,9 @@ pub(crate) struct PhaseReport {
     /// latencies.
     pub(crate) send_lag_ms: Option<Latency>,
     pub(crate) refused: u64,
+    /// Of those, the ones in batches of which something was accepted: their answer came with the others'.
+    pub(crate) refused_in_part: u64,
+    /// Of batches that were refused as a whole.
     pub(crate) refusal_latency_ms: Option<Latency>,
     /// From the start of the process to its first acknowledgement.
     pub(crate) first_ack_ms: Option<f64>,

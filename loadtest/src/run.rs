@@ -1,5 +1,6 @@
 //! From arguments to an exit code.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -97,23 +98,29 @@ async fn run_scenario(program_prefix: &[OsString], arguments: &RunArguments) -> 
 }
 
 async fn run_floor(program_prefix: &[OsString], arguments: &FloorArguments) -> anyhow::Result<()> {
-    let mut scenario = scenario::load(&arguments.scenario)?;
-    arguments.changes.apply(&mut scenario)?;
     let seconds = arguments.changes.seconds.unwrap_or(FLOOR_SECONDS);
-    let found = measure::floor(program_prefix, &scenario, seconds).await?;
-    match arguments.output {
-        OutputFormat::Json => say(&serde_json::to_string(&found)?),
-        OutputFormat::Text => say(&format!(
-            "floor of {}: {:.0} events/s, ack {}\n  {}: {} connections, batches of {}, {} in flight each",
-            arguments.scenario,
-            found.events_per_second,
-            found.ack_latency_ms,
-            found.form,
-            found.connections,
-            found.batch,
-            found.in_flight
-        )),
+    let mut floors = BTreeMap::new();
+    for name in &arguments.scenarios {
+        let mut scenario = scenario::load(name)?;
+        arguments.changes.apply(&mut scenario)?;
+        let found = measure::floor(program_prefix, &scenario, seconds).await?;
+        if arguments.output == OutputFormat::Text {
+            say(&format!(
+                "floor of {name}: {:.0} events/s, ack {}\n  {}: {} connections, batches of {}, {} in flight each",
+                found.events_per_second,
+                found.ack_latency_ms,
+                found.form,
+                found.connections,
+                found.batch,
+                found.in_flight
+            ))?;
+        }
+        floors.insert(name, found);
     }
+    if arguments.output == OutputFormat::Json {
+        say(&serde_json::to_string(&floors)?)?;
+    }
+    Ok(())
 }
 
 /// What is said of a scenario that is not there.

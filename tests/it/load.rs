@@ -202,7 +202,6 @@ fn scenarios_are_listed_and_what_is_wrong_with_one_is_said() -> anyhow::Result<(
 fn the_floor_alone_can_be_measured() -> anyhow::Result<()> {
     let output = run(&[
         "floor",
-        "unary",
         "--seconds",
         "1",
         "--connections",
@@ -210,11 +209,15 @@ fn the_floor_alone_can_be_measured() -> anyhow::Result<()> {
         "-o",
         "json",
     ])?;
-    let floor: Value = serde_json::from_slice(&output.stdout)?;
-    assert!(
-        floor["events_per_second"].as_f64().unwrap() > 0.0,
-        "{floor}"
-    );
+    let floors: Value = serde_json::from_slice(&output.stdout)?;
+    for (scenario, form) in [("advance", "stream"), ("unary", "calls")] {
+        let floor = &floors[scenario];
+        assert_eq!(floor["form"], form);
+        assert!(
+            floor["events_per_second"].as_f64().unwrap() > 0.0,
+            "{floor}"
+        );
+    }
     Ok(())
 }
 

@@ -107,3 +107,21 @@ fn answers_that_nobody_expected_are_failures() {
         "a Good event was answered Duplicate why "
     );
 }
+
+#[test]
+fn refusals_beside_accepted_events_do_not_count_as_fast_or_slow_refusals() {
+    let ledger = Ledger::new(1, 1, 0);
+    let busy = || result(Status::Rejected, "PARTITION_BUSY", true);
+    let events = [planned(1, Flavour::Good), planned(2, Flavour::Good)];
+    let again = answer(
+        &ledger,
+        &events,
+        &[result(Status::Accepted, "", false), busy()],
+    );
+    assert_eq!(again, [events[1]]);
+    answer(&ledger, &again, &[busy()]);
+    let totals = ledger.totals();
+    let phase = &totals.phases[0];
+    assert_eq!((phase.n_refused, phase.n_refused_in_part), (2, 1));
+    assert_eq!((phase.refusal_us.len(), phase.latency_us.len()), (1, 1));
+}

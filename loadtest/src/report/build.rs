@@ -147,6 +147,7 @@ fn phase(scenario: &Scenario, found: &Found, idx: usize) -> PhaseReport {
         send_lag_ms: Latency::of_some(&tally.send_lag_us),
         ack_latency_ms: Latency::of_some(&tally.latency_us),
         refused: tally.n_refused,
+        refused_in_part: tally.n_refused_in_part,
         refusal_latency_ms: Latency::of_some(&tally.refusal_us),
         first_ack_ms: span.first_ack.map(ms),
         ending_ms: span.ending.map(ms),

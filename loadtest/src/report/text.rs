@@ -48,8 +48,15 @@ impl fmt::Display for PhaseReport {
         if let Some(lag) = self.send_lag_ms.filter(|lag| lag.p99 > SEND_LAG_TOLD_MS) {
             write!(formatter, "; sent late by p99 {:.1} ms", lag.p99)?;
         }
+        if self.refused > 0 {
+            let (all, part) = (self.refused, self.refused_in_part);
+            write!(
+                formatter,
+                "; {all} refused, {part} of them beside accepted ones"
+            )?;
+        }
         if let Some(latency) = &self.refusal_latency_ms {
-            write!(formatter, "; {} refused in {latency}", self.refused)?;
+            write!(formatter, ", the others in {latency}")?;
         }
         Ok(())
     }
