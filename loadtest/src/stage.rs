@@ -1,26 +1,22 @@
 //! Runs the phases of a scenario, one after the other, and says what each took.
 
+mod restart;
+mod storm;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
-use journey_client::{Client, wire};
+use journey_client::Client;
 
 use crate::drive::{Connection, ConnectionSettings, Source};
-use crate::ledger::{Answered, Ledger, Window};
-use crate::limits::{FIRST_ACK_MAX, START_MAX};
+use crate::ledger::{Ledger, Window};
+use crate::limits::START_MAX;
 use crate::node::NodeUnderTest;
-use crate::scenario::{Ending, Extent, PhaseKind, Rate, Scenario};
+use crate::scenario::{Extent, PhaseKind, Rate, Scenario};
 use crate::schedule::{LoopKind, Segment};
 use crate::traffic::{Maker, Run};
-
-/// Pause between two tries of a first event after a restart.
-const TRY_PAUSE: Duration = Duration::from_millis(2);
-/// Pause between two looks at a storm.
-const STORM_LOOK_PAUSE: Duration = Duration::from_millis(100);
-/// How long a storm may stand still before the run fails.
-const STORM_STILL_MAX: Duration = Duration::from_secs(60);
 
 /// What a phase took.
 #[derive(Debug, Clone, Default)]
@@ -248,114 +244,6 @@ impl<'a> Stage<'a> {
         }
         telling.abort();
         Ok(())
-    }
-
-    /// Ends the node, starts it again, and waits for the first acknowledgement.
-    async fn restart(&mut self, idx: usize, how: Ending) -> anyhow::Result<()> {
-        let began = cluster::monotonic_now();
-        tokio::task::block_in_place(|| self.node.end(how))?;
-        let ended = cluster::monotonic_now();
-        tokio::task::block_in_place(|| self.node.start_again())?;
-        self.process_id
-            .store(self.node.id().unwrap_or(0), Ordering::Relaxed);
-        let deadline = ended + FIRST_ACK_MAX;
-        let client = loop {
-            match Client::connect(self.node.address()).await {
-                Ok(client) => break client,
-                Err(error) if cluster::monotonic_now() > deadline => return Err(error.into()),
-                Err(_) => tokio::time::sleep(TRY_PAUSE).await,
-            }
-        };
-        self.first_ack(&client, deadline).await?;
-        for connection in &mut self.connections {
-            connection.client = Client::connect(self.node.address()).await?;
-        }
-        let now = cluster::monotonic_now();
-        let span = &mut self.spans[idx];
-        span.seconds = now.duration_since(began).as_secs_f64();
-        span.first_ack = Some(now.duration_since(ended));
-        span.ending = Some(ended.duration_since(began));
-        Ok(())
-    }
-
-    /// Sends one event until it is acknowledged.
-    async fn first_ack(&mut self, client: &Client, deadline: Instant) -> anyhow::Result<()> {
-        let at = cluster::monotonic_now();
-        let connection = self.connections.first_mut().context("no connection")?;
-        let mut events = connection.maker.batch(1, self.run.micros(at));
-        // Only customers that have started have something to move.
-        let n_started = self.n_started.load(Ordering::Relaxed);
-        for event in &mut events {
-            event.customer %= n_started.max(1);
-        }
-        self.ledger.sent(&events);
-        while !events.is_empty() {
-            let request = wire::IngestRequest {
-                events: events.iter().map(|event| self.run.wire_of(event)).collect(),
-                mode: 0,
-            };
-            match client.ingest(request).await {
-                Ok(response) => {
-                    let now = cluster::monotonic_now();
-                    let answered = Answered {
-                        events: &events,
-                        results: &response.results,
-                        latency: now.duration_since(at),
-                        phase: None,
-                        answered_in: None,
-                    };
-                    events = self.ledger.answered(&answered);
-                }
-                Err(error) => {
-                    let is_late = cluster::monotonic_now() > deadline;
-                    anyhow::ensure!(!is_late && error.is_retryable(), "no first answer: {error}");
-                    // It may have taken effect.
-                    events
-                        .iter_mut()
-                        .for_each(|event| event.is_uncertain = true);
-                }
-            }
-            tokio::time::sleep(TRY_PAUSE).await;
-        }
-        Ok(())
-    }
-
-    /// Waits until the timers of all started customers have fired.
-    async fn storm(&mut self, idx: usize) -> anyhow::Result<()> {
-        use journey_partition::Clock as _;
-        let client = Client::connect(self.node.address()).await?;
-        let n_timers = u64::from(self.n_started.load(Ordering::Relaxed));
-        let wait = self.run.due.since(cluster::SystemClock.now());
-        let wait = Duration::from_millis(u64::try_from(wait.ms()).unwrap_or(0));
-        let due = cluster::monotonic_now() + wait;
-        let n_before = self.n_fired(&client).await?;
-        let (mut n_fired, mut moved) = (n_before, due);
-        while n_fired < n_timers {
-            let now = cluster::monotonic_now();
-            anyhow::ensure!(
-                now.saturating_duration_since(moved) < STORM_STILL_MAX,
-                "{n_fired} of {n_timers} timers fired, then none for {} s",
-                STORM_STILL_MAX.as_secs()
-            );
-            tokio::time::sleep(STORM_LOOK_PAUSE).await;
-            let n_now = self.n_fired(&client).await?;
-            if n_now > n_fired {
-                (n_fired, moved) = (n_now, cluster::monotonic_now());
-            }
-        }
-        let span = &mut self.spans[idx];
-        span.seconds = moved.saturating_duration_since(due).as_secs_f64();
-        span.n_fired = Some(n_fired - n_before);
-        Ok(())
-    }
-
-    async fn n_fired(&self, client: &Client) -> anyhow::Result<u64> {
-        let mut n_fired = 0;
-        for id in &self.journeys {
-            let counts = crate::figures::counts_of(client, id).await?;
-            n_fired += counts.timers_fired;
-        }
-        Ok(n_fired.saturating_sub(self.n_fired_before))
     }
 }
 
