@@ -169,10 +169,10 @@ fn a_run_that_cannot_prove_its_sums_fails_with_what_is_missing() -> anyhow::Resu
     let folder = tempfile::tempdir()?;
     let shown = run(&["show", "ingest"])?;
     let text = String::from_utf8(shown.stdout)?;
-    // Somebody expects as many entries as events, and nobody enters.
+    // Somebody expects as many entries as events, and nobody enters; the node gets a configuration of its own.
     let text = text.replace(
         "[customers]\n",
-        "sums = [\"counts.counted.entered = accepted.identify\"]\nsettle = \"1s\"\n[customers]\n",
+        "sums = [\"counts.counted.entered = accepted.identify\"]\nsettle = \"1s\"\n[node.config]\npartitions = 2\n[customers]\n",
     );
     let file = write_file(folder.path(), "wrong.toml", &text)?;
     let output = run(&[&["run", &file], &NO_FLOOR[..], &TINY[..]].concat())?;
