@@ -49,6 +49,13 @@ pub(crate) struct Connectors {
 impl Connectors {
     /// Starts a worker for each connector.
     pub(crate) fn start(configs: &ConnectorConfigs, node: &Arc<Node>) -> Result<Self, NodeError> {
+        for (connector, journeys) in node.missing_connectors() {
+            tracing::warn!(
+                %connector,
+                ?journeys,
+                "published journeys call a connector that is not configured: their calls wait"
+            );
+        }
         let stop = CancellationToken::new();
         let mut running = Vec::new();
         for (name, config) in configs {

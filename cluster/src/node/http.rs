@@ -77,7 +77,14 @@ async fn healthz(
     let is_verbose =
         query.is_some_and(|query| query.split('&').any(|part| part.starts_with("verbose")));
     let text = if is_verbose {
-        observed.health.verbose(&problems) + word
+        let node = observed.watched().map(|watched| Arc::clone(&watched.node));
+        let missing = node.map(|node| node.missing_connectors());
+        let missing = missing.unwrap_or_default();
+        let missing = missing.iter().map(|(connector, journeys)| {
+            let journeys = journeys.join(", ");
+            format!("connector {connector} is not configured: calls of {journeys} wait\n")
+        });
+        observed.health.verbose(&problems) + &missing.collect::<String>() + word
     } else {
         word.to_owned()
     };

@@ -127,14 +127,31 @@ fn show(
     }
     for queue in stopped {
         output.text(&format!(
-            "STOPPED: {} of workspace {} in partition {} since {}: the dead letters take all of their budget; replay or discard some",
+            "STOPPED: {}{}: {}",
             queue.destination,
-            queue.workspace,
-            queue.partition,
-            instant(queue.since.as_ref())
+            whereabouts(queue),
+            queue.reason
         ))?;
     }
     output.text(&held_text("dead letters", held.unwrap_or_default()))
+}
+
+/// Of whom, where and since when a queue stands still, as far as that is known.
+fn whereabouts(queue: &wire::StoppedQueue) -> String {
+    if queue.workspace.is_empty() {
+        return String::new();
+    }
+    let customer = if queue.customer_id.is_empty() {
+        String::new()
+    } else {
+        format!(" of customer {}", queue.customer_id)
+    };
+    format!(
+        "{customer} of workspace {} in partition {} since {}",
+        queue.workspace,
+        queue.partition,
+        instant(queue.since.as_ref())
+    )
 }
 
 fn row(letter: &wire::DeadLetter) -> Vec<String> {

@@ -146,7 +146,8 @@ impl CustomerState {
     }
 
     /// Whether one more dead letter may lie with this customer.
-    pub(crate) fn has_room_for_dead_letter(&self) -> bool {
+    #[must_use]
+    pub fn has_room_for_dead_letter(&self) -> bool {
         self.dead_letters.len() < DEAD_LETTERS_MAX
     }
 

@@ -2,18 +2,18 @@
 
 mod build;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use journey_types::{
-    AggregateId, CatalogRevision, ContentId, DefinitionVersion, EventName, JourneyId, MapId,
-    TimeSpan,
+    AggregateId, CatalogRevision, ConnectorId, ContentId, DefinitionVersion, Destination,
+    EventName, JourneyId, MapId, TimeSpan,
 };
 
 use crate::content::Content;
 use crate::expression::Expression;
 use crate::map_document::MapDocument;
-use crate::plan::Plan;
+use crate::plan::{Plan, StepKind};
 use crate::schema::Schemas;
 
 pub(crate) use build::aggregates_of;
@@ -67,6 +67,23 @@ pub struct AggregateSpec {
 }
 
 impl Catalog {
+    /// Each journey with each connector that some version of it calls: instances stay on their versions.
+    #[must_use]
+    pub fn called_connectors(&self) -> BTreeSet<(JourneyId, ConnectorId)> {
+        let mut called = BTreeSet::new();
+        for (journey, versions) in &self.journeys {
+            let steps = versions.versions.values().flat_map(|plan| &plan.steps);
+            for step in steps {
+                if let StepKind::Call(call) = &step.kind
+                    && let Destination::Connector(connector) = &call.to
+                {
+                    called.insert((journey.clone(), connector.clone()));
+                }
+            }
+        }
+        called
+    }
+
     /// The plan of one version.
     #[must_use]
     pub fn plan(&self, journey: &JourneyId, version: DefinitionVersion) -> Option<&Arc<Plan>> {

@@ -46,6 +46,7 @@ impl DeadLetterApi {
         let held = spread.here.iter().map(|handle| handle.held().0);
         let mut held = sum(held, DEAD_LETTERS_SIZE_BYTES_MAX);
         let mut stopped = stopped_queues(&spread.here).await;
+        stopped.extend(missing_connectors(&self.node));
         let request = wire::ListDeadLettersRequest {
             page_token: token_behind_all(&self.node),
             ..Default::default()
@@ -76,19 +77,43 @@ async fn stopped_queues(partitions: &[PartitionHandle]) -> Vec<wire::StoppedQueu
         let Ok(status) = handle.status().await else {
             continue;
         };
-        stopped.extend(
-            status
-                .stopped_queues
-                .iter()
-                .map(|queue| wire::StoppedQueue {
-                    workspace: queue.workspace.to_string(),
-                    destination: queue.destination.to_string(),
-                    partition: handle.partition().get(),
-                    since: Some(timestamp_to_wire(queue.since)),
-                }),
-        );
+        stopped.extend(status.stopped_queues.iter().map(|queue| {
+            wire::StoppedQueue {
+                workspace: queue.workspace.to_string(),
+                destination: queue.destination.to_string(),
+                partition: handle.partition().get(),
+                since: Some(timestamp_to_wire(queue.since)),
+                customer_id: queue
+                    .customer
+                    .as_ref()
+                    .map_or(String::new(), ToString::to_string),
+                reason: match queue.customer {
+                    Some(_) => CUSTOMER_FULL.to_owned(),
+                    None => PARTITION_FULL.to_owned(),
+                },
+            }
+        }));
     }
     stopped
+}
+
+const PARTITION_FULL: &str =
+    "the dead letters of its partition take all of their budget; replay or discard some";
+const CUSTOMER_FULL: &str =
+    "this customer has as many dead letters as may lie with one; replay or discard some";
+
+/// Calls that wait for connectors which this node has no more.
+fn missing_connectors(node: &Node) -> impl Iterator<Item = wire::StoppedQueue> {
+    let missing = node.missing_connectors().into_iter();
+    missing.map(|(connector, journeys)| wire::StoppedQueue {
+        destination: journey_types::Destination::Connector(connector).to_string(),
+        reason: format!(
+            "calls of {} wait: this node's configuration has no such connector; configure it again, or publish \
+             versions that do without it",
+            journeys.join(", ")
+        ),
+        ..Default::default()
+    })
 }
 
 fn service(channel: Channel) -> DeadLetterServiceClient<Channel> {

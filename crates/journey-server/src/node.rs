@@ -14,7 +14,8 @@ use journey_partition::{
     Answer, Clock, Intake, PartitionHandle, Refusal, SubmissionOrder, SubmitError, WorkerId,
 };
 use journey_types::{
-    ClusterKey, CustomerKey, EffectOrigin, N_SLOTS, PartitionId, Timestamp, WorkspaceId, slot_of,
+    ClusterKey, ConnectorId, CustomerKey, EffectOrigin, N_SLOTS, PartitionId, Timestamp,
+    WorkspaceId, slot_of,
 };
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -95,6 +96,24 @@ impl Node {
     /// What journeys may name of this node.
     pub(crate) const fn surroundings(&self) -> &Surroundings {
         &self.parts.surroundings
+    }
+
+    /// Connectors that published journeys call and this node does not have, with the journeys: their calls wait.
+    #[must_use]
+    pub fn missing_connectors(&self) -> BTreeMap<ConnectorId, Vec<String>> {
+        let mut missing: BTreeMap<ConnectorId, Vec<String>> = BTreeMap::new();
+        let Some(configured) = &self.parts.surroundings.connectors else {
+            return missing;
+        };
+        for (journey, connector) in self.catalog().called_connectors() {
+            if !configured.contains(&connector) {
+                missing
+                    .entry(connector)
+                    .or_default()
+                    .push(journey.to_string());
+            }
+        }
+        missing
     }
 
     /// Now, by the node's clock.

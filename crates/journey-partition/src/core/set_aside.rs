@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use journey_customer::{
     Command, CustomerState, DecideContext, Decision, OutboxRow, Outcome, RetryBudget,
 };
-use journey_types::{Destination, Sequence, Timestamp, WorkspaceId};
+use journey_types::{CustomerId, CustomerKey, Destination, Sequence, Timestamp, WorkspaceId};
 
 use crate::core::PartitionCore;
 use crate::core::limits::{
@@ -14,19 +14,22 @@ use crate::core::limits::{
 };
 use crate::reader::CommittedControl;
 
-/// A queue whose effects are tried on beyond their budget, because the dead letters take all of theirs.
+/// A queue whose effects are tried on beyond their budget, because the dead letters take all of theirs: of everybody, or
+/// of one customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoppedQueue {
     /// Of which tenant.
     pub workspace: WorkspaceId,
     /// Where its effects go.
     pub destination: Destination,
+    /// Whose alone, where it is the customer who has as many dead letters as may lie with one.
+    pub customer: Option<CustomerId>,
     /// Since when this core knows.
     pub since: Timestamp,
 }
 
 /// The queues that stand still.
-pub(crate) type StoppedQueues = BTreeMap<(WorkspaceId, Destination), Timestamp>;
+pub(crate) type StoppedQueues = BTreeMap<(WorkspaceId, Option<CustomerId>, Destination), Timestamp>;
 
 impl PartitionCore {
     /// Whether the partition has room for what the command may set aside; asks the replica only where it matters.
@@ -36,6 +39,9 @@ impl PartitionCore {
         state: &CustomerState,
         stamp: Timestamp,
     ) -> bool {
+        if let Command::Discard { .. } | Command::ReplayDeadLetter { .. } = command {
+            self.forget_stopped(&state.key);
+        }
         let (Command::Claim { effect, .. }
         | Command::Settle {
             effect,
@@ -51,22 +57,50 @@ impl PartitionCore {
         if self.budget_of(row).allows_another(row.n_attempts()) {
             return true;
         }
+        if state.has_room_for_dead_letter() {
+            self.forget_stopped(&state.key);
+        } else {
+            self.note_stopped(&state.key, true, &row.destination, stamp);
+        }
         let held = self.reader.control().dead_letters;
         if held.size_bytes < DEAD_LETTERS_SIZE_BYTES_MAX {
-            self.stopped_queues.clear();
+            self.stopped_queues
+                .retain(|(_, customer, _), _| customer.is_some());
             return true;
         }
-        let queue = (state.key.workspace.clone(), row.destination.clone());
+        self.note_stopped(&state.key, false, &row.destination, stamp);
+        false
+    }
+
+    /// Notes that a queue stands still: of the customer alone, or the whole.
+    fn note_stopped(
+        &mut self,
+        key: &CustomerKey,
+        of_customer: bool,
+        destination: &Destination,
+        stamp: Timestamp,
+    ) {
+        let customer = of_customer.then(|| key.customer.clone());
+        let queue = (key.workspace.clone(), customer, destination.clone());
         let is_known = self.stopped_queues.contains_key(&queue);
         if !is_known && self.stopped_queues.len() < STOPPED_QUEUES_MAX {
             tracing::warn!(
                 workspace = %queue.0,
-                queue = %queue.1,
+                queue = %queue.2,
+                of_customer,
                 "dead letters take all of their budget, a queue stands still"
             );
             self.stopped_queues.insert(queue, stamp);
         }
-        false
+    }
+
+    /// A customer has room for dead letters again.
+    fn forget_stopped(&mut self, key: &CustomerKey) {
+        if !self.stopped_queues.is_empty() {
+            self.stopped_queues.retain(|(workspace, customer, _), _| {
+                (workspace, customer.as_ref()) != (&key.workspace, Some(&key.customer))
+            });
+        }
     }
 
     /// The retry budget of an effect's destination.
@@ -88,15 +122,14 @@ impl PartitionCore {
 
     /// Queues that stand still, as long as there is no room.
     pub(crate) fn stopped_queues(&self, control: &CommittedControl) -> Vec<StoppedQueue> {
-        let held = control.dead_letters;
-        if held.size_bytes < DEAD_LETTERS_SIZE_BYTES_MAX {
-            return Vec::new();
-        }
+        let is_full = control.dead_letters.size_bytes >= DEAD_LETTERS_SIZE_BYTES_MAX;
         let queues = self.stopped_queues.iter();
+        let queues = queues.filter(|((_, customer, _), _)| is_full || customer.is_some());
         queues
-            .map(|((workspace, destination), since)| StoppedQueue {
+            .map(|((workspace, customer, destination), since)| StoppedQueue {
                 workspace: workspace.clone(),
                 destination: destination.clone(),
+                customer: customer.clone(),
                 since: *since,
             })
             .collect()

@@ -1,6 +1,7 @@
 //! Effects whose retry budget is used up.
 
-use journey_customer::{Command, Outcome, Reply};
+use journey_customer::limits::DEAD_LETTERS_MAX;
+use journey_customer::{Command, Outcome, Reply, SetAside};
 use journey_types::TimeSpan;
 
 use super::bed::{Bed, key};
@@ -106,6 +107,28 @@ fn without_room_for_dead_letters_the_queue_stands_still_visibly_and_loses_nothin
     bed.commit_all();
     fail(&mut bed);
     assert_eq!(bed.state("ann").dead_letters.len(), 1);
+}
+
+#[test]
+fn a_customer_with_as_many_dead_letters_as_may_lie_with_one_is_told_of() {
+    let mut bed = with_budget(1);
+    bed.subscribe(1, &["push"], 100);
+    for n in 0..=DEAD_LETTERS_MAX {
+        bed.send("ann", "message_push", &n.to_string());
+        bed.commit_all();
+        fail(&mut bed);
+    }
+    assert_eq!(bed.state("ann").dead_letters.len(), DEAD_LETTERS_MAX);
+    let stopped = bed.core.status(bed.now).stopped_queues;
+    assert_eq!(stopped.len(), 1);
+    let customer = stopped[0].customer.as_ref().map(ToString::to_string);
+    assert_eq!(customer.as_deref(), Some("ann"));
+    let ann = bed.state("ann");
+    let (birth, effect) = (ann.birth, *ann.dead_letters.keys().next().unwrap());
+    let what = SetAside::DeadLetter(effect);
+    bed.submit(vec![(key("ann"), Command::Discard { birth, what })]);
+    bed.commit_all();
+    assert!(bed.core.status(bed.now).stopped_queues.is_empty());
 }
 
 #[test]
