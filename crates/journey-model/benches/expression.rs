@@ -88,6 +88,7 @@ fn evaluate(bencher: Bencher<'_, '_>, condition: &str) {
     let scope = Scope {
         event: Some(&event),
         entry: Some(&event),
+        input: None,
         instance: Some(InstanceScope {
             key: None,
             step: &step,
