@@ -401,6 +401,85 @@ async fn large_events_are_sent_in_parts() -> anyhow::Result<()> {
     Ok(())
 }
 
+type Refused = (Option<journey_client::ClientError>, &'static [&'static str]);
+
+/// The same of what is set aside.
+async fn set_aside_misuses(client: &journey_client::Client) -> Vec<Refused> {
+    let of = |filter: wire::SetAsideFilter| Some(filter);
+    let page = wire::ListDeadLettersRequest {
+        page_size: 5_000,
+        ..Default::default()
+    };
+    let token = wire::ListQuarantinedRequest {
+        page_token: "garbage".to_owned(),
+        ..Default::default()
+    };
+    let customer = wire::ListDeadLettersRequest {
+        filter: of(wire::SetAsideFilter {
+            customer_id: "x".repeat(300),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let letters_only = wire::ListQuarantinedRequest {
+        filter: of(wire::SetAsideFilter {
+            journey: "hello".to_owned(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let letter = wire::GetDeadLetterRequest {
+        effect_id: "garbage".to_owned(),
+    };
+    let command = wire::GetQuarantinedRequest {
+        id: "garbage".to_owned(),
+    };
+    let both = wire::DiscardDeadLettersRequest {
+        effect_ids: vec!["garbage".to_owned()],
+        filter: of(wire::SetAsideFilter::default()),
+        dry_run: true,
+    };
+    let many = wire::ReplayQuarantinedRequest {
+        ids: vec!["garbage".to_owned(); 1_001],
+        ..Default::default()
+    };
+    vec![
+        (
+            client.list_dead_letters(page).await.err(),
+            &["page_size: is 5000, at most 1000 is allowed"],
+        ),
+        (
+            client.list_quarantined(token).await.err(),
+            &["page_token: is not a token of this list"],
+        ),
+        (
+            client.list_dead_letters(customer).await.err(),
+            &["filter.customer_id: customer id has 300 bytes"],
+        ),
+        (
+            client.list_quarantined(letters_only).await.err(),
+            &["filter.journey: is for dead letters"],
+        ),
+        (client.get_dead_letter(letter).await.err(), &["effect_id: "]),
+        (client.get_quarantined(command).await.err(), &["id: "]),
+        (
+            client
+                .replay_quarantined(wire::ReplayQuarantinedRequest::default())
+                .await
+                .err(),
+            &["filter: give either ids or a filter"],
+        ),
+        (
+            client.discard_dead_letters(both).await.err(),
+            &["filter: give either ids or a filter"],
+        ),
+        (
+            client.replay_quarantined(many).await.err(),
+            &["ids: holds 1001, at most 1000 are allowed"],
+        ),
+    ]
+}
+
 /// Calls whose fields do not fit, each refused with the field, what is wrong and what would be right.
 #[tokio::test]
 async fn every_misuse_of_a_call_names_its_field() -> anyhow::Result<()> {
@@ -439,6 +518,7 @@ async fn every_misuse_of_a_call_names_its_field() -> anyhow::Result<()> {
         ),
         (client.work(credit).await.err(), &["credit: ", "10000"]),
     ];
+    let refusals = refusals.into_iter().chain(set_aside_misuses(client).await);
     for (refusal, expected) in refusals {
         let refusal = refusal.map(|error| error.to_string()).unwrap_or_default();
         for part in expected.iter().chain(&["[INVALID_ARGUMENT]"]) {

@@ -66,6 +66,9 @@ pub enum Command {
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
     /// Replay recorded events through journeys in virtual time; needs no node.
+    ///
+    /// Messages count as delivered at once. Calls and tasks are answered at once with null, so `vars.<step>` is null
+    /// and neither `sla` nor `timeout` of such a step comes; `journey test` answers them as each test says.
     Simulate(SimulateArguments),
 }
 

@@ -140,16 +140,24 @@ fn report_check(
         for diagnostic in &response.diagnostics {
             output.text(&diagnostic.rendered)?;
         }
-        let documents = summary(&response.documents);
-        output.text(&format!(
-            "{documents}: {n_errors} errors, {n_warnings} warnings"
-        ))?;
+        output.text(&verdict(&response.documents, n_errors, n_warnings))?;
     }
     Ok(if n_errors == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// The last line of a check: what is sound, and how much is not.
+fn verdict(sound: &[wire::DocumentSummary], n_errors: usize, n_warnings: usize) -> String {
+    let found = format!("{n_errors} errors, {n_warnings} warnings");
+    match (sound.is_empty(), n_errors) {
+        (true, 0) => format!("no documents: {found}"),
+        (true, _) => format!("{found}; no document is sound"),
+        (false, 0) => format!("{}: {found}", summary(sound)),
+        (false, _) => format!("{found}; sound: {}", summary(sound)),
+    }
 }
 
 /// `2 journeys, 3 contents` for a list of documents.
@@ -314,3 +322,6 @@ fn print_counts(counts: &wire::JourneyCounts, output: Output) -> anyhow::Result<
         counts.steps.iter().map(row).collect(),
     )
 }
+
+#[cfg(test)]
+mod tests;
