@@ -1,5 +1,6 @@
 //! Strategies for every stored type, for the tests of this crate.
 
+pub(crate) mod entrance;
 mod set_aside;
 pub(crate) mod state;
 
@@ -7,20 +8,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use journey_customer::{
-    ArmedTimer, Departure, Ending, Enrollment, Entrance, EventBody, FallbackScope, Feed,
-    IngestMode, InstanceEntered, InstanceRef, JournalEvent, MessageGranted, Outcome, RaisedEvent,
-    Rest, TimerKind, WorkEmitted, WorkKind,
+    ArmedTimer, Departure, Ending, EventBody, FallbackScope, Feed, IngestMode, InstanceEntered,
+    InstanceRef, JournalEvent, MessageGranted, Outcome, RaisedEvent, Rest, TimerKind, WorkEmitted,
+    WorkKind,
 };
 use journey_types::{
     AggregateId, BatchNumber, BirthIndex, CatalogRevision, Channel, ConnectorId, ContentId,
     ContentVersion, CustomerEvent, CustomerId, CustomerKey, DefinitionVersion, Destination,
-    EnrollmentId, EventId, EventName, Fingerprint, InstanceNumber, JourneyId, QueueId, Sequence,
-    SessionId, SourceName, StepId, TimeSpan, Timestamp, Value, WorkspaceId,
+    EventId, EventName, Fingerprint, InstanceNumber, JourneyId, QueueId, Sequence, SessionId,
+    SourceName, StepId, TimeSpan, Timestamp, Value, WorkspaceId,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
 
+use self::entrance::{enrollment, entrance};
 use crate::journal::{Batch, CatalogAdopted, JournalEntry, Record, SessionOpened, Turn};
 
 pub(crate) fn text() -> impl Strategy<Value = String> {
@@ -142,20 +144,6 @@ pub(crate) fn customer_event(key: CustomerKey) -> BoxedStrategy<Arc<CustomerEven
             },
         )
         .boxed()
-}
-
-pub(crate) fn enrollment() -> BoxedStrategy<Arc<Enrollment>> {
-    (id::<JourneyId>(), id::<EnrollmentId>(), values())
-        .prop_map(|(journey, id, input)| Arc::new(Enrollment { journey, id, input }))
-        .boxed()
-}
-
-pub(crate) fn entrance(key: CustomerKey) -> BoxedStrategy<Entrance> {
-    prop_oneof![
-        3 => customer_event(key).prop_map(Entrance::Event),
-        1 => enrollment().prop_map(Entrance::Enrolled),
-    ]
-    .boxed()
 }
 
 pub(crate) fn instance_ref() -> BoxedStrategy<InstanceRef> {

@@ -1,3 +1,5 @@
+//! Whose turn is next.
+
 use super::*;
 
 fn id(text: &str) -> WorkspaceId {

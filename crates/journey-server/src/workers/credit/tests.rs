@@ -1,3 +1,5 @@
+//! What a worker stream may take.
+
 use journey_customer::{EffectBody, WorkBody, WorkKind};
 use journey_partition::WorkerId;
 use journey_types::{DefinitionVersion, Destination, InstanceNumber, WorkspaceId};
