@@ -30,12 +30,65 @@ pub(crate) struct StartArguments {
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) common: CommonArguments,
+    #[command(flatten)]
+    pub(crate) peers: PeerArguments,
     /// Partitions of a new cluster (fixed when it is founded).
     #[arg(long)]
     pub(crate) partitions: Option<u32>,
     /// Allow --listen on an address that is not loopback, though there is no TLS yet.
     #[arg(long)]
     pub(crate) insecure_listen: bool,
+}
+
+/// Flags about other nodes.
+#[derive(Debug, Args)]
+pub(crate) struct PeerArguments {
+    /// Address where other nodes reach this one, by convention port 7703 [default: none, the node stays alone]; port 0
+    /// takes a free one.
+    #[arg(long)]
+    pub(crate) peer_listen: Option<String>,
+    /// Peer addresses of members of the cluster that a node with an empty data folder joins.
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    pub(crate) join: Vec<String>,
+    /// Address of --listen as clients and other nodes reach it [default: the address itself].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) advertise: Option<String>,
+    /// Address of --peer-listen as other nodes reach it [default: the address itself].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) peer_advertise: Option<String>,
+    /// What fails together with this node, such as a rack or a data centre.
+    #[arg(long)]
+    pub(crate) zone: Option<String>,
+    /// This node's share of replicas beside others, 1 to 1000 [default: 100].
+    #[arg(long)]
+    pub(crate) weight: Option<u32>,
+    /// Id of the cluster in hexadecimal digits: founded with it, or checked against it.
+    #[arg(long)]
+    pub(crate) cluster_id: Option<String>,
+}
+
+impl PeerArguments {
+    fn flags(&self) -> Vec<(&'static str, Value)> {
+        let texts = [
+            ("cluster.peer-listen", &self.peer_listen),
+            ("cluster.advertise", &self.advertise),
+            ("cluster.peer-advertise", &self.peer_advertise),
+            ("cluster.zone", &self.zone),
+            ("cluster.id", &self.cluster_id),
+        ];
+        let texts = texts
+            .into_iter()
+            .filter_map(|(key, text)| Some((key, Value::String(text.clone()?))));
+        let mut flags: Vec<_> = texts.collect();
+        if let Some(weight) = self.weight {
+            flags.push(("cluster.weight", Value::Integer(i64::from(weight))));
+        }
+        if !self.join.is_empty() {
+            let join = self.join.iter().cloned().map(Value::String);
+            flags.push(("cluster.join", Value::Array(join.collect())));
+        }
+        flags
+    }
 }
 
 /// Flags that start and demo share.
@@ -91,6 +144,7 @@ impl StartArguments {
     /// The flags that were given, as configuration keys.
     pub(crate) fn flags(&self) -> Vec<(&'static str, Value)> {
         let mut flags = self.common.flags();
+        flags.extend(self.peers.flags());
         if let Some(partitions) = self.partitions {
             flags.push(("partitions", Value::Integer(i64::from(partitions))));
         }

@@ -3,6 +3,7 @@
 //! Keys are kebab-case; an unknown one is an error with a suggestion. Environment variables name a key by its path:
 //! `JOURNEY__RAFT__HEARTBEAT_INTERVAL=100ms`. Durations are written `150ms`, sizes `64MiB`.
 
+mod cluster;
 mod connectors;
 mod layers;
 mod units;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+pub(crate) use cluster::ClusterConfig;
 pub(crate) use connectors::{
     ChannelConfig, ConnectorConfig, ConnectorConfigs, ConnectorRate, RetryConfig,
 };
@@ -44,6 +46,8 @@ pub struct Config {
     /// Partitions of a new cluster, 1 to 256, default 16. Fixed when the cluster is founded: at least 4 for each node
     /// that is planned.
     pub partitions: u32,
+    /// Other nodes.
+    pub cluster: ClusterConfig,
     /// Raft.
     pub raft: RaftConfig,
     /// Disk and caches.
@@ -146,6 +150,7 @@ impl Default for Config {
             http_listen: Listen::at(SocketAddr::from((Ipv4Addr::LOCALHOST, HTTP_PORT_DEFAULT))),
             insecure_listen: false,
             partitions: 16,
+            cluster: ClusterConfig::default(),
             raft: RaftConfig::default(),
             storage: StorageConfig::default(),
             disk: DiskConfig::default(),

@@ -7,6 +7,7 @@
 //! ```
 
 mod connectors;
+mod directory;
 mod disk;
 mod error;
 mod exposition;
@@ -15,6 +16,8 @@ mod http;
 mod journal;
 mod local_partitions;
 mod machine;
+mod member_calls;
+mod members;
 mod membership;
 mod metrics;
 mod observer;
@@ -23,6 +26,7 @@ mod probe;
 mod progress;
 mod reconciler;
 mod routes;
+mod steward;
 mod upkeep;
 
 use std::net::SocketAddr;
@@ -45,7 +49,7 @@ use crate::node::connectors::Connectors;
 use crate::node::health::{Health, Phase};
 use crate::node::local_partitions::LocalPartitions;
 use crate::node::observer::{Observer, UpkeepPulse, Watched};
-use crate::node::parts::Foundation;
+use crate::node::parts::{Foundation, Listening};
 use crate::node::upkeep::{Kept, UpkeepWatch};
 use crate::seams::Seams;
 
@@ -102,30 +106,20 @@ impl RunningNode {
         // The address first: a port in use is found before anything is written.
         let listener = bind(config.listen).await?;
         let address = listener.local_addr().map_err(NodeError::LocalAddress)?;
+        let listening = Listening::beside(address, config)?;
         let (failed, failure) = watch::channel(None);
         let health = Arc::new(Health::new(failure.clone()));
         let observer = Observer::spawn(config, Arc::clone(&health))?;
         let tasks = TaskTracker::new();
-        let foundation = Foundation::lay(config, address, seams).await?;
+        let foundation = Foundation::lay(config, listening, Arc::clone(&health), seams).await?;
         let decide = seams.decide.unwrap_or(journey_customer::decide);
         let partitions = LocalPartitions::new(config, &foundation, (&tasks, &failed), decide)?;
         let partitions = Arc::new(partitions);
         open_partitions(&partitions, &foundation, &failure).await?;
         reconciler::spawn(&tasks, &partitions, &foundation);
-        let routes = routes::spawn(&tasks, &partitions, &foundation);
-        let node = Arc::new(Node::new(NodeParts {
-            clock: Arc::new(SystemClock),
-            hosted: partitions.hosted().clone(),
-            n_partitions: foundation.identity.n_partitions,
-            metadata: foundation.metadata.clone(),
-            cluster_key: foundation.identity.key,
-            origin: foundation.identity.origin,
-            routes: Routes::following(routes),
-            surroundings: connectors::surroundings(&config.connectors)?,
-            tasks: tasks.clone(),
-            rates: rates_of(config),
-        }));
+        let node = compose(config, &foundation, &partitions, &tasks)?;
         tasks.spawn(follow_documents(Arc::clone(&node)));
+        steward::spawn(config, &foundation.metadata, foundation.node);
         let connectors = Connectors::start(&config.connectors, &node)?;
         let pulse = Arc::new(UpkeepPulse::default());
         let upkeep_watch = UpkeepWatch {
@@ -240,6 +234,28 @@ impl RunningNode {
         self.consensus.shutdown().await;
         written.map_err(|error| NodeError::Task(error.to_string()))?
     }
+}
+
+/// The node as its services see it.
+fn compose(
+    config: &Config,
+    foundation: &Foundation,
+    partitions: &Arc<LocalPartitions>,
+    tasks: &TaskTracker,
+) -> Result<Arc<Node>, NodeError> {
+    let routes = routes::spawn(tasks, partitions, foundation);
+    Ok(Arc::new(Node::new(NodeParts {
+        clock: Arc::new(SystemClock),
+        hosted: partitions.hosted().clone(),
+        n_partitions: foundation.identity.n_partitions,
+        metadata: foundation.metadata.clone(),
+        cluster_key: foundation.identity.key,
+        origin: foundation.identity.origin,
+        routes: Routes::following(routes),
+        surroundings: connectors::surroundings(&config.connectors)?,
+        tasks: tasks.clone(),
+        rates: rates_of(config),
+    })))
 }
 
 /// Opens the partitions, and returns when each that is here alone can decide.

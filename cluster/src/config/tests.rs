@@ -67,6 +67,23 @@ fn mistakes_are_named() {
             "rate of workspace `acme` is 0",
         ),
         ("partitions = ", "partitions"),
+        (
+            "[cluster]\njoin = \"a:7703\"",
+            "cluster.join is set and cluster.peer-listen is not",
+        ),
+        ("[cluster]\nid = \"none\"", "`none` is no cluster id"),
+        (
+            "[cluster]\nweight = 0",
+            "cluster.weight = 0 is not in 1 to 1000",
+        ),
+        (
+            "[cluster]\npeer-listen = \"127.0.0.1:7703\"\njoin = [\"here\"]",
+            "cluster.join = `here` is no `host:port`",
+        ),
+        (
+            "insecure-listen = true\n[cluster]\npeer-listen = \"0.0.0.0:7703\"",
+            "set cluster.peer-advertise",
+        ),
     ];
     for (text, expected) in cases {
         let file = file(text);

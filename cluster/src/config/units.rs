@@ -93,6 +93,12 @@ impl Listen {
         Self(Some(address))
     }
 
+    /// Nowhere.
+    #[must_use]
+    pub const fn off() -> Self {
+        Self(None)
+    }
+
     /// The address, unless it is off.
     #[must_use]
     pub const fn address(self) -> Option<SocketAddr> {

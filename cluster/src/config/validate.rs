@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::{ByteCount, Config, DiskConfig, Watermark, connectors};
+use crate::config::{ByteCount, Config, DiskConfig, RaftConfig, Watermark, cluster, connectors};
 
 /// Why the configuration is not usable.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +49,12 @@ impl Config {
             ));
         }
         let http = self.http_listen.address();
-        let listens = [("listen", Some(self.listen)), ("http-listen", http)];
+        let peers = self.cluster.peer_listen.address();
+        let listens = [
+            ("listen", Some(self.listen)),
+            ("http-listen", http),
+            ("cluster.peer-listen", peers),
+        ];
         for (key, address) in listens {
             let is_open = address.filter(|address| !address.ip().is_loopback());
             if let Some(address) = is_open.filter(|_| !self.insecure_listen) {
@@ -62,24 +67,14 @@ impl Config {
         if http.is_some_and(|http| http == self.listen && http.port() != 0) {
             problems.push(format!("listen and http-listen are both {}", self.listen));
         }
-        let raft = &self.raft;
-        let heartbeat_ms = raft.heartbeat_interval.get();
-        if !(10..=10_000).contains(&heartbeat_ms) {
-            problems.push(format!(
-                "raft.heartbeat-interval = {heartbeat_ms}ms is not in 10ms to 10s"
-            ));
+        if peers
+            .is_some_and(|peers| peers.port() != 0 && (peers == self.listen || Some(peers) == http))
+        {
+            problems
+                .push("cluster.peer-listen is taken by another listener of this node".to_owned());
         }
-        if raft.election_timeout_min.get() < 3 * heartbeat_ms {
-            problems.push(format!(
-                "raft.election-timeout-min = {}ms is below 3 heartbeats of {heartbeat_ms}ms",
-                raft.election_timeout_min.get()
-            ));
-        }
-        if raft.election_timeout_max <= raft.election_timeout_min {
-            problems.push(
-                "raft.election-timeout-max is not above raft.election-timeout-min".to_owned(),
-            );
-        }
+        problems.extend(cluster::problems(self));
+        raft_problems(&self.raft, &mut problems);
         let storage = &self.storage;
         let sizes = [
             ("storage.log-cache", storage.log_cache, 8),
@@ -106,6 +101,26 @@ impl Config {
         } else {
             Err(ConfigError::Inconsistent { problems })
         }
+    }
+}
+
+/// Timeouts are ordered: heartbeats come often within the shortest election timeout.
+fn raft_problems(raft: &RaftConfig, problems: &mut Vec<String>) {
+    let heartbeat_ms = raft.heartbeat_interval.get();
+    if !(10..=10_000).contains(&heartbeat_ms) {
+        problems.push(format!(
+            "raft.heartbeat-interval = {heartbeat_ms}ms is not in 10ms to 10s"
+        ));
+    }
+    if raft.election_timeout_min.get() < 3 * heartbeat_ms {
+        problems.push(format!(
+            "raft.election-timeout-min = {}ms is below 3 heartbeats of {heartbeat_ms}ms",
+            raft.election_timeout_min.get()
+        ));
+    }
+    if raft.election_timeout_max <= raft.election_timeout_min {
+        problems
+            .push("raft.election-timeout-max is not above raft.election-timeout-min".to_owned());
     }
 }
 

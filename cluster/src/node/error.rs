@@ -82,6 +82,45 @@ pub enum NodeError {
         /// Which cluster.
         cluster_id: u64,
     },
+    /// The configuration names another cluster than the one this node is in.
+    #[error(
+        "this is cluster {found:016x}, and cluster.id names cluster {wanted:016x}; a node stays in its cluster, so use another data folder or another seed"
+    )]
+    OtherCluster {
+        /// The one it is in, or was led to.
+        found: u64,
+        /// The one of the configuration.
+        wanted: u64,
+    },
+    /// The cluster does not let this node in.
+    #[error("{seed} does not let this node in: {reason}")]
+    JoinRefused {
+        /// Who was asked.
+        seed: String,
+        /// Why.
+        reason: String,
+    },
+    /// This node is no member any more.
+    #[error(
+        "node {node} was removed from cluster {cluster_id:016x}; start it with an empty data folder to join as a new node"
+    )]
+    Removed {
+        /// Which.
+        node: journey_types::NodeId,
+        /// From where.
+        cluster_id: u64,
+    },
+    /// The address for other nodes is taken or not ours.
+    #[error(
+        "cannot listen on {address} for other nodes: {source}; choose another address with --peer-listen"
+    )]
+    BindPeers {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The HTTP address is taken or not ours.
     #[error(
         "cannot listen on {address} for health and metrics: {source}; choose another address with --http-listen, or none with --http-listen ''"

@@ -1,7 +1,7 @@
 //! The parts of a node in the order in which they start.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use journey_consensus::{ClusterIdentity, Consensus, ConsensusOptions, LogStorage, MetadataHandle};
@@ -13,9 +13,12 @@ use tokio::sync::watch;
 
 use crate::clock::monotonic_now;
 use crate::config::Config;
+use crate::node::directory::NodeDirectory;
 use crate::node::error::NodeError;
+use crate::node::health::Health;
 use crate::node::local_partitions::{LocalPartition, LocalPartitions};
-use crate::node::membership;
+use crate::node::members::{self, OwnSide};
+use crate::node::membership::{self, Entrance};
 use crate::node::reconciler;
 use crate::seams::Seams;
 
@@ -42,11 +45,27 @@ pub(crate) struct Foundation {
     pub(crate) proposal_us: Arc<Histogram>,
 }
 
+/// Where this node is reached, bound before anything is written.
+pub(crate) struct Listening {
+    pub(crate) api: SocketAddr,
+    pub(crate) peers: Option<TcpListener>,
+}
+
+impl Listening {
+    /// Binds the address for other nodes, if there is to be one.
+    pub(crate) fn beside(api: SocketAddr, config: &Config) -> Result<Self, NodeError> {
+        let peers = config.cluster.peer_listen.address();
+        let peers = peers.map(members::bind).transpose()?;
+        Ok(Self { api, peers })
+    }
+}
+
 impl Foundation {
-    /// Opens the data folder, starts consensus and the metadata group, founds the cluster if there is none.
+    /// Opens the data folder, starts consensus and the metadata group, founds or joins the cluster.
     pub(crate) async fn lay(
         config: &Config,
-        address: SocketAddr,
+        listening: Listening,
+        health: Arc<Health>,
         seams: &Seams,
     ) -> Result<Self, NodeError> {
         let options = DataFolderOptions {
@@ -73,14 +92,18 @@ impl Foundation {
             election_max: config.raft.election_timeout_max.duration(),
             worker_threads: CONSENSUS_THREADS,
         };
-        let consensus = Arc::new(Consensus::start(&options, log.clone())?);
-        let state = folder.state();
-        let own = membership::own_identity(&state)?;
-        let join_key = own.join_key;
-        let replica = membership::metadata_replica(&own);
-        let metadata = MetadataHandle::start(&consensus, replica, folder.state()).await?;
-        let place = membership::own_place(address);
-        let identity = membership::found_or_return((config, &state), &metadata, own, place).await?;
+        let directory = Arc::new(NodeDirectory::default());
+        let consensus =
+            Consensus::start_among(&options, log.clone(), Arc::clone(&directory) as Arc<_>)?;
+        let consensus = Arc::new(consensus);
+        let own_side = Arc::new(OwnSide {
+            health,
+            directory: Arc::clone(&directory),
+            consensus: Arc::clone(&consensus),
+            metadata: OnceLock::new(),
+            node: OnceLock::new(),
+        });
+        let (metadata, identity, node) = enter((config, &folder), &own_side, listening).await?;
         if identity.n_partitions != config.partitions {
             tracing::info!(
                 n_partitions = identity.n_partitions,
@@ -88,13 +111,7 @@ impl Foundation {
                 "the number of partitions was fixed when the cluster was founded"
             );
         }
-        let latest = metadata.latest().await?;
-        let cluster_id = identity.origin.cluster_id;
-        let node = latest
-            .node_by_key(&join_key)
-            .ok_or(NodeError::NotAMember { cluster_id })?
-            .id;
-        let catalog = Arc::new(compile_catalog(&latest)?);
+        let catalog = Arc::new(compile_catalog(&metadata.current())?);
         Ok(Self {
             folder,
             consensus,
@@ -106,6 +123,37 @@ impl Foundation {
             proposal_us: Arc::new(Histogram::new(DURATION_BOUNDS_US)),
         })
     }
+}
+
+/// Starts the metadata group and finds this node's place in the cluster.
+async fn enter(
+    (config, folder): (&Config, &DataFolder),
+    own_side: &Arc<OwnSide>,
+    listening: Listening,
+) -> Result<(MetadataHandle, ClusterIdentity, NodeId), NodeError> {
+    let state = folder.state();
+    let peers = listening.peers.as_ref().map(TcpListener::local_addr);
+    let peers = peers.transpose().map_err(NodeError::LocalAddress)?;
+    let own = membership::own_identity(&state)?;
+    let mut entrance = Entrance {
+        config,
+        state,
+        directory: Arc::clone(&own_side.directory),
+        place: membership::own_place(config, listening.api, peers),
+        own,
+    };
+    // A node that was let in is called by the leader at once.
+    if let Some(listener) = listening.peers {
+        members::serve(Arc::clone(own_side), listener);
+    }
+    let (replica, start) = entrance.enter().await?;
+    let consensus = own_side.consensus.as_ref();
+    let metadata = MetadataHandle::start(consensus, (replica, start), folder.state()).await?;
+    own_side.directory.follow(metadata.watch());
+    own_side.metadata.get_or_init(|| metadata.clone());
+    let (identity, member) = entrance.settle(&metadata, start).await?;
+    own_side.node.get_or_init(|| member.node);
+    Ok((metadata, identity, member.node))
 }
 
 /// Opens the partitions whose replicas the table places on this node; those that it places there later are opened by

@@ -182,6 +182,12 @@ impl Consensus {
         self.groups.lock().get(&group).cloned()
     }
 
+    /// Every group that runs here, by id.
+    #[must_use]
+    pub fn groups(&self) -> Vec<GroupHandle> {
+        self.groups.lock().values().cloned().collect()
+    }
+
     /// Stops this node's replica of that group, if one runs; it can be started again.
     ///
     /// # Cancel safety

@@ -41,6 +41,7 @@ mod outcome;
 mod peers;
 
 mod metadata;
+pub mod placement;
 
 pub use consensus::Consensus;
 pub use error::{ConsensusError, MetadataError};

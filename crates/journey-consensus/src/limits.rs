@@ -198,3 +198,9 @@ const _: () = assert!(
         < journey_storage::limits::CHUNKED_VALUE_SIZE_BYTES_MAX,
     "the map of the cluster is one value of the checkpoint"
 );
+
+/// Replicas that one node receives at once: each is a snapshot over its network and onto its disk, beside its traffic.
+pub const NODE_MOVES_MAX: usize = 2;
+
+/// Replicas that move at once in the whole cluster: a leader gives each of its partitions' snapshots at the same time.
+pub const PARTITIONS_MOVING_MAX: usize = 16;

@@ -5,7 +5,7 @@ mod changes;
 use std::sync::Arc;
 
 use journey_storage::Engine;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use super::command::Command;
 use super::machine::MetadataMachine;
@@ -13,13 +13,13 @@ use super::nodes::{self, NewNode};
 use super::publish::{self, NewDocument, PublishOutcome};
 use super::state::{ClusterIdentity, MetadataState};
 use crate::{
-    Consensus, ConsensusError, GroupHandle, GroupId, LeadershipProof, MetadataError,
+    Consensus, ConsensusError, GroupHandle, GroupId, GroupOptions, GroupStart, MetadataError,
     ProposeOutcome, ReplicaId,
 };
 
 /// Handle of this node's replica of the metadata group. Cheap to clone.
 ///
-/// Calls that change something wait until this replica leads; on a replica that follows they are refused.
+/// Every call works on every node: what needs the leader is forwarded to it, and waits a while for one to be there.
 #[derive(Debug, Clone)]
 pub struct MetadataHandle {
     group: GroupHandle,
@@ -32,13 +32,13 @@ impl MetadataHandle {
     /// database of the node).
     ///
     /// # Errors
-    /// As [`Consensus::start_group`], or that the last checkpoint does not read back.
+    /// As [`Consensus::start_group_with`], or that the last checkpoint does not read back.
     ///
     /// # Cancel safety
     /// As [`Consensus::start_group`].
     pub async fn start(
         consensus: &Consensus,
-        replica: ReplicaId,
+        (replica, start): (ReplicaId, GroupStart),
         state_engine: Arc<dyn Engine>,
     ) -> Result<Self, ConsensusError> {
         let opened = tokio::task::spawn_blocking(move || MetadataMachine::open(state_engine)).await;
@@ -50,8 +50,13 @@ impl MetadataHandle {
             attempt: "reading the metadata checkpoint".to_owned(),
             source,
         })?;
+        let options = GroupOptions {
+            start,
+            ..GroupOptions::default()
+        };
+        let id = (GroupId::METADATA, replica);
         let group = consensus
-            .start_group(GroupId::METADATA, replica, Box::new(machine))
+            .start_group_with(id, options, Box::new(machine))
             .await?;
         Ok(Self {
             group,
@@ -81,24 +86,17 @@ impl MetadataHandle {
     /// Everything committed before this call, proven with a round to a quorum. The call to make after a start.
     ///
     /// # Errors
-    /// [`MetadataError::Refused`] when this replica does not lead, [`MetadataError::OutcomeUnknown`] when the group
-    /// stopped.
+    /// [`MetadataError::Refused`] when no leader can prove it in time.
     ///
     /// # Cancel safety
     /// Changes nothing.
     pub async fn latest(&self) -> Result<Arc<MetadataState>, MetadataError> {
-        self.wait_to_lead().await?;
-        let (tell, proof) = oneshot::channel();
-        self.group.confirm_leadership(Box::new(move |proof| {
-            if tell.send(proof).is_err() {
-                tracing::debug!("caller of a metadata read has gone");
-            }
-        }));
-        match proof.await {
-            Ok(LeadershipProof::Confirmed { .. }) => Ok(self.current()),
-            Ok(LeadershipProof::Refused(reason)) => Err(MetadataError::Refused { reason }),
-            Ok(LeadershipProof::Lost) | Err(_) => Err(MetadataError::OutcomeUnknown),
-        }
+        let caught_up = self.group.catch_up().await;
+        let index = caught_up.map_err(|error| MetadataError::Refused {
+            reason: error.to_string(),
+        })?;
+        self.applied(index).await?;
+        Ok(self.current())
     }
 
     /// Founds the cluster with that identity and that first node unless it is founded already, and returns the identity
@@ -198,48 +196,25 @@ impl MetadataHandle {
     }
 
     async fn propose(&self, command: Command) -> Result<Applied, MetadataError> {
-        self.wait_to_lead().await?;
-        let (tell, outcome) = oneshot::channel();
-        let done = Box::new(move |outcome| {
-            if tell.send(outcome).is_err() {
-                tracing::debug!("caller of a metadata change has gone");
-            }
-        });
-        self.group.propose(command.into_payload(), done);
-        let (index, applied) = match outcome.await {
-            Ok(ProposeOutcome::Applied { index }) => (index, Applied::TookEffect(index)),
-            Ok(ProposeOutcome::Superseded { index }) => (index, Applied::Void),
-            Ok(ProposeOutcome::Refused(reason)) => return Err(MetadataError::Refused { reason }),
-            Ok(ProposeOutcome::Lost) | Err(_) => return Err(MetadataError::OutcomeUnknown),
+        let outcome = self.group.propose_anywhere(command.into_payload()).await;
+        let (index, applied) = match outcome {
+            ProposeOutcome::Applied { index } => (index, Applied::TookEffect(index)),
+            ProposeOutcome::Superseded { index } => (index, Applied::Void),
+            ProposeOutcome::Refused(reason) => return Err(MetadataError::Refused { reason }),
+            ProposeOutcome::Lost => return Err(MetadataError::OutcomeUnknown),
         };
         // Whoever changed something sees it in this node's own copy when the call returns.
+        self.applied(index).await?;
+        Ok(applied)
+    }
+
+    /// Waits until this node's copy holds that entry.
+    async fn applied(&self, index: u64) -> Result<(), MetadataError> {
         let mut seen = self.applied.clone();
         let waited = seen.wait_for(|applied| *applied >= index).await;
         waited
-            .map(|_| applied)
+            .map(|_| ())
             .map_err(|_| MetadataError::OutcomeUnknown)
-    }
-
-    /// Waits until this replica leads, another one does, or the group has stopped.
-    async fn wait_to_lead(&self) -> Result<(), MetadataError> {
-        let own = self.group.replica();
-        let mut leadership = self.group.leadership();
-        let settled = leadership.wait_for(|now| {
-            now.is_leader || now.stopped.is_some() || now.leader.is_some_and(|leader| leader != own)
-        });
-        let refused = |reason: String| Err(MetadataError::Refused { reason });
-        let Ok(now) = settled.await else {
-            return refused("the metadata group has stopped".to_owned());
-        };
-        match (&now.stopped, now.leader) {
-            (Some(reason), _) => refused(format!("the metadata group has stopped: {reason}")),
-            (None, _) if now.is_leader => Ok(()),
-            (None, leader) => {
-                let leader =
-                    leader.map_or_else(|| "nobody".to_owned(), |leader| leader.to_string());
-                refused(format!("replica {leader} leads the metadata group"))
-            }
-        }
     }
 }
 

@@ -99,7 +99,7 @@ impl PartitionTable {
     }
 
     /// The table of a new cluster: its first node holds the only voter of every partition.
-    pub(super) fn founded(
+    pub(crate) fn founded(
         n_partitions: u32,
         node: NodeId,
         replica: ReplicaId,
@@ -154,7 +154,7 @@ impl PartitionPlacement {
     }
 
     /// Whether that step may be taken now. The node of an `Add` is judged by whoever knows the nodes.
-    pub(super) fn allows(&self, change: PlacementChange) -> bool {
+    pub(crate) fn allows(&self, change: PlacementChange) -> bool {
         let role_of = |replica| self.replica(replica).map(|placed| placed.role);
         let n_voters = self.of_role(ReplicaRole::Voter).count();
         match change {
@@ -183,7 +183,7 @@ impl PartitionPlacement {
     }
 
     /// Takes a step that is allowed. `index` is its place in the log and the id of a new replica.
-    pub(super) fn change(&mut self, change: PlacementChange, index: u64) {
+    pub(crate) fn change(&mut self, change: PlacementChange, index: u64) {
         assert!(self.allows(change), "a step is checked before it is taken");
         match change {
             PlacementChange::Add { node, replaces } => {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::limits::{DOCUMENT_NAME_SIZE_BYTES_MAX, DOCUMENT_SOURCE_SIZE_BYTES_MAX};
 use crate::testing::{consensus_on, memory};
-use crate::{Consensus, GroupHandle, GroupId, MetadataError, PurgeOutcome, ReplicaId};
+use crate::{Consensus, GroupHandle, GroupId, GroupStart, MetadataError, PurgeOutcome, ReplicaId};
 
 const REPLICA: ReplicaId = ReplicaId::new(1);
 
@@ -71,7 +71,7 @@ impl Node {
     async fn start(&self) -> (Consensus, MetadataHandle) {
         let (consensus, _) = consensus_on(Arc::new(self.log.clone()));
         let state = Arc::new(self.state.clone());
-        let metadata = MetadataHandle::start(&consensus, REPLICA, state)
+        let metadata = MetadataHandle::start(&consensus, (REPLICA, GroupStart::Found), state)
             .await
             .unwrap();
         (consensus, metadata)
