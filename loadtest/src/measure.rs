@@ -3,16 +3,18 @@
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use journey_client::{Client, wire};
 use journey_partition::Clock as _;
 use rand::Rng as _;
+use tokio::time::Instant;
 
 use crate::arguments::RunArguments;
 use crate::figures;
 use crate::ledger::Ledger;
-use crate::node::{Launch, Launched, NodeUnderTest, ProcessFigures, disk_bytes, scrape};
+use crate::node::{Launch, Launched, NodeUnderTest, ProcessFigures, Scrape, disk_bytes, scrape};
 use crate::progress::{Progress, planned_seconds};
 use crate::prove::{Before, Prover};
 use crate::report::{Floor, Found, Latency, Report, build};
@@ -21,6 +23,11 @@ use crate::scenario::{Extent, Phase, PhaseKind, Scenario};
 use crate::stage::Stage;
 use crate::traffic::Run;
 use crate::worker::Worker;
+
+/// How long the node's own figures are waited for: it gathers them every two seconds.
+const FIGURES_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Pause between two looks at them.
+const FIGURES_LOOK: Duration = Duration::from_millis(100);
 
 /// Seconds of the floor's warm-up.
 const FLOOR_WARM_UP_SECONDS: u32 = 1;
@@ -149,11 +156,12 @@ async fn play(
     };
     let mut stage = Stage::open(scenario, Arc::clone(&run), Arc::clone(&ledger), node).await?;
     stage.journeys = before.journeys.clone();
-    stage.n_fired_before = before
+    let n_fired_before = before
         .counts
         .values()
         .map(|counts| counts.timers_fired)
         .sum();
+    stage.n_fired_before = n_fired_before;
     watched.process_id = Arc::clone(&stage.process_id);
     watched.phase = Arc::clone(&stage.phase);
     let last_phase = Arc::clone(&stage.phase);
@@ -173,7 +181,11 @@ async fn play(
     };
     let proofs = prover.prove().await?;
     let after = match node.http() {
-        Some(http) => scrape(http).await.ok(),
+        Some(http) => {
+            let now = figures::counts(&client, &before.journeys).await?;
+            let n_fired: u64 = now.values().map(|counts| counts.timers_fired).sum();
+            scrape_with_timers(http, n_fired.saturating_sub(n_fired_before)).await
+        }
         None => None,
     };
     let samples = sampler.end();
@@ -193,6 +205,23 @@ async fn play(
         resident_after,
         disk_bytes,
     })
+}
+
+/// What the node exports once it tells of that many timers at least, or whatever it tells after a while: its figures
+/// are gathered now and then, and those of a node that was started anew begin at zero.
+async fn scrape_with_timers(http: &str, n_fired: u64) -> Option<Scrape> {
+    let until = Instant::now() + FIGURES_WAIT_MAX;
+    loop {
+        let found = scrape(http).await.ok();
+        let n_told = found.as_ref().and_then(|found| {
+            let buckets = found.buckets("journey_timer_lateness_seconds");
+            Some(buckets.last()?.1)
+        });
+        if n_told.unwrap_or(0.0) >= n_fired as f64 || Instant::now() > until {
+            return found;
+        }
+        tokio::time::sleep(FIGURES_LOOK).await;
+    }
 }
 
 fn resident(node: &NodeUnderTest) -> Option<u64> {

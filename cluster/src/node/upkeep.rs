@@ -91,6 +91,9 @@ async fn round(kept: &Kept, log_bytes_max: u64, pulse: &UpkeepPulse) -> Result<(
     while !unfinished.is_empty() {
         let mut still_unfinished = Vec::with_capacity(unfinished.len());
         for local in unfinished {
+            if local.is_retired() {
+                continue;
+            }
             let shared = Arc::clone(&local.replica);
             let from = monotonic_now();
             pulse.is_busy.store(true, Ordering::Release);
@@ -98,7 +101,12 @@ async fn round(kept: &Kept, log_bytes_max: u64, pulse: &UpkeepPulse) -> Result<(
             pulse.is_busy.store(false, Ordering::Release);
             pulse.n_steps.fetch_add(1, Ordering::Release);
             let worked = monotonic_now() - from;
-            match step.map_err(|error| NodeError::Task(error.to_string()))?? {
+            let step = step.map_err(|error| NodeError::Task(error.to_string()))?;
+            // Retired meanwhile: its rows are being deleted.
+            if local.is_retired() {
+                continue;
+            }
+            match step? {
                 CheckpointProgress::Idle | CheckpointProgress::FloorMoved { .. } => {}
                 CheckpointProgress::Written { .. } => still_unfinished.push(local),
             }
