@@ -28,6 +28,9 @@ const REST_PER_WORK: u32 = 2;
 /// The shortest rest.
 const REST_MIN: Duration = Duration::from_millis(1);
 
+/// Partitions that are written at a time while memory presses: one writer alone is slower than what changes them, and
+/// whoever proposes waits for it.
+const PRESSED_WRITERS_MAX: usize = 2;
 /// Partitions that are written at a time when the node stops: the database takes turns with what comes from more.
 const STOP_WRITERS_MAX: usize = 4;
 
@@ -90,25 +93,25 @@ async fn round(kept: &Kept, log_bytes_max: u64, pulse: &UpkeepPulse) -> Result<(
     let mut unfinished: Vec<&Arc<LocalPartition>> = partitions.values().collect();
     while !unfinished.is_empty() {
         let mut still_unfinished = Vec::with_capacity(unfinished.len());
-        for local in unfinished {
-            if local.is_retired() {
-                continue;
-            }
-            let shared = Arc::clone(&local.replica);
+        let mut next = unfinished.as_slice();
+        while !next.is_empty() {
+            let n_writers = if presses(&kept.partitions) {
+                PRESSED_WRITERS_MAX
+            } else {
+                1
+            };
+            let (now, later) = next.split_at(n_writers.min(next.len()));
+            next = later;
             let from = monotonic_now();
             pulse.is_busy.store(true, Ordering::Release);
-            let step = tokio::task::spawn_blocking(move || Checkpointer.step(&shared)).await;
+            let steps = futures::future::join_all(now.iter().map(|local| step(local))).await;
             pulse.is_busy.store(false, Ordering::Release);
             pulse.n_steps.fetch_add(1, Ordering::Release);
             let worked = monotonic_now() - from;
-            let step = step.map_err(|error| NodeError::Task(error.to_string()))?;
-            // Retired meanwhile: its rows are being deleted.
-            if local.is_retired() {
-                continue;
-            }
-            match step? {
-                CheckpointProgress::Idle | CheckpointProgress::FloorMoved { .. } => {}
-                CheckpointProgress::Written { .. } => still_unfinished.push(local),
+            for (local, step) in now.iter().zip(steps) {
+                if let CheckpointProgress::Written { .. } = step? {
+                    still_unfinished.push(*local);
+                }
             }
             if !presses(&kept.partitions) {
                 tokio::time::sleep((worked * REST_PER_WORK).max(REST_MIN)).await;
@@ -125,6 +128,21 @@ async fn round(kept: &Kept, log_bytes_max: u64, pulse: &UpkeepPulse) -> Result<(
     }
     kept.metadata.purge_if_above(log_bytes_max).await?;
     Ok(())
+}
+
+/// Writes some customers of one partition.
+async fn step(local: &Arc<LocalPartition>) -> Result<CheckpointProgress, NodeError> {
+    if local.is_retired() {
+        return Ok(CheckpointProgress::Idle);
+    }
+    let shared = Arc::clone(&local.replica);
+    let step = tokio::task::spawn_blocking(move || Checkpointer.step(&shared)).await;
+    let step = step.map_err(|error| NodeError::Task(error.to_string()))?;
+    // Retired meanwhile: its rows are being deleted.
+    if local.is_retired() {
+        return Ok(CheckpointProgress::Idle);
+    }
+    Ok(step?)
 }
 
 /// Waits for the next round, which comes at once where memory presses.
