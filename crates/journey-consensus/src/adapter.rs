@@ -106,6 +106,7 @@ impl Progress {
 impl Adapter {
     /// Starts from what the state machine durably holds.
     pub(crate) fn new(applier: Applier, log: Arc<GroupLog>, position: Position) -> Self {
+        log.is_replicated(has_others(&position));
         let progress = Progress {
             applied: applier.applied(),
             snapshot: Mutex::new(position.applied.is_some().then(|| meta_of(&position))),
@@ -133,6 +134,7 @@ impl Adapter {
             EntryPayload::Blank => None,
             EntryPayload::Membership(membership) => {
                 self.position.membership = StoredMembership::new(Some(entry.log_id), membership);
+                self.log.is_replicated(has_others(&self.position));
                 None
             }
         };
@@ -201,6 +203,7 @@ impl RaftStateMachine<Types> for Adapter {
             )));
         }
         *self.progress.snapshot.lock() = Some(meta_of(&position));
+        self.log.is_replicated(has_others(&position));
         self.position = position;
         tracing::info!(
             index = at.index(),
@@ -275,6 +278,10 @@ pub(crate) fn position_of((index, blob): Floor) -> Result<Position, String> {
             "its state reaches index {index} but its position of consensus is as of {found}"
         ))
     }
+}
+
+fn has_others(position: &Position) -> bool {
+    position.membership.membership().nodes().count() > 1
 }
 
 pub(crate) fn meta_of(position: &Position) -> SnapshotMeta {

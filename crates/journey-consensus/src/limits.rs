@@ -31,6 +31,10 @@ const _: () = assert!(
     "an append request must fit gRPC's default message limit"
 );
 
+/// Applied entries of one group that stay in memory where it has followers: what the slower one asks for next was applied
+/// a moment ago, since the faster one made a quorum. Twice what goes in one message.
+pub(crate) const LOG_TAIL_KEPT_BYTES_MAX: u64 = 2 * LOG_READ_SIZE_BYTES_MAX as u64;
+
 /// Rows read from the log tree at a time: 32 of the largest are 2 MiB.
 pub(crate) const LOG_SCAN_ROWS_MAX: usize = 32;
 

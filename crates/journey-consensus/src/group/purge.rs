@@ -59,7 +59,8 @@ impl Purge {
     }
 
     /// Up to where nobody who follows needs entries. Not looked at any more when the log has grown too far: who is that
-    /// far behind gets a snapshot.
+    /// far behind gets a snapshot. Only the leader knows who is behind; others keep half of what they may, since each
+    /// may lead next.
     fn needed_by_stragglers(&self, log_bytes: u64, log_bytes_max: u64) -> u64 {
         if log_bytes > log_bytes_max.saturating_mul(STRAGGLER_LOG_FACTOR) {
             return u64::MAX;
@@ -68,7 +69,13 @@ impl Purge {
         let metrics = metrics.borrow_watched();
         let replication = metrics.replication.iter().flatten();
         let matched = replication.map(|(_, matched)| matched.index().unwrap_or(0));
-        matched.min().unwrap_or(u64::MAX)
+        let needed = matched.min().unwrap_or(u64::MAX);
+        let membership = metrics.membership_config.membership();
+        if membership.nodes().count() > 1 {
+            needed.min(self.log.index_leaving(log_bytes_max / 2))
+        } else {
+            needed
+        }
     }
 
     async fn checkpoint(&self) -> Result<(), ConsensusError> {

@@ -17,7 +17,7 @@ use super::keys;
 use super::open::Recovered;
 use super::{LogPlace, SharedTree};
 use crate::ReplicaId;
-use crate::limits::LOG_SCAN_ROWS_MAX;
+use crate::limits::{LOG_SCAN_ROWS_MAX, LOG_TAIL_KEPT_BYTES_MAX};
 use crate::raft_types::{Entry, LogId, Types, Vote};
 use crate::record::{self, RecordFault};
 
@@ -103,16 +103,26 @@ impl GroupLog {
         }
     }
 
-    /// Lets go of entries in memory that are applied; what is read later comes from disk.
+    /// Lets go of entries in memory that are applied, but for a few where other replicas read them as well; what is read
+    /// later comes from disk.
     pub(crate) fn applied_through(&self, index: u64) {
         let durable_end = *self.durable_end.borrow();
-        let mut state = self.state.lock();
-        while state.tail.front().is_some_and(|entry| {
-            let entry_index = entry.log_id.index();
-            entry_index <= index && entry_index < durable_end
-        }) {
-            state.tail.pop_front();
-        }
+        self.state.lock().release(index, durable_end);
+    }
+
+    /// Up to where the log may be purged so that at least so many bytes of it are left.
+    pub(crate) fn index_leaving(&self, size_bytes: u64) -> u64 {
+        self.state.lock().index_leaving(size_bytes)
+    }
+
+    /// Whether other replicas read this log.
+    pub(crate) fn is_replicated(&self, is_replicated: bool) {
+        let kept = if is_replicated {
+            LOG_TAIL_KEPT_BYTES_MAX
+        } else {
+            0
+        };
+        self.state.lock().keep(kept);
     }
 
     /// Bytes of the entries that are not purged.

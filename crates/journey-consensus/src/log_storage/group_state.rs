@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use openraft::EntryPayload;
+
 use super::commit::Removal;
 use super::entry_rows::EntrySize;
 use super::open::Recovered;
@@ -22,6 +24,12 @@ pub(super) struct State {
     pub(super) vote: Option<Vote>,
     pub(super) size_bytes: u64,
     pub(super) tail: VecDeque<Entry>,
+    /// Bytes of the tail's entries as they are encoded.
+    tail_size_bytes: u64,
+    /// How many bytes of them are kept although they are applied, for replicas that are a little behind.
+    kept_size_bytes_max: u64,
+    /// Entries up to here carry no decoded form any more.
+    bare_through: u64,
     /// Raised by each truncation, so that a flush that began before it does not vouch for the new entries.
     pub(super) generation: u64,
     /// Index of the first entry that is there; meaningless while `sizes` is empty.
@@ -56,6 +64,9 @@ impl State {
             vote: recovered.vote,
             size_bytes,
             tail: VecDeque::new(),
+            tail_size_bytes: 0,
+            kept_size_bytes_max: 0,
+            bare_through: 0,
             generation: 0,
             first: recovered.first,
             sizes: recovered.sizes,
@@ -104,6 +115,7 @@ impl State {
             self.sizes.push_back(*size);
             self.size_bytes += size.bytes();
             self.last = Some(entry.log_id);
+            self.tail_size_bytes += size.bytes();
             self.tail.push_back(entry);
         }
         self.durable_mark()
@@ -121,7 +133,9 @@ impl State {
                 break;
             };
             self.size_bytes -= size.bytes();
-            self.tail.pop_back();
+            if self.tail.pop_back().is_some() {
+                self.tail_size_bytes -= size.bytes();
+            }
             removed.push((self.first + self.sizes.len() as u64, size));
         }
         if !removed.is_empty() {
@@ -144,17 +158,64 @@ impl State {
             };
             self.size_bytes -= size.bytes();
             removal.sizes.push_back(size);
+            let is_this = |entry: &Entry| entry.log_id.index() == self.first;
+            if self.tail.front().is_some_and(is_this) {
+                self.tail.pop_front();
+                self.tail_size_bytes -= size.bytes();
+            }
             self.first += 1;
-        }
-        let is_purged = |entry: &Entry| entry.log_id.index() <= upto.index();
-        while self.tail.front().is_some_and(is_purged) {
-            self.tail.pop_front();
         }
         self.purged = Some(upto);
         if self.sizes.is_empty() {
             self.last = Some(upto);
         }
         removal
+    }
+
+    /// The last entry of those that may go so that at least so many bytes are left; 0 when none may.
+    pub(super) fn index_leaving(&self, size_bytes: u64) -> u64 {
+        let mut left = 0;
+        let mut index = self.end().unwrap_or(0);
+        for size in self.sizes.iter().rev() {
+            if left >= size_bytes {
+                break;
+            }
+            left += size.bytes();
+            index -= 1;
+        }
+        index.saturating_sub(1)
+    }
+
+    /// Keeps that many bytes of applied entries in memory from now on.
+    pub(super) fn keep(&mut self, size_bytes_max: u64) {
+        self.kept_size_bytes_max = size_bytes_max;
+    }
+
+    /// Lets go of entries that are applied and durable, as far as they are not kept for others; of those that are kept
+    /// the decoded form goes.
+    pub(super) fn release(&mut self, applied: u64, durable_end: u64) {
+        let index_of = |entry: &Entry| entry.log_id.index();
+        while self.tail_size_bytes > self.kept_size_bytes_max {
+            let front = self.tail.front().map(index_of);
+            let Some(index) = front.filter(|index| *index <= applied && *index < durable_end)
+            else {
+                break;
+            };
+            self.tail_size_bytes -= self.size_of(index).bytes();
+            self.tail.pop_front();
+        }
+        let Some(front) = self.tail.front().map(index_of) else {
+            return;
+        };
+        let n_bare = (self.bare_through + 1).saturating_sub(front);
+        let n_bare = usize::try_from(n_bare).unwrap_or(usize::MAX);
+        let ripe = self.tail.iter_mut().skip(n_bare);
+        for entry in ripe.take_while(|entry| entry.log_id.index() <= applied) {
+            if let EntryPayload::Normal(proposal) = &mut entry.payload {
+                proposal.0.decoded = None;
+            }
+        }
+        self.bare_through = applied.max(self.bare_through);
     }
 
     /// Where the newest entry below `end` lies.

@@ -44,7 +44,8 @@ async fn learner_is_promoted_and_another_retired() {
     assert_eq!(group.membership().learners, replicas([4]));
     let index = applied(&group, "learned").await;
     many.applied_on(4, index).await;
-    assert_eq!(group.lag_of(ReplicaId::new(4)), Some(0));
+    // The leader hears of it a moment later.
+    until(|| (group.lag_of(ReplicaId::new(4)) == Some(0)).then_some(())).await;
     assert_eq!(many.group(4).lag_of(ReplicaId::new(1)), None);
 
     let gone = if leader == 1 { 2 } else { 1 };
@@ -257,7 +258,9 @@ async fn replica_beyond_the_purged_log_gets_a_snapshot_and_what_follows() {
     assert_eq!(values.len(), 32);
     let toy = &many.nodes[&behind].toy;
     assert_eq!(toy.0.lock().n_installed, 1);
-    // And it comes back once more from what it has then.
+    // And it comes back once more from what it has then, once the leader has heard that it has it.
+    let own = ReplicaId::new(behind);
+    until(|| (many.group(leader).lag_of(own) == Some(0)).then_some(())).await;
     let disk = many.kill(behind);
     let index = applied(many.group(leader), "more").await;
     many.come_back(behind, disk).await;
@@ -287,13 +290,14 @@ async fn crash_at_any_step_of_a_snapshot_leaves_a_replica_that_comes_back() {
             let own = Toy(weak.upgrade().unwrap());
             let disk = disk.crash(journey_storage::CrashPoint::Seeded(3));
             assert!(tell.send((disk, own.restarted())).is_ok());
-            released.lock().recv().unwrap_err();
+            released.lock().recv().unwrap();
         };
         toy.0.lock().on_step = Some(crate::testing::StepHook(std::sync::Arc::new(hook)));
         many.come_back(behind, (engine, toy)).await;
         let disk = crashed.await.unwrap();
         many.nodes.remove(&behind);
-        drop(release);
+        // The thread that stands in the hook stays there: what it would do next never happened.
+        std::mem::forget(release);
 
         many.come_back(behind, disk).await;
         let index = applied(many.group(leader), "after").await;
@@ -315,12 +319,22 @@ async fn log_is_kept_for_a_replica_that_is_a_little_behind() {
     for _ in 0..30 {
         applied(many.group(leader), vec![1; 1_000]).await;
     }
+    let term = many.group(leader).leadership().borrow().term;
     let purged = many.group(leader).purge_if_above(20_000).await.unwrap();
     assert!(many.group(leader).metrics().purged_index < 20, "{purged:?}");
+    // The others do not know who is behind, and keep some all the same.
+    let other = (1..=3).find(|number| *number != leader && *number != behind);
+    let other = many.group(other.unwrap());
+    other.purge_if_above(20_000).await.unwrap();
+    let log_bytes = other.metrics().log_bytes;
+    assert!((10_000..20_000).contains(&log_bytes), "{log_bytes}");
     many.come_back(behind, disk).await;
     let index = applied(many.group(leader), "after").await;
     many.same_everywhere(index).await;
-    assert_eq!(many.nodes[&leader].toy.0.lock().n_opened, 0);
+    // A leader that is elected anew has heard of nobody yet; on a busy machine that happens.
+    if many.group(leader).leadership().borrow().term == term {
+        assert_eq!(many.nodes[&leader].toy.0.lock().n_opened, 0);
+    }
 }
 
 #[tokio::test]

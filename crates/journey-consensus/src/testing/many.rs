@@ -155,10 +155,10 @@ impl Many {
     /// Ends a node as `kill -9` and a power cut together do; what it holds then.
     pub(crate) fn kill(&mut self, number: u64) -> (MemoryEngine, Toy) {
         let node = self.nodes.remove(&number).unwrap();
-        let survivor = node.engine.crash(CrashPoint::Seeded(number));
-        let toy = node.toy.restarted();
+        let (engine, toy) = (node.engine.clone(), node.toy.clone());
+        // Nothing may be acknowledged after the disk is looked at.
         drop(node);
-        (survivor, toy)
+        (engine.crash(CrashPoint::Seeded(number)), toy.restarted())
     }
 
     pub(crate) async fn come_back(&mut self, number: u64, (engine, toy): (MemoryEngine, Toy)) {
