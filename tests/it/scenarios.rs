@@ -58,7 +58,7 @@ fn ended(run: Option<Result<anyhow::Result<()>, JoinError>>) -> anyhow::Result<(
 /// One pass, which says how long it took.
 async fn run(kills: BTreeSet<usize>, repeats: bool) -> anyhow::Result<()> {
     let what = format!("kills at {kills:?}, repeated: {repeats}");
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     let run = Run::new(kills, repeats).await?;
     run.all_steps().await.with_context(|| what.clone())?;
     eprintln!("{what}: {:.1} s", begun.elapsed().as_secs_f64());
