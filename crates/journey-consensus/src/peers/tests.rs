@@ -315,6 +315,9 @@ async fn log_is_kept_for_a_replica_that_is_a_little_behind() {
     let leader = many.leader_among(&[1, 2, 3]).await;
     let behind = leader % 3 + 1;
     applied(many.group(leader), "shared").await;
+    // The log is kept for who was heard of.
+    let is_here = |many: &Many| many.group(leader).lag_of(ReplicaId::new(behind)) == Some(0);
+    until(|| is_here(&many).then_some(())).await;
     let disk = many.kill(behind);
     for _ in 0..30 {
         applied(many.group(leader), vec![1; 1_000]).await;
