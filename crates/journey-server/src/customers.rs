@@ -71,7 +71,7 @@ impl CustomerApi {
         if any_replica_will_do && let Some(handle) = self.node.partition(partition) {
             return Ok(Target::Here(handle));
         }
-        self.node.target_for(hop, partition)
+        self.node.reader_of(hop, partition)
     }
 
     /// Up to so many customers of one partition after one.
@@ -81,7 +81,7 @@ impl CustomerApi {
         partition: PartitionId,
         part: PagePart<'_>,
     ) -> Result<Vec<wire::Customer>, Status> {
-        let handle = match self.node.target_for(hop, partition)? {
+        let handle = match self.node.reader_of(hop, partition)? {
             Target::Here(handle) => handle,
             Target::There(leader) => {
                 let after = part.after.as_ref().map_or("", CustomerId::as_str);
@@ -112,6 +112,122 @@ impl CustomerApi {
             }
         }
         Ok(customers)
+    }
+
+    async fn get_customer_once(
+        &self,
+        hop: &Hop,
+        request: &wire::GetCustomerRequest,
+    ) -> Result<wire::GetCustomerResponse, Status> {
+        let names = (&*request.workspace, &*request.customer_id);
+        let (partition, state) = match self.find(hop, names, request.read).await? {
+            Found::Here(partition, state) => (partition, state),
+            Found::There(partition, leader) => {
+                let call = |channel| {
+                    let request = hop_request(request.clone(), &[]);
+                    async move { service(channel).get_customer(request).await }
+                };
+                return self.node.hop(partition, leader, call).await;
+            }
+        };
+        let customer = customer_to_wire(partition, &state, &self.node.catalog());
+        Ok(wire::GetCustomerResponse {
+            customer: Some(customer),
+        })
+    }
+
+    async fn list_customers_once(
+        &self,
+        hop: &Hop,
+        request: &wire::ListCustomersRequest,
+    ) -> Result<wire::ListCustomersResponse, Status> {
+        let n_max = page_size(request.page_size)?;
+        let workspace = workspace_id(&request.workspace)
+            .map_err(|error| ServerError::invalid("workspace", error.to_string()))?;
+        let (first, after) = match token_parts(&request.page_token)? {
+            None => (PartitionId::new(0), None),
+            Some((partition, customer)) => (PartitionId::new(partition), Some(customer)),
+        };
+        let after = after.filter(|after| !after.is_empty());
+        let mut after = after
+            .map(CustomerId::new)
+            .transpose()
+            .map_err(|error| ServerError::invalid("page_token", error.to_string()))?;
+        let mut customers: Vec<wire::Customer> = Vec::new();
+        let partitions = self.node.partition_ids();
+        for partition in partitions.filter(|of| *of >= first && hop.means(*of)) {
+            let part = PagePart {
+                workspace: &workspace,
+                after: after.take(),
+                n_max: n_max - customers.len(),
+            };
+            customers.extend(self.page(hop, partition, part).await?);
+            if customers.len() >= n_max {
+                break;
+            }
+        }
+        let last = customers.last().filter(|_| customers.len() >= n_max);
+        let next_page_token = last.map_or_else(String::new, |last| {
+            token_text(last.partition, &last.customer_id)
+        });
+        Ok(wire::ListCustomersResponse {
+            customers,
+            next_page_token,
+        })
+    }
+
+    async fn list_instances_once(
+        &self,
+        hop: &Hop,
+        request: &wire::ListInstancesRequest,
+    ) -> Result<wire::ListInstancesResponse, Status> {
+        let names = (&*request.workspace, &*request.customer_id);
+        let state = match self.find(hop, names, request.read).await? {
+            Found::Here(_, state) => state,
+            Found::There(partition, leader) => {
+                let call = |channel| {
+                    let request = hop_request(request.clone(), &[]);
+                    async move { service(channel).list_instances(request).await }
+                };
+                return self.node.hop(partition, leader, call).await;
+            }
+        };
+        let catalog = self.node.catalog();
+        let instances = state
+            .instances
+            .values()
+            .map(|instance| instance_to_wire(instance, &catalog))
+            .collect();
+        Ok(wire::ListInstancesResponse { instances })
+    }
+
+    async fn get_timeline_once(
+        &self,
+        hop: &Hop,
+        request: &wire::GetTimelineRequest,
+    ) -> Result<wire::GetTimelineResponse, Status> {
+        let names = (&*request.workspace, &*request.customer_id);
+        let state = match self.find(hop, names, request.read).await? {
+            Found::Here(_, state) => state,
+            Found::There(partition, leader) => {
+                let call = |channel| {
+                    let request = hop_request(request.clone(), &[]);
+                    async move { service(channel).get_timeline(request).await }
+                };
+                return self.node.hop(partition, leader, call).await;
+            }
+        };
+        let entries = state
+            .timeline
+            .iter()
+            .map(|entry| wire::TimelineEntry {
+                at: Some(timestamp_to_wire(entry.stamp)),
+                sequence: entry.sequence.get(),
+                instance: entry.instance.map_or(0, journey_types::InstanceNumber::get),
+                text: entry.text.to_string(),
+            })
+            .collect();
+        Ok(wire::GetTimelineResponse { entries })
     }
 }
 
@@ -168,25 +284,10 @@ impl CustomerService for CustomerApi {
     ) -> Result<Response<wire::GetCustomerResponse>, Status> {
         let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let names = (&*request.workspace, &*request.customer_id);
-        let (partition, state) = match self.find(&hop, names, request.read).await? {
-            Found::Here(partition, state) => (partition, state),
-            Found::There(partition, leader) => {
-                let call = |channel| {
-                    let request = hop_request(request.clone(), &[]);
-                    async move { service(channel).get_customer(request).await }
-                };
-                return self
-                    .node
-                    .hop(partition, leader, call)
-                    .await
-                    .map(Response::new);
-            }
-        };
-        let customer = customer_to_wire(partition, &state, &self.node.catalog());
-        Ok(Response::new(wire::GetCustomerResponse {
-            customer: Some(customer),
-        }))
+        let read = self
+            .node
+            .read(&hop, || self.get_customer_once(&hop, &request));
+        read.await.map(Response::new)
     }
 
     async fn list_customers(
@@ -195,39 +296,10 @@ impl CustomerService for CustomerApi {
     ) -> Result<Response<wire::ListCustomersResponse>, Status> {
         let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let n_max = page_size(request.page_size)?;
-        let workspace = workspace_id(&request.workspace)
-            .map_err(|error| ServerError::invalid("workspace", error.to_string()))?;
-        let (first, after) = match token_parts(&request.page_token)? {
-            None => (PartitionId::new(0), None),
-            Some((partition, customer)) => (PartitionId::new(partition), Some(customer)),
-        };
-        let after = after.filter(|after| !after.is_empty());
-        let mut after = after
-            .map(CustomerId::new)
-            .transpose()
-            .map_err(|error| ServerError::invalid("page_token", error.to_string()))?;
-        let mut customers: Vec<wire::Customer> = Vec::new();
-        let partitions = self.node.partition_ids();
-        for partition in partitions.filter(|of| *of >= first && hop.means(*of)) {
-            let part = PagePart {
-                workspace: &workspace,
-                after: after.take(),
-                n_max: n_max - customers.len(),
-            };
-            customers.extend(self.page(&hop, partition, part).await?);
-            if customers.len() >= n_max {
-                break;
-            }
-        }
-        let last = customers.last().filter(|_| customers.len() >= n_max);
-        let next_page_token = last.map_or_else(String::new, |last| {
-            token_text(last.partition, &last.customer_id)
-        });
-        Ok(Response::new(wire::ListCustomersResponse {
-            customers,
-            next_page_token,
-        }))
+        let read = self
+            .node
+            .read(&hop, || self.list_customers_once(&hop, &request));
+        read.await.map(Response::new)
     }
 
     async fn list_instances(
@@ -236,28 +308,10 @@ impl CustomerService for CustomerApi {
     ) -> Result<Response<wire::ListInstancesResponse>, Status> {
         let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let names = (&*request.workspace, &*request.customer_id);
-        let state = match self.find(&hop, names, request.read).await? {
-            Found::Here(_, state) => state,
-            Found::There(partition, leader) => {
-                let call = |channel| {
-                    let request = hop_request(request.clone(), &[]);
-                    async move { service(channel).list_instances(request).await }
-                };
-                return self
-                    .node
-                    .hop(partition, leader, call)
-                    .await
-                    .map(Response::new);
-            }
-        };
-        let catalog = self.node.catalog();
-        let instances = state
-            .instances
-            .values()
-            .map(|instance| instance_to_wire(instance, &catalog))
-            .collect();
-        Ok(Response::new(wire::ListInstancesResponse { instances }))
+        let read = self
+            .node
+            .read(&hop, || self.list_instances_once(&hop, &request));
+        read.await.map(Response::new)
     }
 
     async fn get_timeline(
@@ -266,32 +320,10 @@ impl CustomerService for CustomerApi {
     ) -> Result<Response<wire::GetTimelineResponse>, Status> {
         let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let names = (&*request.workspace, &*request.customer_id);
-        let state = match self.find(&hop, names, request.read).await? {
-            Found::Here(_, state) => state,
-            Found::There(partition, leader) => {
-                let call = |channel| {
-                    let request = hop_request(request.clone(), &[]);
-                    async move { service(channel).get_timeline(request).await }
-                };
-                return self
-                    .node
-                    .hop(partition, leader, call)
-                    .await
-                    .map(Response::new);
-            }
-        };
-        let entries = state
-            .timeline
-            .iter()
-            .map(|entry| wire::TimelineEntry {
-                at: Some(timestamp_to_wire(entry.stamp)),
-                sequence: entry.sequence.get(),
-                instance: entry.instance.map_or(0, journey_types::InstanceNumber::get),
-                text: entry.text.to_string(),
-            })
-            .collect();
-        Ok(Response::new(wire::GetTimelineResponse { entries }))
+        let read = self
+            .node
+            .read(&hop, || self.get_timeline_once(&hop, &request));
+        read.await.map(Response::new)
     }
 }
 

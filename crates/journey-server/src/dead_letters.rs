@@ -68,6 +68,99 @@ impl DeadLetterApi {
     ) -> Result<Option<wire::SetAsideReport>, Status> {
         carry_out(&self.node, hop, deed, asked).await.map(Some)
     }
+
+    async fn list_dead_letters_once(
+        &self,
+        hop: &Hop,
+        request: &wire::ListDeadLettersRequest,
+    ) -> Result<wire::ListDeadLettersResponse, Status> {
+        let n_max = page_size(request.page_size)?;
+        let filter = Filter::of(request.filter.clone())?;
+        let (first, mut after) = list_start(&request.page_token)?;
+        let mut dead_letters = Vec::new();
+        let mut next_page_token = String::new();
+        for partition in partitions_meant(&self.node, hop, &filter) {
+            if partition < first || !next_page_token.is_empty() {
+                continue;
+            }
+            if dead_letters.len() >= n_max {
+                next_page_token = token_text(partition.get(), "");
+                continue;
+            }
+            let after = std::mem::take(&mut after);
+            match self.node.reader_of(hop, partition)? {
+                Target::Here(handle) => {
+                    let mut customers = Customers::of(&handle, &filter, &after)?;
+                    while let Some((token, state)) = customers.next()? {
+                        let letters = matching(&filter, &state);
+                        dead_letters
+                            .extend(letters.map(|letter| summary(&self.node, &state.key, letter)));
+                        if dead_letters.len() >= n_max {
+                            next_page_token = token;
+                            break;
+                        }
+                    }
+                }
+                Target::There(leader) => {
+                    let n_left = n_max - dead_letters.len();
+                    let request = wire::ListDeadLettersRequest {
+                        page_size: u32::try_from(n_left).unwrap_or(u32::MAX),
+                        page_token: token_text(partition.get(), &after),
+                        filter: request.filter.clone(),
+                    };
+                    let call = |channel| {
+                        let request = hop_request(request.clone(), &[partition]);
+                        async move { service(channel).list_dead_letters(request).await }
+                    };
+                    let page = self.node.hop(partition, leader, call).await?;
+                    dead_letters.extend(page.dead_letters);
+                    next_page_token = page.next_page_token;
+                }
+                Target::Nowhere => return Err(self.node.not_leader(partition).into()),
+            }
+        }
+        let (held, stopped_queues) = self.sums(hop).await?;
+        Ok(wire::ListDeadLettersResponse {
+            dead_letters,
+            next_page_token,
+            held: Some(held),
+            stopped_queues,
+        })
+    }
+
+    async fn get_dead_letter_once(
+        &self,
+        hop: &Hop,
+        request: &wire::GetDeadLetterRequest,
+    ) -> Result<wire::GetDeadLetterResponse, Status> {
+        let id = parsed_id(&self.node, &request.effect_id)
+            .map_err(|reason| ServerError::invalid("effect_id", reason))?;
+        let handle = match target_of_id(&self.node, hop, &id)? {
+            (_, Target::Here(handle)) => handle,
+            (partition, Target::There(leader)) => {
+                let call = |channel| {
+                    let request = hop_request(request.clone(), &[]);
+                    async move { service(channel).get_dead_letter(request).await }
+                };
+                let read = self.node.hop(partition, leader, call).await;
+                return read;
+            }
+            (partition, Target::Nowhere) => return Err(self.node.not_leader(partition).into()),
+        };
+        let state = handle.customer(&id.customer).map_err(internal)?;
+        let letter = state.as_ref().and_then(|state| {
+            let letter = state.dead_letters.get(&id.sequence);
+            letter.filter(|letter| letter.row.birth == id.birth)
+        });
+        let letter = letter.ok_or(ServerError::NotFound {
+            kind: "dead letter",
+            name: request.effect_id.clone(),
+            hint: "it was replayed, discarded or expired, or never was there",
+        })?;
+        Ok(wire::GetDeadLetterResponse {
+            dead_letter: Some(whole(&self.node, &id.customer, letter)),
+        })
+    }
 }
 
 async fn stopped_queues(partitions: &[PartitionHandle]) -> Vec<wire::StoppedQueue> {
@@ -128,58 +221,10 @@ impl DeadLetterService for DeadLetterApi {
     ) -> Result<Response<wire::ListDeadLettersResponse>, Status> {
         let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let n_max = page_size(request.page_size)?;
-        let filter = Filter::of(request.filter.clone())?;
-        let (first, mut after) = list_start(&request.page_token)?;
-        let mut dead_letters = Vec::new();
-        let mut next_page_token = String::new();
-        for partition in partitions_meant(&self.node, &hop, &filter) {
-            if partition < first || !next_page_token.is_empty() {
-                continue;
-            }
-            if dead_letters.len() >= n_max {
-                next_page_token = token_text(partition.get(), "");
-                continue;
-            }
-            let after = std::mem::take(&mut after);
-            match self.node.target_for(&hop, partition)? {
-                Target::Here(handle) => {
-                    let mut customers = Customers::of(&handle, &filter, &after)?;
-                    while let Some((token, state)) = customers.next()? {
-                        let letters = matching(&filter, &state);
-                        dead_letters
-                            .extend(letters.map(|letter| summary(&self.node, &state.key, letter)));
-                        if dead_letters.len() >= n_max {
-                            next_page_token = token;
-                            break;
-                        }
-                    }
-                }
-                Target::There(leader) => {
-                    let n_left = n_max - dead_letters.len();
-                    let request = wire::ListDeadLettersRequest {
-                        page_size: u32::try_from(n_left).unwrap_or(u32::MAX),
-                        page_token: token_text(partition.get(), &after),
-                        filter: request.filter.clone(),
-                    };
-                    let call = |channel| {
-                        let request = hop_request(request.clone(), &[partition]);
-                        async move { service(channel).list_dead_letters(request).await }
-                    };
-                    let page = self.node.hop(partition, leader, call).await?;
-                    dead_letters.extend(page.dead_letters);
-                    next_page_token = page.next_page_token;
-                }
-                Target::Nowhere => return Err(self.node.not_leader(partition).into()),
-            }
-        }
-        let (held, stopped_queues) = self.sums(&hop).await?;
-        Ok(Response::new(wire::ListDeadLettersResponse {
-            dead_letters,
-            next_page_token,
-            held: Some(held),
-            stopped_queues,
-        }))
+        let read = self
+            .node
+            .read(&hop, || self.list_dead_letters_once(&hop, &request));
+        read.await.map(Response::new)
     }
 
     async fn get_dead_letter(
@@ -188,33 +233,10 @@ impl DeadLetterService for DeadLetterApi {
     ) -> Result<Response<wire::GetDeadLetterResponse>, Status> {
         let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let id = parsed_id(&self.node, &request.effect_id)
-            .map_err(|reason| ServerError::invalid("effect_id", reason))?;
-        let handle = match target_of_id(&self.node, &hop, &id)? {
-            (_, Target::Here(handle)) => handle,
-            (partition, Target::There(leader)) => {
-                let call = |channel| {
-                    let request = hop_request(request.clone(), &[]);
-                    async move { service(channel).get_dead_letter(request).await }
-                };
-                let read = self.node.hop(partition, leader, call).await;
-                return read.map(Response::new);
-            }
-            (partition, Target::Nowhere) => return Err(self.node.not_leader(partition).into()),
-        };
-        let state = handle.customer(&id.customer).map_err(internal)?;
-        let letter = state.as_ref().and_then(|state| {
-            let letter = state.dead_letters.get(&id.sequence);
-            letter.filter(|letter| letter.row.birth == id.birth)
-        });
-        let letter = letter.ok_or(ServerError::NotFound {
-            kind: "dead letter",
-            name: request.effect_id,
-            hint: "it was replayed, discarded or expired, or never was there",
-        })?;
-        Ok(Response::new(wire::GetDeadLetterResponse {
-            dead_letter: Some(whole(&self.node, &id.customer, letter)),
-        }))
+        let read = self
+            .node
+            .read(&hop, || self.get_dead_letter_once(&hop, &request));
+        read.await.map(Response::new)
     }
 
     async fn replay_dead_letters(

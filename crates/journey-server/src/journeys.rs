@@ -73,43 +73,12 @@ impl JourneyService for JourneyApi {
         &self,
         request: Request<wire::ListJourneysRequest>,
     ) -> Result<Response<wire::ListJourneysResponse>, Status> {
-        let spread = self.node.spread(&Hop::of(request.metadata())?)?;
+        let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let n_max = page_size(request.page_size)?;
-        let after = token_parts(&request.page_token)?.map(|(_, last)| last);
-        let catalog = self.node.catalog();
-        let is_later = |id: &&JourneyId| after.as_deref().is_none_or(|after| id.as_str() > after);
-        let page: Vec<&JourneyId> = catalog
-            .journeys
-            .keys()
-            .filter(is_later)
-            .take(n_max + 1)
-            .collect();
-        let next_page_token = if page.len() > n_max {
-            token_text(0, page[n_max - 1].as_str())
-        } else {
-            String::new()
-        };
-        let mut journeys: Vec<wire::Journey> = page
-            .into_iter()
-            .take(n_max)
-            .filter_map(|id| {
-                let counts = counts_here(&spread.here, id, 0);
-                journey_to_wire(&self.node, &catalog, id, &counts)
-            })
-            .collect();
-        let call = |channel, request| async move { service(channel).list_journeys(request).await };
-        let elsewhere = spread.ask(&self.node, &request, call).await?;
-        for other in elsewhere.into_iter().flat_map(|page| page.journeys) {
-            if let Some(journey) = journeys.iter_mut().find(|journey| journey.id == other.id) {
-                journey.entered += other.entered;
-                journey.active += other.active;
-            }
-        }
-        Ok(Response::new(wire::ListJourneysResponse {
-            journeys,
-            next_page_token,
-        }))
+        let read = self
+            .node
+            .read(&hop, || self.list_journeys_once(&hop, &request));
+        read.await.map(Response::new)
     }
 
     async fn get_journey(
@@ -118,30 +87,10 @@ impl JourneyService for JourneyApi {
     ) -> Result<Response<wire::GetJourneyResponse>, Status> {
         let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let catalog = self.node.catalog();
-        let id = journey_id(&request.id)?;
-        if catalog.newest_plan(&id).is_none() {
-            return Err(no_journey(&request.id).into());
-        }
-        let counts = self.counts(&hop, &id, 0).await?;
-        let journey = journey_to_wire(&self.node, &catalog, &id, &counts)
-            .ok_or_else(|| no_journey(&request.id))?;
-        let version = if request.version == 0 {
-            journey.version
-        } else {
-            request.version
-        };
-        let document = document_of(&self.node, &id, version)
-            .ok_or_else(|| no_journey(&format!("{} version {version}", request.id)))?;
-        Ok(Response::new(wire::GetJourneyResponse {
-            journey: Some(wire::Journey {
-                version,
-                hash: document.hash.clone(),
-                published_at: Some(published_at(&document)),
-                ..journey
-            }),
-            source: document.source.clone(),
-        }))
+        let read = self
+            .node
+            .read(&hop, || self.get_journey_once(&hop, &request));
+        read.await.map(Response::new)
     }
 
     async fn get_journey_counts(
@@ -150,13 +99,10 @@ impl JourneyService for JourneyApi {
     ) -> Result<Response<wire::GetJourneyCountsResponse>, Status> {
         let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let id = journey_id(&request.id)?;
-        if self.node.catalog().newest_plan(&id).is_none() {
-            return Err(no_journey(&request.id).into());
-        }
-        let counts = self.counts(&hop, &id, request.version).await?;
-        let counts = Some(counts);
-        Ok(Response::new(wire::GetJourneyCountsResponse { counts }))
+        let read = self
+            .node
+            .read(&hop, || self.get_journey_counts_once(&hop, &request));
+        read.await.map(Response::new)
     }
 
     async fn enroll(
@@ -208,6 +154,94 @@ impl JourneyApi {
             merge_counts(&mut sum, counts);
         }
         Ok(sum)
+    }
+
+    async fn list_journeys_once(
+        &self,
+        hop: &Hop,
+        request: &wire::ListJourneysRequest,
+    ) -> Result<wire::ListJourneysResponse, Status> {
+        let spread = self.node.spread(hop)?;
+        let n_max = page_size(request.page_size)?;
+        let after = token_parts(&request.page_token)?.map(|(_, last)| last);
+        let catalog = self.node.catalog();
+        let is_later = |id: &&JourneyId| after.as_deref().is_none_or(|after| id.as_str() > after);
+        let page: Vec<&JourneyId> = catalog
+            .journeys
+            .keys()
+            .filter(is_later)
+            .take(n_max + 1)
+            .collect();
+        let next_page_token = if page.len() > n_max {
+            token_text(0, page[n_max - 1].as_str())
+        } else {
+            String::new()
+        };
+        let mut journeys: Vec<wire::Journey> = page
+            .into_iter()
+            .take(n_max)
+            .filter_map(|id| {
+                let counts = counts_here(&spread.here, id, 0);
+                journey_to_wire(&self.node, &catalog, id, &counts)
+            })
+            .collect();
+        let call = |channel, request| async move { service(channel).list_journeys(request).await };
+        let elsewhere = spread.ask(&self.node, request, call).await?;
+        for other in elsewhere.into_iter().flat_map(|page| page.journeys) {
+            if let Some(journey) = journeys.iter_mut().find(|journey| journey.id == other.id) {
+                journey.entered += other.entered;
+                journey.active += other.active;
+            }
+        }
+        Ok(wire::ListJourneysResponse {
+            journeys,
+            next_page_token,
+        })
+    }
+
+    async fn get_journey_once(
+        &self,
+        hop: &Hop,
+        request: &wire::GetJourneyRequest,
+    ) -> Result<wire::GetJourneyResponse, Status> {
+        let catalog = self.node.catalog();
+        let id = journey_id(&request.id)?;
+        if catalog.newest_plan(&id).is_none() {
+            return Err(no_journey(&request.id).into());
+        }
+        let counts = self.counts(hop, &id, 0).await?;
+        let journey = journey_to_wire(&self.node, &catalog, &id, &counts)
+            .ok_or_else(|| no_journey(&request.id))?;
+        let version = if request.version == 0 {
+            journey.version
+        } else {
+            request.version
+        };
+        let document = document_of(&self.node, &id, version)
+            .ok_or_else(|| no_journey(&format!("{} version {version}", request.id)))?;
+        Ok(wire::GetJourneyResponse {
+            journey: Some(wire::Journey {
+                version,
+                hash: document.hash.clone(),
+                published_at: Some(published_at(&document)),
+                ..journey
+            }),
+            source: document.source.clone(),
+        })
+    }
+
+    async fn get_journey_counts_once(
+        &self,
+        hop: &Hop,
+        request: &wire::GetJourneyCountsRequest,
+    ) -> Result<wire::GetJourneyCountsResponse, Status> {
+        let id = journey_id(&request.id)?;
+        if self.node.catalog().newest_plan(&id).is_none() {
+            return Err(no_journey(&request.id).into());
+        }
+        let counts = self.counts(hop, &id, request.version).await?;
+        let counts = Some(counts);
+        Ok(wire::GetJourneyCountsResponse { counts })
     }
 }
 

@@ -56,6 +56,10 @@ pub const HOP_CONNECT_MAX: Duration = Duration::from_millis(500);
 /// How long another node may take to answer what was sent on to it: a busy partition's queue. Whoever waits for a leader
 /// that is frozen or cut off hears sooner, when it is replaced.
 pub const HOP_ANSWER_MAX: Duration = Duration::from_secs(10);
+/// How long a read is asked again while leadership moves: several elections, and no longer than a write waits.
+pub const READ_MAX: Duration = HOP_ANSWER_MAX;
+/// The longest pause before a read is asked again; it ends early when the routes change.
+pub const READ_PAUSE: Duration = Duration::from_millis(50);
 /// How often a connection to another node is probed.
 pub const HOP_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a probe may go unanswered before the connection is given up.

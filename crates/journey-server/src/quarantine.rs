@@ -63,27 +63,19 @@ impl QuarantineApi {
         refuse_letters_only(asked.filter.as_ref())?;
         carry_out(&self.node, hop, deed, asked).await.map(Some)
     }
-}
 
-fn service(channel: Channel) -> QuarantineServiceClient<Channel> {
-    QuarantineServiceClient::new(channel).max_decoding_message_size(HOP_ANSWER_SIZE_BYTES_MAX)
-}
-
-#[tonic::async_trait]
-impl QuarantineService for QuarantineApi {
-    async fn list_quarantined(
+    async fn list_quarantined_once(
         &self,
-        request: Request<wire::ListQuarantinedRequest>,
-    ) -> Result<Response<wire::ListQuarantinedResponse>, Status> {
-        let hop = Hop::of(request.metadata())?;
-        let request = request.into_inner();
+        hop: &Hop,
+        request: &wire::ListQuarantinedRequest,
+    ) -> Result<wire::ListQuarantinedResponse, Status> {
         let n_max = page_size(request.page_size)?;
         refuse_letters_only(request.filter.as_ref())?;
         let filter = Filter::of(request.filter.clone())?;
         let (first, mut after) = list_start(&request.page_token)?;
         let (mut commands, mut parked) = (Vec::new(), Vec::new());
         let mut next_page_token = String::new();
-        for partition in partitions_meant(&self.node, &hop, &filter) {
+        for partition in partitions_meant(&self.node, hop, &filter) {
             if partition < first || !next_page_token.is_empty() {
                 continue;
             }
@@ -93,7 +85,7 @@ impl QuarantineService for QuarantineApi {
                 continue;
             }
             let after = std::mem::take(&mut after);
-            match self.node.target_for(&hop, partition)? {
+            match self.node.reader_of(hop, partition)? {
                 Target::Here(handle) => {
                     let mut customers = Customers::of(&handle, &filter, &after)?;
                     while let Some((token, state)) = customers.next()? {
@@ -128,23 +120,22 @@ impl QuarantineService for QuarantineApi {
                 Target::Nowhere => return Err(self.node.not_leader(partition).into()),
             }
         }
-        Ok(Response::new(wire::ListQuarantinedResponse {
+        Ok(wire::ListQuarantinedResponse {
             commands,
             next_page_token,
-            held: Some(self.held(&hop).await?),
+            held: Some(self.held(hop).await?),
             parked,
-        }))
+        })
     }
 
-    async fn get_quarantined(
+    async fn get_quarantined_once(
         &self,
-        request: Request<wire::GetQuarantinedRequest>,
-    ) -> Result<Response<wire::GetQuarantinedResponse>, Status> {
-        let hop = Hop::of(request.metadata())?;
-        let request = request.into_inner();
+        hop: &Hop,
+        request: &wire::GetQuarantinedRequest,
+    ) -> Result<wire::GetQuarantinedResponse, Status> {
         let id = parsed_id(&self.node, &request.id)
             .map_err(|reason| ServerError::invalid("id", reason))?;
-        let handle = match target_of_id(&self.node, &hop, &id)? {
+        let handle = match target_of_id(&self.node, hop, &id)? {
             (_, Target::Here(handle)) => handle,
             (partition, Target::There(leader)) => {
                 let call = |channel| {
@@ -152,7 +143,7 @@ impl QuarantineService for QuarantineApi {
                     async move { service(channel).get_quarantined(request).await }
                 };
                 let read = self.node.hop(partition, leader, call).await;
-                return read.map(Response::new);
+                return read;
             }
             (partition, Target::Nowhere) => return Err(self.node.not_leader(partition).into()),
         };
@@ -169,11 +160,42 @@ impl QuarantineService for QuarantineApi {
         });
         let command = found.ok_or(ServerError::NotFound {
             kind: "quarantined command",
-            name: request.id,
+            name: request.id.clone(),
             hint: "it was replayed, discarded or expired, or never was there",
         })?;
         let command = Some(command);
-        Ok(Response::new(wire::GetQuarantinedResponse { command }))
+        Ok(wire::GetQuarantinedResponse { command })
+    }
+}
+
+fn service(channel: Channel) -> QuarantineServiceClient<Channel> {
+    QuarantineServiceClient::new(channel).max_decoding_message_size(HOP_ANSWER_SIZE_BYTES_MAX)
+}
+
+#[tonic::async_trait]
+impl QuarantineService for QuarantineApi {
+    async fn list_quarantined(
+        &self,
+        request: Request<wire::ListQuarantinedRequest>,
+    ) -> Result<Response<wire::ListQuarantinedResponse>, Status> {
+        let hop = Hop::of(request.metadata())?;
+        let request = request.into_inner();
+        let read = self
+            .node
+            .read(&hop, || self.list_quarantined_once(&hop, &request));
+        read.await.map(Response::new)
+    }
+
+    async fn get_quarantined(
+        &self,
+        request: Request<wire::GetQuarantinedRequest>,
+    ) -> Result<Response<wire::GetQuarantinedResponse>, Status> {
+        let hop = Hop::of(request.metadata())?;
+        let request = request.into_inner();
+        let read = self
+            .node
+            .read(&hop, || self.get_quarantined_once(&hop, &request));
+        read.await.map(Response::new)
     }
 
     async fn replay_quarantined(

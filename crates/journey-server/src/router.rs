@@ -11,6 +11,7 @@
 
 mod channels;
 mod hop;
+mod read;
 mod spread;
 
 use std::collections::BTreeMap;

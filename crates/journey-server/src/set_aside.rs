@@ -150,7 +150,7 @@ pub(crate) fn target_of_id(
     id: &EffectId,
 ) -> Result<(PartitionId, Target), ServerError> {
     let partition = node.partition_of(&id.customer);
-    Ok((partition, node.target_for(hop, partition)?))
+    Ok((partition, node.reader_of(hop, partition)?))
 }
 
 /// A token behind which a list has nothing: for the sums alone.

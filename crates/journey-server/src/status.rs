@@ -10,6 +10,8 @@ use crate::limits::RETRY_AFTER_DEFAULT;
 
 /// The domain of every `ErrorInfo`.
 const DOMAIN: &str = "journeyd";
+/// Metadata of an `ErrorInfo` whose outcome is unknown: what happened, without advice.
+pub(crate) const WHY: &str = "why";
 
 impl From<ServerError> for Status {
     fn from(error: ServerError) -> Self {
@@ -55,6 +57,9 @@ impl From<ServerError> for Status {
 
 /// What a program can use of a refusal.
 fn facts_of(error: &ServerError) -> HashMap<String, String> {
+    if let ServerError::OutcomeUnknown { reason } = error {
+        return HashMap::from([(WHY.to_owned(), reason.clone())]);
+    }
     let ServerError::NotLeader { partition, leader } = error else {
         return HashMap::new();
     };

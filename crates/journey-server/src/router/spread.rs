@@ -31,7 +31,7 @@ impl Node {
             .partition_ids()
             .filter(|partition| hop.means(*partition))
         {
-            match self.target_for(hop, partition)? {
+            match self.reader_of(hop, partition)? {
                 Target::Here(handle) => spread.here.push(handle),
                 Target::There(leader) => spread.there.entry(leader).or_default().push(partition),
                 Target::Nowhere => return Err(self.not_leader(partition)),

@@ -149,7 +149,9 @@ pub(crate) async fn carry_out(
     asked: Asked,
 ) -> Result<wire::SetAsideReport, Status> {
     let is_dry = asked.is_dry;
-    let meant = meant(node, hop, deed, asked).await?;
+    let meant = node
+        .read(hop, || meant(node, hop, deed, asked.clone()))
+        .await?;
     if is_dry {
         return Ok(dry_run(meant));
     }
@@ -177,7 +179,7 @@ async fn meant(node: &Node, hop: &Hop, deed: Deed, asked: Asked) -> Result<Meant
     let mut ids = Vec::new();
     let mut has_more = false;
     for partition in partitions_meant(node, hop, &filter) {
-        match node.target_for(hop, partition)? {
+        match node.reader_of(hop, partition)? {
             Target::Here(handle) => ids.extend(found_here(node, &handle, deed, &filter)?),
             Target::There(leader) => {
                 let asked = Asked {

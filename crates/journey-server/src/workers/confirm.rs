@@ -20,8 +20,18 @@ pub(super) async fn confirm(
 ) -> Result<wire::ConfirmResponse, Status> {
     let effect = effect_of(node, &request.effect_id)
         .map_err(|reason| ServerError::invalid("effect_id", reason))?;
+    node.read(hop, || confirm_once(node, hop, &request, &effect))
+        .await
+}
+
+async fn confirm_once(
+    node: &Node,
+    hop: &Hop,
+    request: &wire::ConfirmRequest,
+    effect: &EffectId,
+) -> Result<wire::ConfirmResponse, Status> {
     let partition = node.partition_of(&effect.customer);
-    let handle = match node.target_for(hop, partition)? {
+    let handle = match node.reader_of(hop, partition)? {
         Target::Here(handle) => handle,
         Target::There(leader) => {
             let call = |channel| {
@@ -37,12 +47,7 @@ pub(super) async fn confirm(
         .await
         .map_err(|_| node.not_leader(partition))?;
     let state = handle.customer(&effect.customer).map_err(internal)?;
-    Ok(judge(
-        state.as_deref(),
-        &effect,
-        request.attempt,
-        node.now(),
-    ))
+    Ok(judge(state.as_deref(), effect, request.attempt, node.now()))
 }
 
 /// Whether the customer's outbox holds that attempt under a claim that has not run out.
