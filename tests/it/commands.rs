@@ -215,6 +215,10 @@ const SHOWN_BY: &[(&str, &str)] = &[
         "dead_letters::a_poison_event_is_quarantined_and_survives_a_crash",
     ),
     (
+        "ClusterService/GetTable",
+        "sre::the_table_says_where_each_customer_lies_and_who_leads_there",
+    ),
+    (
         "QuarantineService/ReleaseCustomer",
         "dead_letters::a_poison_event_is_quarantined_and_survives_a_crash",
     ),

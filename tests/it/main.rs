@@ -28,5 +28,6 @@ mod load;
 mod overload;
 mod scenarios;
 mod simulate;
+mod sre;
 mod webhooks;
 mod world;

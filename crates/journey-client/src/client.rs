@@ -1,6 +1,7 @@
 //! A connection to a node and its unary calls.
 
 use journey_proto::v1 as wire;
+use journey_proto::v1::cluster_service_client::ClusterServiceClient;
 use journey_proto::v1::customer_service_client::CustomerServiceClient;
 use journey_proto::v1::dead_letter_service_client::DeadLetterServiceClient;
 use journey_proto::v1::ingest_service_client::IngestServiceClient;
@@ -96,6 +97,11 @@ impl Client {
             .max_decoding_message_size(DECODED_SIZE_BYTES_MAX)
     }
 
+    fn cluster_service(&self) -> ClusterServiceClient<Channel> {
+        ClusterServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(DECODED_SIZE_BYTES_MAX)
+    }
+
     fn customer_service(&self) -> CustomerServiceClient<Channel> {
         CustomerServiceClient::new(self.channel.clone())
             .max_decoding_message_size(DECODED_SIZE_BYTES_MAX)
@@ -163,6 +169,11 @@ impl Client {
     unary!(
         /// Reads the latest turns of one customer.
         get_timeline, customer_service, GetTimelineRequest => GetTimelineResponse
+    );
+
+    unary!(
+        /// Reads which node leads which partition, and where customers lie.
+        get_table, cluster_service, GetTableRequest => GetTableResponse
     );
 
     unary!(

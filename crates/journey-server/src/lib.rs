@@ -11,6 +11,7 @@
 mod admission;
 mod api_metrics;
 mod catalogs;
+mod cluster;
 mod convert;
 mod counts;
 mod customers;
@@ -36,6 +37,7 @@ mod workers;
 pub use admission::WorkspaceRates;
 pub use api_metrics::ApiMetrics;
 pub use catalogs::{compile as compile_catalog, follow as follow_documents};
+pub use cluster::ClusterApi;
 pub use convert::{EventFault, event_from_wire};
 pub use customers::CustomerApi;
 pub use dead_letters::DeadLetterApi;

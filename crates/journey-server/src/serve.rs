@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use journey_proto::v1::cluster_service_server::ClusterServiceServer;
 use journey_proto::v1::customer_service_server::CustomerServiceServer;
 use journey_proto::v1::dead_letter_service_server::DeadLetterServiceServer;
 use journey_proto::v1::ingest_service_server::IngestServiceServer;
@@ -19,6 +20,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::cluster::ClusterApi;
 use crate::customers::CustomerApi;
 use crate::dead_letters::DeadLetterApi;
 use crate::ingest::IngestApi;
@@ -92,6 +94,7 @@ pub async fn serve(
     let journeys = JourneyServiceServer::new(JourneyApi::new(Arc::clone(&node)))
         .max_decoding_message_size(REQUEST_SIZE_BYTES_MAX);
     let customers = CustomerServiceServer::new(CustomerApi::new(Arc::clone(&node)));
+    let cluster = ClusterServiceServer::new(ClusterApi::new(Arc::clone(&node)));
     let observe = Observe::new(Arc::clone(&node));
     let dead_letters = DeadLetterServiceServer::new(DeadLetterApi::new(Arc::clone(&node)));
     let quarantine = QuarantineServiceServer::new(QuarantineApi::new(Arc::clone(&node)));
@@ -112,6 +115,7 @@ pub async fn serve(
         .add_service(workers)
         .add_service(dead_letters)
         .add_service(quarantine)
+        .add_service(cluster)
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),
             shutdown,
@@ -144,6 +148,7 @@ async fn tell_health(reporter: &HealthReporter, serves: bool) {
         WorkerServiceServer::<WorkerApi>::NAME,
         DeadLetterServiceServer::<DeadLetterApi>::NAME,
         QuarantineServiceServer::<QuarantineApi>::NAME,
+        ClusterServiceServer::<ClusterApi>::NAME,
     ];
     for service in services {
         reporter.set_service_status(service, status).await;
