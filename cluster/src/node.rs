@@ -26,6 +26,7 @@ mod probe;
 mod progress;
 mod reconciler;
 mod routes;
+mod state_hashes;
 mod steward;
 mod upkeep;
 
@@ -115,6 +116,8 @@ impl RunningNode {
         let decide = seams.decide.unwrap_or(journey_customer::decide);
         let partitions = LocalPartitions::new(config, &foundation, (&tasks, &failed), decide)?;
         let partitions = Arc::new(partitions);
+        let known = Arc::downgrade(&partitions);
+        foundation.own_side.partitions.get_or_init(|| known);
         open_partitions(&partitions, &foundation, &failure).await?;
         reconciler::spawn(&tasks, &partitions, &foundation);
         let node = compose(config, &foundation, &partitions, &tasks)?;

@@ -13,6 +13,7 @@ mod authoring;
 mod bad_input;
 mod bpic;
 mod cdnow;
+mod chaos;
 mod cluster;
 mod commands;
 mod customers;

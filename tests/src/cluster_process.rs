@@ -1,10 +1,10 @@
 //! Several journeyd processes of one cluster on loopback: killed, frozen, started again.
 
 use std::net::TcpListener;
-use std::path::Path;
 
 use anyhow::Context as _;
 
+use crate::fault_network::FaultNetwork;
 use crate::http::http_get;
 use crate::node_process::{NodeProcess, Programs};
 use crate::wait::wait_until;
@@ -16,14 +16,44 @@ const RAFT: [(&str, &str); 3] = [
     ("JOURNEY__RAFT__ELECTION_TIMEOUT_MAX", "1s"),
 ];
 
+/// What a cluster is to be.
+#[derive(Debug, Clone, Copy)]
+pub struct ClusterPlan {
+    /// Nodes to begin with.
+    pub n_nodes: usize,
+    /// Partitions.
+    pub n_partitions: u32,
+    /// Whether what nodes say to each other goes through a [`FaultNetwork`].
+    pub with_faults: bool,
+    /// Whether elections have the node's own timings, not those for a machine that is busy with other tests.
+    pub with_own_timings: bool,
+}
+
+impl ClusterPlan {
+    /// Nodes that reach each other straight, with calm timings.
+    #[must_use]
+    pub const fn of(n_nodes: usize, n_partitions: u32) -> Self {
+        Self {
+            n_nodes,
+            n_partitions,
+            with_faults: false,
+            with_own_timings: false,
+        }
+    }
+}
+
 /// A cluster of real processes. Dropping it kills them.
 #[derive(Debug)]
 pub struct ClusterProcess {
     programs: Programs,
-    folder: tempfile::TempDir,
+    network: Option<FaultNetwork>,
+    /// Where each node listens for the others.
+    peers: Vec<String>,
+    /// Where a new node finds the cluster.
     seed: String,
     nodes: Vec<NodeProcess>,
     n_partitions: u32,
+    folder: tempfile::TempDir,
 }
 
 impl ClusterProcess {
@@ -40,21 +70,35 @@ impl ClusterProcess {
         n_nodes: usize,
         n_partitions: u32,
     ) -> anyhow::Result<Self> {
-        let programs = RAFT
+        Self::start_as(programs, ClusterPlan::of(n_nodes, n_partitions)).await
+    }
+
+    /// [`Self::start`] as a plan says.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    ///
+    /// # Cancel safety
+    /// As [`Self::start`].
+    pub async fn start_as(programs: &Programs, plan: ClusterPlan) -> anyhow::Result<Self> {
+        let timings: &[_] = if plan.with_own_timings { &[] } else { &RAFT };
+        let programs = timings
             .iter()
             .fold(programs.clone(), |programs, (name, value)| {
                 programs.with_environment(name, value)
             });
         let folder = tempfile::tempdir()?;
-        let seed = free_address()?;
+        let network = plan.with_faults.then(|| FaultNetwork::new(folder.path()));
         let mut cluster = Self {
             programs,
-            folder,
-            seed,
+            network: network.transpose()?,
+            peers: Vec::new(),
+            seed: String::new(),
             nodes: Vec::new(),
-            n_partitions,
+            n_partitions: plan.n_partitions,
+            folder,
         };
-        for _ in 0..n_nodes {
+        for _ in 0..plan.n_nodes {
             cluster.join()?;
         }
         cluster.wait_whole().await?;
@@ -66,24 +110,50 @@ impl ClusterProcess {
     /// # Errors
     /// When it ends before it serves: with its log.
     pub fn join(&mut self) -> anyhow::Result<()> {
-        let number = self.nodes.len() + 1;
-        let data_dir = self.folder.path().join(format!("node{number}"));
-        let partitions = self.n_partitions.to_string();
-        let node = if self.nodes.is_empty() {
-            let seed = self.seed.clone();
-            let arguments = ["--peer-listen", &seed, "--partitions", &partitions];
-            self.spawn(&data_dir, &arguments)?
-        } else {
-            let own = free_address()?;
-            let seed = self.seed.clone();
-            self.spawn(&data_dir, &["--peer-listen", &own, "--join", &seed])?
+        let at = self.nodes.len();
+        let data_dir = self.folder.path().join(format!("node{}", at + 1));
+        let peer_listen = free_address()?;
+        // A door must know what is behind it before it is there.
+        let listen = match &self.network {
+            Some(_) => free_address()?,
+            None => "127.0.0.1:0".to_owned(),
         };
+        let mut arguments = vec!["--peer-listen".to_owned(), peer_listen.clone()];
+        let mut reached = peer_listen.clone();
+        if let Some(network) = &self.network {
+            reached = network.open_door(at, &peer_listen)?;
+            let api = network.open_door(at, &listen)?;
+            arguments.extend(["--peer-advertise".to_owned(), reached.clone()]);
+            arguments.extend(["--advertise".to_owned(), api]);
+        }
+        if at == 0 {
+            self.seed = reached;
+            let partitions = self.n_partitions.to_string();
+            arguments.extend(["--partitions".to_owned(), partitions]);
+        } else {
+            arguments.extend(["--join".to_owned(), self.seed.clone()]);
+        }
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let node = NodeProcess::start_at(&self.programs, &data_dir, &listen, &arguments)?;
         self.nodes.push(node);
+        self.peers.push(peer_listen);
         Ok(())
     }
 
-    fn spawn(&self, data_dir: &Path, arguments: &[&str]) -> anyhow::Result<NodeProcess> {
-        NodeProcess::start(&self.programs, data_dir, arguments)
+    /// What lies between the nodes.
+    ///
+    /// # Panics
+    /// In a cluster that was planned without.
+    #[must_use]
+    pub fn network(&self) -> &FaultNetwork {
+        let network = self.network.as_ref();
+        network.expect("the cluster's plan is one with faults")
+    }
+
+    /// Where each node answers other nodes, behind whatever lies between them.
+    #[must_use]
+    pub fn peers(&self) -> &[String] {
+        &self.peers
     }
 
     /// The nodes, in the order in which they joined.

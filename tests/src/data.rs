@@ -41,3 +41,16 @@ fn real_data(name: &str) -> Option<PathBuf> {
 pub fn slow_tests_wanted() -> bool {
     std::env::var("RUN_SLOW_TESTS").is_ok_and(|value| value == "1")
 }
+
+/// The seed of a test that chooses by chance: that of `JOURNEY_TEST_SEED`, or another one each time.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests are configured by the environment"
+)]
+pub fn test_seed() -> u64 {
+    let given = std::env::var("JOURNEY_TEST_SEED").ok();
+    given
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(rand::random)
+}

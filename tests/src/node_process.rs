@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,6 +43,8 @@ impl Programs {
     }
 }
 
+/// The number of the signal.
+const SIGKILL: i32 = 9;
 /// Lines of a log that are kept, for messages and for the search for warnings.
 const LOG_LINES_MAX: usize = 10_000;
 
@@ -64,8 +67,22 @@ impl NodeProcess {
     /// # Errors
     /// When it ends before it serves: with its log.
     pub fn start(programs: &Programs, data_dir: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
+        Self::start_at(programs, data_dir, "127.0.0.1:0", arguments)
+    }
+
+    /// [`Self::start`] at an address.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_at(
+        programs: &Programs,
+        data_dir: &Path,
+        listen: &str,
+        arguments: &[&str],
+    ) -> anyhow::Result<Self> {
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-        Self::start_program(programs, "journeyd", data_dir, &arguments)
+        let program = (programs, "journeyd");
+        Self::start_listening(program, data_dir, listen, arguments)
     }
 
     /// [`Self::start`] of another program that is a node, such as `journeyd-hanging`.
@@ -78,8 +95,17 @@ impl NodeProcess {
         data_dir: &Path,
         arguments: &[OsString],
     ) -> anyhow::Result<Self> {
-        let arguments = arguments.to_vec();
-        let served = spawn((programs, program), data_dir, "127.0.0.1:0", &arguments)?;
+        let program = (programs, program);
+        Self::start_listening(program, data_dir, "127.0.0.1:0", arguments.to_vec())
+    }
+
+    fn start_listening(
+        (programs, program): (&Programs, &'static str),
+        data_dir: &Path,
+        listen: &str,
+        arguments: Vec<OsString>,
+    ) -> anyhow::Result<Self> {
+        let served = spawn((programs, program), data_dir, listen, &arguments)?;
         let (programs, data_dir) = (programs.clone(), data_dir.to_path_buf());
         Ok(Self {
             programs,
@@ -130,7 +156,12 @@ impl NodeProcess {
     /// When the process cannot be killed.
     pub fn kill(&mut self) -> anyhow::Result<()> {
         self.child.kill().context("kill -9 of the node")?;
-        self.child.wait().context("waiting for the killed node")?;
+        let status = self.child.wait().context("waiting for the killed node")?;
+        anyhow::ensure!(
+            status.signal() == Some(SIGKILL),
+            "the node had ended before it was killed ({status}):\n{}",
+            self.log_lines().join("\n")
+        );
         Ok(())
     }
 
@@ -140,6 +171,20 @@ impl NodeProcess {
     /// When the signal cannot be sent.
     pub fn freeze(&self) -> anyhow::Result<()> {
         self.signal("-STOP")
+    }
+
+    /// Whether the process stands still, and the time of a core it has had, in ticks of the clock.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn standstill(&self) -> anyhow::Result<(bool, u64)> {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
+        let (_, fields) = text.rsplit_once(") ").context("a process has a name")?;
+        let fields: Vec<&str> = fields.split(' ').collect();
+        // man 5 proc: the state is field 3, the times of user and system 14 and 15.
+        let ticks = |at: usize| fields.get(at).and_then(|ticks| ticks.parse::<u64>().ok());
+        let n_ticks = ticks(11).zip(ticks(12)).map(|(user, system)| user + system);
+        Ok((fields[0] == "T", n_ticks.context("a process has had time")?))
     }
 
     /// Lets a frozen process go on.

@@ -1,7 +1,7 @@
 //! What this node answers other nodes about membership and health, and the server of everything between nodes.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use journey_consensus::{
@@ -17,6 +17,8 @@ use tonic::{Request, Response, Status};
 use crate::node::directory::NodeDirectory;
 use crate::node::error::NodeError;
 use crate::node::health::Health;
+use crate::node::local_partitions::LocalPartitions;
+use crate::node::state_hashes::state_hashes;
 
 /// Attempts at a change that somebody else may come before: more than that many in a row is no coincidence.
 const ATTEMPTS_MAX: u32 = 10;
@@ -31,6 +33,7 @@ pub(crate) struct OwnSide {
     pub(crate) consensus: Arc<Consensus>,
     pub(crate) metadata: OnceLock<MetadataHandle>,
     pub(crate) node: OnceLock<journey_types::NodeId>,
+    pub(crate) partitions: OnceLock<Weak<LocalPartitions>>,
 }
 
 /// The service.
@@ -163,6 +166,17 @@ impl Members for MemberApi {
     ) -> Result<Response<wire::NodeReport>, Status> {
         let report = report(&self.own, request.into_inner().with_replicas);
         Ok(Response::new(report))
+    }
+
+    async fn hash_state(
+        &self,
+        _request: Request<wire::HashStateRequest>,
+    ) -> Result<Response<wire::StateHashes>, Status> {
+        let partitions = self.own.partitions.get().and_then(Weak::upgrade);
+        let partitions = partitions.ok_or_else(|| Status::unavailable("this node is starting"))?;
+        let hashes = tokio::task::spawn_blocking(move || state_hashes(&partitions)).await;
+        let hashes = hashes.map_err(|error| Status::internal(error.to_string()))?;
+        Ok(Response::new(wire::StateHashes { hashes }))
     }
 }
 

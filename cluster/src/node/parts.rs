@@ -42,6 +42,7 @@ pub(crate) struct Foundation {
     pub(crate) node: NodeId,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) log: LogStorage,
+    pub(crate) own_side: Arc<OwnSide>,
     pub(crate) proposal_us: Arc<Histogram>,
 }
 
@@ -102,6 +103,7 @@ impl Foundation {
             consensus: Arc::clone(&consensus),
             metadata: OnceLock::new(),
             node: OnceLock::new(),
+            partitions: OnceLock::new(),
         });
         let (metadata, identity, node) = enter((config, &folder), &own_side, listening).await?;
         if identity.n_partitions != config.partitions {
@@ -120,6 +122,7 @@ impl Foundation {
             node,
             catalog,
             log,
+            own_side,
             proposal_us: Arc::new(Histogram::new(DURATION_BOUNDS_US)),
         })
     }
