@@ -57,7 +57,7 @@ async fn overlapping_faults_lose_nothing_double_nothing_and_leave_replicas_equal
             took.as_millis()
         );
     }
-    let judged = trial.judge().await;
+    let judged = trial.judge(&cluster).await;
     let figures =
         judged.map_err(|error| anyhow::anyhow!("seed {seed}: {error:#}\n{}", cluster.logs()))?;
     eprintln!("seed {seed}: {figures}");

@@ -94,6 +94,25 @@ impl History {
         silent.map(|(customer, _)| customer).collect()
     }
 
+    /// How long each event took that was first sent in a span, from then to its acknowledgement, in ascending order.
+    #[must_use]
+    pub fn ack_times(&self, span: std::ops::Range<Instant>) -> Vec<Duration> {
+        let record = self.record();
+        let times = record.events.values().filter_map(|event| {
+            let sent = event.first_sent.filter(|sent| span.contains(sent))?;
+            Some(event.acknowledged? - sent)
+        });
+        let mut times: Vec<Duration> = times.collect();
+        times.sort();
+        times
+    }
+
+    /// Calls that got no answer at all.
+    #[must_use]
+    pub fn n_calls_failed(&self) -> u64 {
+        self.record().n_calls_failed
+    }
+
     /// What may never be and was.
     #[must_use]
     pub fn wrong(&self) -> Vec<String> {

@@ -22,6 +22,7 @@ mod hanging_engine;
 mod history;
 mod http;
 mod node_process;
+mod node_report;
 mod receiver;
 mod wait;
 
@@ -34,5 +35,6 @@ pub use hanging_engine::HangingEngine;
 pub use history::{History, JOURNEYS, LoadPlan, Nth, Trial, state_hashes};
 pub use http::{HttpAnswer, http_get};
 pub use node_process::{NodeProcess, Programs};
+pub use node_report::{GroupNodes, groups_at_rest, node_report};
 pub use receiver::{ReceivedRequest, ReceiverProcess, run_receiver};
 pub use wait::wait_until;

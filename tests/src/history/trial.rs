@@ -33,7 +33,6 @@ pub struct LoadPlan {
 pub struct Trial {
     history: Arc<History>,
     addresses: Vec<String>,
-    peers: Vec<String>,
     stop_producing: Arc<AtomicBool>,
     stop_watching: Arc<AtomicBool>,
     producers: Vec<JoinHandle<()>>,
@@ -52,7 +51,7 @@ impl Trial {
     /// # Cancel safety
     /// Not safe: the load may have begun.
     pub async fn begin(cluster: &ClusterProcess, plan: LoadPlan) -> anyhow::Result<Self> {
-        let (addresses, peers) = (cluster.addresses(), cluster.peers().to_vec());
+        let addresses = cluster.addresses();
         let client = ClusterClient::new(addresses.clone())?.client().await?;
         let file = wire::SourceFile {
             name: "history.yaml".to_owned(),
@@ -63,7 +62,6 @@ impl Trial {
         let mut trial = Self {
             history: Arc::default(),
             addresses,
-            peers,
             stop_producing: Arc::default(),
             stop_watching: Arc::default(),
             producers: Vec::new(),
@@ -87,7 +85,7 @@ impl Trial {
                 .watchers
                 .push(tokio::spawn(work(address, seen.0, seen.1)));
         }
-        for peer in trial.peers.clone() {
+        for peer in cluster.peers().iter().cloned() {
             let seen = (Arc::clone(&trial.history), Arc::clone(&trial.stop_watching));
             let watching = hashes::watch(peer, seen.0, seen.1);
             trial.watchers.push(tokio::spawn(watching));
@@ -137,7 +135,7 @@ impl Trial {
     ///
     /// # Cancel safety
     /// Not safe: the load has ended.
-    pub async fn judge(mut self) -> anyhow::Result<String> {
+    pub async fn judge(mut self, cluster: &ClusterProcess) -> anyhow::Result<String> {
         self.stop_producing.store(true, Ordering::Relaxed);
         wait_until("everything sent to be acknowledged", || async {
             let is_over = self.producers.iter().all(JoinHandle::is_finished);
@@ -154,7 +152,7 @@ impl Trial {
         for watcher in self.watchers.drain(..) {
             watcher.await?;
         }
-        self.expect_equal_replicas().await?;
+        self.expect_equal_replicas(cluster.peers()).await?;
         self.check()?;
         Ok(self.history.figures())
     }
@@ -255,17 +253,17 @@ impl Trial {
     }
 
     /// At rest every replica of a partition has the same index, and the same state.
-    async fn expect_equal_replicas(&self) -> anyhow::Result<()> {
+    async fn expect_equal_replicas(&self, peers: &[String]) -> anyhow::Result<()> {
         wait_until("replicas to come to the same index", || async {
             let mut indexes: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
-            for peer in &self.peers {
+            for peer in peers {
                 for hash in state_hashes(peer).await.ok()? {
                     self.history.hashed(peer, &hash);
                     let indexes = indexes.entry(hash.partition).or_default();
                     indexes.push(hash.applied_index);
                 }
             }
-            let n_replicas = self.peers.len().min(3);
+            let n_replicas = peers.len().min(3);
             let is_even = indexes.values().all(|indexes| {
                 let first = indexes[0];
                 indexes.len() == n_replicas && indexes.iter().all(|index| *index == first)
