@@ -111,7 +111,7 @@ async fn a_node_that_is_cut_off_refuses_with_its_reason_and_nothing_diverges() -
             let is_accepted = |result: &wire::EventResult| result.status() == Status::Accepted;
             assert!(results.iter().all(is_accepted), "{id}: {results:?}");
         }
-        let proof = cut.end(&mut cluster, None).await?;
+        let proof = cut.end(&mut cluster, None)?;
         eprintln!(
             "{proof}; reasons {reasons:?}, the longest refusal took {} ms",
             longest.as_millis()

@@ -136,14 +136,7 @@ impl OpenFault {
     ///
     /// # Errors
     /// When it did not happen, or does not end.
-    ///
-    /// # Cancel safety
-    /// Not safe: it may go on.
-    pub async fn end(
-        self,
-        cluster: &mut ClusterProcess,
-        other: Option<&Self>,
-    ) -> anyhow::Result<String> {
+    pub fn end(self, cluster: &mut ClusterProcess, other: Option<&Self>) -> anyhow::Result<String> {
         let node = self.node;
         let proof = match self.fault {
             Fault::Kill => {
@@ -229,9 +222,9 @@ impl FaultPair {
         tokio::time::sleep(self.pauses[0]).await;
         let second = second.begin(cluster, other).await?;
         tokio::time::sleep(self.pauses[1]).await;
-        let first = first.end(cluster, Some(&second)).await?;
+        let first = first.end(cluster, Some(&second))?;
         tokio::time::sleep(self.pauses[2]).await;
-        let second = second.end(cluster, None).await?;
+        let second = second.end(cluster, None)?;
         Ok([first, second])
     }
 }
