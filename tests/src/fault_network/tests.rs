@@ -1,3 +1,5 @@
+//! What a link does to a connection.
+
 use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
