@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::limits::NODES_MAX;
+
 /// Drives a journeyd node, measures it against a floor, and proves its sums.
 #[derive(Debug, Parser)]
 #[command(name = "loadtest", version, max_term_width = 110)]
@@ -56,15 +58,19 @@ pub(crate) struct RunArguments {
     pub(crate) scenario: String,
     #[command(flatten)]
     pub(crate) changes: Changes,
-    /// A node that runs already; without it a node is started and ended for the run.
-    #[arg(long)]
-    pub(crate) address: Option<String>,
-    /// Where that node tells its metrics, such as 127.0.0.1:7702.
+    /// A node that runs already, again for each other node of its cluster; without it nodes are started and ended for the
+    /// run.
+    #[arg(long, conflicts_with = "nodes")]
+    pub(crate) address: Vec<String>,
+    /// Where that node tells its metrics, such as 127.0.0.1:7702; in the order of the addresses.
     #[arg(long, requires = "address")]
-    pub(crate) http: Option<String>,
-    /// Data folder of the started node; a temporary one by default.
+    pub(crate) http: Vec<String>,
+    /// Data folder of the started node, or folder of those of several; a temporary one by default.
     #[arg(long, conflicts_with = "address")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Of several nodes that are started, also measure one node alone first: what replication costs.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "true|false")]
+    pub(crate) one_node_first: bool,
     /// Seconds of measuring the floor before the scenario; 0 leaves it out.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(0..=600))]
     pub(crate) floor_seconds: u32,
@@ -88,6 +94,9 @@ pub(crate) struct Changes {
     /// Events of each phase that is bounded by events.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=10_000_000_000))]
     pub(crate) events: Option<u64>,
+    /// Nodes that are started, as one cluster with up to three replicas of each partition.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=NODES_MAX))]
+    pub(crate) nodes: Option<u32>,
     /// Customers.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(crate) customers: Option<u32>,

@@ -11,6 +11,7 @@ impl Changes {
             seconds: Some(1),
             warm_up: Some(1),
             events: Some(2_000),
+            nodes: None,
             customers: Some(300),
             batch: None,
             connections: None,
@@ -24,6 +25,7 @@ impl Changes {
         if let Some(customers) = self.customers {
             scenario.customers.count = customers;
         }
+        scenario.node.count = self.nodes.unwrap_or(scenario.node.count);
         let traffic = &mut scenario.traffic;
         traffic.batch = self.batch.unwrap_or(traffic.batch);
         traffic.connections = self.connections.unwrap_or(traffic.connections);

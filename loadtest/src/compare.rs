@@ -94,6 +94,7 @@ fn rows(report: &Report) -> Vec<(String, Option<f64>)> {
             "timer lateness p99 ms",
             report.timer_lateness_ms.map(|l| l.p99),
         ),
+        ("replication ratio", report.replication_ratio),
         ("CPU us per event", report.cpu_us_per_event),
         ("resident bytes", whole(report.resident_bytes)),
         ("disk bytes", whole(report.disk_bytes)),

@@ -23,6 +23,7 @@ mod ledger;
 mod limits;
 mod measure;
 mod node;
+mod nodes;
 mod progress;
 mod prove;
 mod report;

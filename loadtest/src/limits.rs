@@ -59,3 +59,9 @@ pub(crate) const FLOOR_STREAM_MAX: usize = 16;
 /// One event in so many stays out of the hot customer, who may send 65,536 ids in 7 days (G2): the next one takes over
 /// before that.
 pub(crate) const HOT_EVENTS_MAX: u64 = 50_000;
+/// Nodes that the harness starts for one run: each is a process with its own disk, on one machine.
+pub(crate) const NODES_MAX: i64 = 7;
+/// Replicas of a partition where there are as many nodes: the node's default.
+pub(crate) const CLUSTER_REPLICAS: usize = 3;
+/// How long a cluster may take until each partition has all its replicas: some seconds, more on a busy machine.
+pub(crate) const CLUSTER_WAIT_MAX: Duration = Duration::from_secs(180);

@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use crate::arguments::RunArguments;
 use crate::figures;
 use crate::ledger::Ledger;
-use crate::node::{Launch, Launched, NodeUnderTest, ProcessFigures, Scrape, disk_bytes, scrape};
+use crate::node::{Launch, Launched, Scrape};
+use crate::nodes::NodesUnderTest;
 use crate::progress::{Progress, planned_seconds};
 use crate::prove::{Before, Prover};
 use crate::report::{Floor, Found, Latency, Report, build};
@@ -46,21 +47,50 @@ pub(crate) async fn measure(
     } else {
         None
     };
-    progress.say("starting the node");
-    let mut node = match &arguments.address {
-        Some(address) => NodeUnderTest::at(address, arguments.http.as_deref()),
-        None => NodeUnderTest::start(Launch {
-            program_prefix: program_prefix.to_vec(),
-            what: Launched::Node,
-            config: scenario.node.config.clone(),
-            data_dir: arguments.data_dir.clone(),
-        })?,
+    if !arguments.address.is_empty() {
+        let nodes = NodesUnderTest::at(&arguments.address, &arguments.http)?;
+        let found = play_on(nodes, scenario, &progress).await?;
+        return Ok(build(scenario, Found { floor, ..found }));
+    }
+    let launch = Launch {
+        program_prefix: program_prefix.to_vec(),
+        what: Launched::Node,
+        config: scenario.node.config.clone(),
+        data_dir: arguments.data_dir.clone(),
+        more: Vec::new(),
     };
-    let mut found = play(scenario, &mut node, &progress).await?;
+    let n_nodes = scenario.node.count;
+    let one_node = if n_nodes > 1 && arguments.one_node_first {
+        progress.say("starting one node");
+        let launch = Launch {
+            data_dir: launch.data_dir.as_ref().map(|dir| dir.join("alone")),
+            ..launch.clone()
+        };
+        let found = play_on(NodesUnderTest::start_one(launch)?, scenario, &progress).await?;
+        Some(build(scenario, found))
+    } else {
+        None
+    };
+    progress.say(&format!("starting {n_nodes} node(s)"));
+    let nodes = NodesUnderTest::start(&launch, n_nodes).await?;
+    let found = play_on(nodes, scenario, &progress).await?;
+    let report = build(scenario, Found { floor, ..found });
+    Ok(match one_node {
+        Some(one_node) => report.beside_one_node(one_node),
+        None => report,
+    })
+}
+
+/// Plays the scenario and ends the nodes that are ours.
+async fn play_on(
+    mut nodes: NodesUnderTest,
+    scenario: &Scenario,
+    progress: &Progress,
+) -> anyhow::Result<Found> {
+    let found = play(scenario, &mut nodes, progress).await?;
     progress.end();
-    found.floor = floor;
-    node.close()?;
-    Ok(build(scenario, found))
+    nodes.close()?;
+    Ok(found)
 }
 
 /// What the floor reaches with the traffic of a scenario, in a closed loop.
@@ -91,11 +121,12 @@ pub(crate) async fn floor(
             .events
             .extend(scenario.customers.start.clone());
     }
-    let mut node = NodeUnderTest::start(Launch {
+    let mut node = NodesUnderTest::start_one(Launch {
         program_prefix: program_prefix.to_vec(),
         what: Launched::Floor,
         config: toml::Table::new(),
         data_dir: None,
+        more: Vec::new(),
     })?;
     let run = new_run(&scenario);
     let ledger = new_ledger(&scenario, &run);
@@ -133,28 +164,28 @@ fn new_ledger(scenario: &Scenario, run: &Run) -> Arc<Ledger> {
 /// Publishes, plays every phase, and proves the sums.
 async fn play(
     scenario: &Scenario,
-    node: &mut NodeUnderTest,
+    nodes: &mut NodesUnderTest,
     progress: &Progress,
 ) -> anyhow::Result<Found> {
-    let client = Client::connect(node.address()).await?;
-    let before = before(&client, scenario, node).await?;
-    let resident_before = resident(node);
+    let client = Client::connect(nodes.address()).await?;
+    let before = before(&client, scenario, nodes).await?;
+    let resident_before = nodes.resident_bytes();
     let run = new_run(scenario);
     let ledger = new_ledger(scenario, &run);
     let worker = match &scenario.worker {
-        Some(settings) => Some(Worker::start(node.address(), settings, &run).await?),
+        Some(settings) => Some(Worker::start(nodes, settings, &run).await?),
         None => None,
     };
     let mut watched = Watched {
         ledger: Arc::clone(&ledger),
-        process_id: Arc::default(),
+        process_ids: Arc::default(),
         phase: Arc::default(),
-        http: node.http().map(str::to_owned),
-        data_dir: node.data_dir().map(std::path::Path::to_path_buf),
+        https: nodes.https(),
+        data_dirs: nodes.data_dirs(),
         seconds: planned_seconds(scenario) as f64,
         progress: progress.clone(),
     };
-    let mut stage = Stage::open(scenario, Arc::clone(&run), Arc::clone(&ledger), node).await?;
+    let mut stage = Stage::open(scenario, Arc::clone(&run), Arc::clone(&ledger), nodes).await?;
     stage.journeys = before.journeys.clone();
     let n_fired_before = before
         .counts
@@ -162,31 +193,30 @@ async fn play(
         .map(|counts| counts.timers_fired)
         .sum();
     stage.n_fired_before = n_fired_before;
-    watched.process_id = Arc::clone(&stage.process_id);
+    watched.process_ids = Arc::clone(&stage.process_ids);
     watched.phase = Arc::clone(&stage.phase);
     let last_phase = Arc::clone(&stage.phase);
     let sampler = Sampler::start(watched);
     let spans = stage.play().await?;
     // What comes now belongs to no phase.
     last_phase.store(scenario.phases.len(), Ordering::Relaxed);
-    let (resident_after, disk_bytes) = (resident(node), node.data_dir().map(disk_bytes));
+    let (resident_after, disk_bytes) = (nodes.resident_bytes(), nodes.disk_bytes());
     progress.say("proving the sums");
     let prover = Prover {
         scenario,
         run: &run,
         ledger: &ledger,
-        node,
+        nodes,
         before: &before,
         worker: worker.as_ref(),
     };
     let proofs = prover.prove().await?;
-    let after = match node.http() {
-        Some(http) => {
-            let now = figures::counts(&client, &before.journeys).await?;
-            let n_fired: u64 = now.values().map(|counts| counts.timers_fired).sum();
-            scrape_with_timers(http, n_fired.saturating_sub(n_fired_before)).await
-        }
-        None => None,
+    let after = if before.scrape.is_some() {
+        let now = figures::counts(&client, &before.journeys).await?;
+        let n_fired: u64 = now.values().map(|counts| counts.timers_fired).sum();
+        scrape_with_timers(nodes, n_fired.saturating_sub(n_fired_before)).await
+    } else {
+        None
     };
     let samples = sampler.end();
     let seen = worker.as_ref().map(Worker::seen);
@@ -194,6 +224,7 @@ async fn play(
         worker.stop().await?;
     }
     Ok(Found {
+        n_nodes: nodes.n_nodes(),
         totals: ledger.totals(),
         spans,
         samples,
@@ -209,10 +240,10 @@ async fn play(
 
 /// What the node exports once it tells of that many timers at least, or whatever it tells after a while: its figures
 /// are gathered now and then, and those of a node that was started anew begin at zero.
-async fn scrape_with_timers(http: &str, n_fired: u64) -> Option<Scrape> {
+async fn scrape_with_timers(nodes: &NodesUnderTest, n_fired: u64) -> Option<Scrape> {
     let until = Instant::now() + FIGURES_WAIT_MAX;
     loop {
-        let found = scrape(http).await.ok();
+        let found = nodes.scrape().await;
         let n_told = found.as_ref().and_then(|found| {
             let buckets = found.buckets("journey_timer_lateness_seconds");
             Some(buckets.last()?.1)
@@ -224,16 +255,11 @@ async fn scrape_with_timers(http: &str, n_fired: u64) -> Option<Scrape> {
     }
 }
 
-fn resident(node: &NodeUnderTest) -> Option<u64> {
-    let figures = ProcessFigures::of(node.id()?)?;
-    Some(figures.resident_bytes)
-}
-
 /// Publishes the scenario's journeys and notes what the node counts already.
 async fn before(
     client: &Client,
     scenario: &Scenario,
-    node: &NodeUnderTest,
+    nodes: &NodesUnderTest,
 ) -> anyhow::Result<Before> {
     let mut before = Before::default();
     if !scenario.journeys.is_empty() {
@@ -253,8 +279,6 @@ async fn before(
         before.journeys = journeys.map(|document| document.id).collect();
     }
     before.counts = figures::counts(client, &before.journeys).await?;
-    if let Some(http) = node.http() {
-        before.scrape = Some(scrape(http).await?);
-    }
+    before.scrape = nodes.scrape().await;
     Ok(before)
 }

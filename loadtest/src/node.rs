@@ -14,7 +14,7 @@ use crate::limits::START_LINES_MAX;
 use crate::scenario::Ending;
 
 pub(crate) use figures::{ProcessFigures, disk_bytes, own_cpu_seconds};
-pub(crate) use scrape::{Scrape, scrape};
+pub(crate) use scrape::{Scrape, scrape_all};
 
 /// Where the traffic goes.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ pub(crate) struct Launch {
     /// A configuration file of the node.
     pub(crate) config: toml::Table,
     pub(crate) data_dir: Option<PathBuf>,
+    /// What else the node is told, such as the cluster that it founds or joins.
+    pub(crate) more: Vec<String>,
 }
 
 /// Which server.
@@ -149,14 +151,6 @@ impl NodeUnderTest {
             .as_ref()
             .map(|process| process.data_dir.as_path())
     }
-
-    /// Ends the process if it is ours, and removes its temporary folder.
-    pub(crate) fn close(mut self) -> anyhow::Result<()> {
-        if self.process.is_some() {
-            self.end(Ending::Kill)?;
-        }
-        Ok(())
-    }
 }
 
 impl Drop for NodeUnderTest {
@@ -182,6 +176,7 @@ fn spawn(launch: &Launch, data_dir: &Path, listen: (&str, &str)) -> anyhow::Resu
             command
                 .args(["--http-listen", listen.1, "--data-dir"])
                 .arg(data_dir);
+            command.args(&launch.more);
             if !launch.config.is_empty() {
                 let path = data_dir.with_extension("toml");
                 std::fs::write(&path, toml::to_string(&launch.config)?)

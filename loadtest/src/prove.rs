@@ -9,7 +9,8 @@ use journey_client::{Client, wire};
 use crate::figures::{self, Counts};
 use crate::ledger::{Ledger, Totals};
 use crate::limits::SETTLE_MAX;
-use crate::node::{NodeUnderTest, Scrape, scrape};
+use crate::node::Scrape;
+use crate::nodes::NodesUnderTest;
 use crate::scenario::Scenario;
 use crate::sums::{Figures, Proof, Sum};
 use crate::traffic::Run;
@@ -32,7 +33,7 @@ pub(crate) struct Prover<'a> {
     pub(crate) scenario: &'a Scenario,
     pub(crate) run: &'a Run,
     pub(crate) ledger: &'a Arc<Ledger>,
-    pub(crate) node: &'a NodeUnderTest,
+    pub(crate) nodes: &'a NodesUnderTest,
     pub(crate) before: &'a Before,
     pub(crate) worker: Option<&'a Worker>,
 }
@@ -41,7 +42,7 @@ impl Prover<'_> {
     /// Looks until every sum holds, or nothing has moved for as long as the scenario allows, and says what became of
     /// each.
     pub(crate) async fn prove(&self) -> anyhow::Result<Vec<Proof>> {
-        let client = Client::connect(self.node.address()).await?;
+        let client = Client::connect(self.nodes.address()).await?;
         let sums = self.sums()?;
         let began = cluster::monotonic_now();
         let (mut last, mut moved) = (Figures::new(), began);
@@ -118,8 +119,10 @@ impl Prover<'_> {
         if let Some(worker) = self.worker {
             figures::add_effects(&mut found, &worker.seen());
         }
-        if let (Some(before), Some(http)) = (&self.before.scrape, self.node.http()) {
-            figures::add_metrics(&mut found, before, &scrape(http).await?);
+        if let Some(before) = &self.before.scrape
+            && let Some(after) = self.nodes.scrape().await
+        {
+            figures::add_metrics(&mut found, before, &after);
         }
         Ok(found)
     }

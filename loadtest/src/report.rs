@@ -34,6 +34,16 @@ pub(crate) struct Report {
     pub(crate) connections: u32,
     pub(crate) batch: u32,
     pub(crate) in_flight: u32,
+    /// Nodes that the traffic went to.
+    #[serde(default = "one")]
+    pub(crate) nodes: usize,
+    /// Events per second as a share of what one node alone made of the same traffic in the same run: what replication
+    /// costs.
+    #[serde(default)]
+    pub(crate) replication_ratio: Option<f64>,
+    /// What that one node did.
+    #[serde(default)]
+    pub(crate) one_node: Option<OneNode>,
     /// Acknowledged events of that phase.
     pub(crate) events: u64,
     pub(crate) events_per_second: f64,
@@ -109,6 +119,20 @@ pub(crate) struct PhaseReport {
     pub(crate) ending_ms: Option<f64>,
 }
 
+const fn one() -> usize {
+    1
+}
+
+/// The headline of a run on one node with one replica, beside one on several.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct OneNode {
+    pub(crate) events_per_second: f64,
+    pub(crate) share_of_floor: Option<f64>,
+    pub(crate) ack_latency_ms: Option<Latency>,
+    pub(crate) cpu_us_per_event: Option<f64>,
+    pub(crate) phases: Vec<PhaseReport>,
+}
+
 /// Percentiles in milliseconds.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Latency {
@@ -163,6 +187,31 @@ impl Latency {
 }
 
 impl Report {
+    /// Lays what one node did beside this; its sums must hold too.
+    pub(crate) fn beside_one_node(mut self, one_node: Self) -> Self {
+        let alone = one_node.events_per_second;
+        self.replication_ratio = (alone > 0.0).then(|| self.events_per_second / alone);
+        self.sums_proven &= one_node.sums_proven;
+        self.failures.extend(one_node.failures);
+        let proofs = one_node.sums.into_iter().map(|proof| Proof {
+            sum: format!("one node: {}", proof.sum),
+            ..proof
+        });
+        self.sums.extend(proofs);
+        let share_of_floor = self
+            .floor
+            .as_ref()
+            .map(|floor| alone / floor.events_per_second.max(1.0));
+        self.one_node = Some(OneNode {
+            events_per_second: alone,
+            share_of_floor,
+            ack_latency_ms: one_node.ack_latency_ms,
+            cpu_us_per_event: one_node.cpu_us_per_event,
+            phases: one_node.phases,
+        });
+        self
+    }
+
     /// Sums that do not hold.
     pub(crate) fn missing(&self) -> impl Iterator<Item = &Proof> {
         self.sums.iter().filter(|proof| !proof.holds)

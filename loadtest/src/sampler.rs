@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::ledger::Ledger;
 use crate::limits::SAMPLES_MAX;
-use crate::node::{ProcessFigures, Scrape, disk_bytes, own_cpu_seconds, scrape};
+use crate::node::{ProcessFigures, Scrape, disk_bytes, own_cpu_seconds, scrape_all};
 use crate::report::Latency;
 
 /// The finest spacing of samples.
@@ -28,7 +28,7 @@ pub(crate) struct Sample {
     pub(crate) refused_per_second: f64,
     /// Of what was acknowledged in this interval.
     pub(crate) ack_latency_ms: Option<Latency>,
-    /// Of the node: 100 is one core.
+    /// Of the nodes together: 100 is one core.
     pub(crate) cpu_percent: Option<f64>,
     /// Of the harness.
     pub(crate) harness_cpu_percent: Option<f64>,
@@ -46,10 +46,10 @@ pub(crate) struct Sample {
 #[derive(Debug, Clone)]
 pub(crate) struct Watched {
     pub(crate) ledger: Arc<Ledger>,
-    pub(crate) process_id: Arc<AtomicU32>,
+    pub(crate) process_ids: Arc<Mutex<Vec<u32>>>,
     pub(crate) phase: Arc<AtomicUsize>,
-    pub(crate) http: Option<String>,
-    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) https: Vec<String>,
+    pub(crate) data_dirs: Vec<PathBuf>,
     /// How long the run may take, as far as it is known: it sets the interval.
     pub(crate) seconds: f64,
     /// Told after each look, for people.
@@ -67,7 +67,7 @@ pub(crate) struct Sampler {
 #[derive(Default)]
 struct Last {
     at_s: f64,
-    process_id: u32,
+    process_ids: Vec<u32>,
     cpu_seconds: Option<f64>,
     harness_cpu_seconds: Option<f64>,
     disk_bytes: Option<u64>,
@@ -113,24 +113,25 @@ impl Watched {
     async fn look(&self, last: &mut Last, at_s: f64) -> Sample {
         let second = self.ledger.take_second();
         let seconds = (at_s - last.at_s).max(1e-3);
-        let process_id = self.process_id.load(Ordering::Relaxed);
-        let process = ProcessFigures::of(process_id);
-        if process_id != last.process_id {
+        let process_ids = self.process_ids.lock().clone();
+        let processes = together(&process_ids);
+        if process_ids != last.process_ids {
             last.cpu_seconds = None;
         }
         let percent = |now: Option<f64>, before: Option<f64>| {
             let used = now? - before?;
             Some(used / seconds * 100.0)
         };
-        let cpu_seconds = process.map(|process| process.cpu_seconds);
+        let cpu_seconds = processes.map(|processes| processes.cpu_seconds);
         let harness_cpu_seconds = own_cpu_seconds();
         let disk_bytes = self.disk_bytes().await;
         let n_accepted = second.n_accepted as f64;
         let grown = disk_bytes.zip(last.disk_bytes);
         let grown = grown.map(|(now, before)| now.saturating_sub(before) as f64);
-        let now = match &self.http {
-            Some(http) => scrape(http).await.ok(),
-            None => None,
+        let now = if self.https.is_empty() {
+            None
+        } else {
+            scrape_all(&self.https).await.ok()
         };
         let lateness = now.as_ref().zip(last.scrape.as_ref());
         let lateness = lateness.and_then(|(now, before)| {
@@ -144,7 +145,7 @@ impl Watched {
             ack_latency_ms: (n_accepted > 0.0).then(|| Latency::of(&second.latency_us)),
             cpu_percent: percent(cpu_seconds, last.cpu_seconds),
             harness_cpu_percent: percent(harness_cpu_seconds, last.harness_cpu_seconds),
-            resident_bytes: process.map(|process| process.resident_bytes),
+            resident_bytes: processes.map(|processes| processes.resident_bytes),
             disk_bytes,
             disk_bytes_per_event: grown.filter(|_| n_accepted > 0.0).map(|n| n / n_accepted),
             backlog: now.as_ref().map(backlog),
@@ -152,7 +153,7 @@ impl Watched {
         };
         *last = Last {
             at_s,
-            process_id,
+            process_ids,
             cpu_seconds,
             harness_cpu_seconds,
             disk_bytes,
@@ -163,10 +164,26 @@ impl Watched {
 
     /// Walks the data folder on a thread where waiting is no harm.
     async fn disk_bytes(&self) -> Option<u64> {
-        let data_dir = self.data_dir.clone()?;
-        let walked = tokio::task::spawn_blocking(move || disk_bytes(&data_dir)).await;
-        walked.ok()
+        if self.data_dirs.is_empty() {
+            return None;
+        }
+        let data_dirs = self.data_dirs.clone();
+        let walk = move || data_dirs.iter().map(|dir| disk_bytes(dir)).sum();
+        tokio::task::spawn_blocking(walk).await.ok()
     }
+}
+
+/// Figures of several processes added up; `None` where one does not tell.
+fn together(ids: &[u32]) -> Option<ProcessFigures> {
+    let all = ids.iter().map(|id| ProcessFigures::of(*id));
+    all.reduce(|sum, one| {
+        let (sum, one) = (sum?, one?);
+        Some(ProcessFigures {
+            cpu_seconds: sum.cpu_seconds + one.cpu_seconds,
+            resident_bytes: sum.resident_bytes + one.resident_bytes,
+        })
+    })
+    .flatten()
 }
 
 fn backlog(scrape: &Scrape) -> f64 {

@@ -33,10 +33,12 @@ pub(crate) struct Scenario {
     pub(crate) settle: Duration,
 }
 
-/// How the node under test is started.
+/// How the nodes under test are started.
 #[derive(Debug, Clone)]
 pub(crate) struct NodeSettings {
-    /// Keys of its configuration file.
+    /// How many, as one cluster.
+    pub(crate) count: u32,
+    /// Keys of the configuration file of each.
     pub(crate) config: toml::Table,
 }
 

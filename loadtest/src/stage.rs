@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use journey_client::Client;
+use parking_lot::Mutex;
 
 use crate::drive::{Connection, ConnectionSettings, Source};
 use crate::ledger::{Ledger, Window};
 use crate::limits::START_MAX;
-use crate::node::NodeUnderTest;
+use crate::nodes::NodesUnderTest;
 use crate::scenario::{Extent, PhaseKind, Rate, Scenario};
 use crate::schedule::{LoopKind, Segment};
 use crate::traffic::{Maker, Run};
@@ -37,9 +38,9 @@ pub(crate) struct Stage<'a> {
     pub(crate) scenario: &'a Scenario,
     pub(crate) run: Arc<Run>,
     pub(crate) ledger: Arc<Ledger>,
-    pub(crate) node: &'a mut NodeUnderTest,
-    /// The process that is sampled; another one after a restart.
-    pub(crate) process_id: Arc<AtomicU32>,
+    pub(crate) nodes: &'a mut NodesUnderTest,
+    /// The processes that are sampled; others after a restart.
+    pub(crate) process_ids: Arc<Mutex<Vec<u32>>>,
     /// The phase that runs, for the samples.
     pub(crate) phase: Arc<AtomicUsize>,
     /// Journeys whose timers a storm waits for.
@@ -57,13 +58,13 @@ impl<'a> Stage<'a> {
         scenario: &'a Scenario,
         run: Arc<Run>,
         ledger: Arc<Ledger>,
-        node: &'a mut NodeUnderTest,
+        nodes: &'a mut NodesUnderTest,
     ) -> anyhow::Result<Self> {
         let traffic = &scenario.traffic;
         let mut connections = Vec::new();
         for number in 0..traffic.connections {
             connections.push(Connection {
-                client: Client::connect(node.address()).await?,
+                client: Client::connect(nodes.address_of(number)).await?,
                 run: Arc::clone(&run),
                 ledger: Arc::clone(&ledger),
                 maker: Maker::new(Arc::clone(&run), scenario, number),
@@ -81,8 +82,8 @@ impl<'a> Stage<'a> {
             scenario,
             run,
             ledger,
-            process_id: Arc::new(AtomicU32::new(node.id().unwrap_or(0))),
-            node,
+            process_ids: Arc::new(Mutex::new(nodes.ids())),
+            nodes,
             phase: Arc::new(AtomicUsize::new(0)),
             journeys: Vec::new(),
             n_fired_before: 0,

@@ -11,7 +11,7 @@ use crate::report::{Report, html, markdown_table};
 use crate::scenario;
 
 /// What runs where nothing else is asked for: name, or name and customers. Together below 15 minutes on two cores.
-const SUITE: [&str; 12] = [
+const SUITE: [&str; 13] = [
     "ingest",
     "advance:10000",
     "advance",
@@ -23,6 +23,7 @@ const SUITE: [&str; 12] = [
     "burst",
     "overload",
     "restart",
+    "replication",
     "soak",
 ];
 /// Seconds of soaking within a suite.
@@ -97,9 +98,10 @@ async fn one(
     let run = RunArguments {
         scenario: name.to_owned(),
         changes,
-        address: None,
-        http: None,
+        address: Vec::new(),
+        http: Vec::new(),
         data_dir: None,
+        one_node_first: true,
         floor_seconds: if arguments.tiny { 1 } else { 4 },
         report: None,
         output: OutputFormat::Text,

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::ledger::{histogram, micros};
 use crate::limits::{EFFECTS_MAX, OUTCOMES_MAX};
+use crate::nodes::NodesUnderTest;
 use crate::scenario::WorkerSettings;
 use crate::traffic::Run;
 
@@ -127,7 +128,7 @@ pub(crate) struct Worker {
 impl Worker {
     /// Subscribes to every channel of messages.
     pub(crate) async fn start(
-        address: &str,
+        nodes: &NodesUnderTest,
         settings: &WorkerSettings,
         run: &Arc<Run>,
     ) -> anyhow::Result<Self> {
@@ -136,7 +137,7 @@ impl Worker {
         let mut streams = Vec::new();
         for number in 0..settings.streams {
             let stream = Stream {
-                client: Client::connect(address).await?,
+                client: Client::connect(nodes.address_of(number)).await?,
                 subscribe: wire::Subscribe {
                     worker: format!("loadtest-{number}"),
                     credit: settings.credit,

@@ -243,3 +243,44 @@ async fn a_node_that_runs_already_is_measured_and_left_running() -> anyhow::Resu
     assert!(world.client.is_serving().await?);
     Ok(())
 }
+
+#[test]
+fn replication_is_measured_against_one_node_in_the_same_run() -> anyhow::Result<()> {
+    let report = proven("replication", &NO_FLOOR)?;
+    assert_eq!(report["nodes"], 3);
+    let (alone, ratio) = (
+        &report["one_node"]["events_per_second"],
+        &report["replication_ratio"],
+    );
+    let together = report["events_per_second"].as_f64().unwrap();
+    let product = alone.as_f64().unwrap() * ratio.as_f64().unwrap();
+    assert!((product / together - 1.0).abs() < 1e-6, "{report}");
+    let sums = report["sums"].as_array().unwrap();
+    for sum in [
+        "node.accepted = accepted",
+        "one node: node.accepted = accepted",
+    ] {
+        assert!(sums.iter().any(|proof| proof["sum"] == sum), "{report}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn effects_of_a_cluster_that_runs_already_are_counted_over_all_its_nodes()
+-> anyhow::Result<()> {
+    let cluster = tests::ClusterProcess::start(programs(), 3, 3).await?;
+    let mut at = Vec::new();
+    for node in cluster.nodes() {
+        at.extend(["--address", node.address(), "--http", node.http()]);
+    }
+    let report = proven(
+        "mixed",
+        &[&NO_FLOOR[..], &["--batch", "32"], &at[..]].concat(),
+    )?;
+    assert_eq!(report["nodes"], 3);
+    assert!(
+        report["effects"]["distinct"].as_u64().unwrap() > 0,
+        "{report}"
+    );
+    Ok(())
+}

@@ -15,10 +15,21 @@ pub(crate) struct Scrape {
 }
 
 /// Asks `127.0.0.1:<port>`.
-pub(crate) async fn scrape(http: &str) -> anyhow::Result<Scrape> {
+async fn scrape(http: &str) -> anyhow::Result<Scrape> {
     tokio::time::timeout(SCRAPE_MAX, read(http))
         .await
         .context("reading /metrics took too long")?
+}
+
+/// What several nodes export, series by series added up.
+pub(crate) async fn scrape_all(https: &[String]) -> anyhow::Result<Scrape> {
+    let mut sum = Scrape::default();
+    for http in https {
+        for (name, value) in scrape(http).await?.series {
+            *sum.series.entry(name).or_default() += value;
+        }
+    }
+    Ok(sum)
 }
 
 async fn read(http: &str) -> anyhow::Result<Scrape> {

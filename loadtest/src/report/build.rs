@@ -12,6 +12,7 @@ use crate::worker::Seen;
 /// Everything a run found.
 #[derive(Debug)]
 pub(crate) struct Found {
+    pub(crate) n_nodes: usize,
     pub(crate) totals: Totals,
     pub(crate) spans: Vec<PhaseSpan>,
     pub(crate) samples: Vec<Sample>,
@@ -57,6 +58,9 @@ pub(crate) fn build(scenario: &Scenario, found: Found) -> Report {
         connections: scenario.traffic.connections,
         batch: scenario.traffic.batch,
         in_flight: scenario.traffic.in_flight,
+        nodes: found.n_nodes,
+        replication_ratio: None,
+        one_node: None,
         events: first.events,
         events_per_second,
         share_of_floor: first.share_of_floor,
@@ -84,16 +88,20 @@ pub(crate) fn build(scenario: &Scenario, found: Found) -> Report {
         failures: found.totals.failures.clone(),
         sums_proven: found.proofs.iter().all(|proof| proof.holds),
         sums: found.proofs,
-        machine: Machine {
-            cpus: std::thread::available_parallelism().map_or(0, usize::from),
-            build: if cfg!(debug_assertions) {
-                "debug"
-            } else {
-                "release"
-            }
-            .to_owned(),
-        },
+        machine: machine(),
         samples: found.samples,
+    }
+}
+
+fn machine() -> Machine {
+    let build = if cfg!(debug_assertions) {
+        "debug"
+    } else {
+        "release"
+    };
+    Machine {
+        cpus: std::thread::available_parallelism().map_or(0, usize::from),
+        build: build.to_owned(),
     }
 }
 

@@ -69,6 +69,12 @@ fn more(report: &Report) -> String {
         }
         parts.push(part);
     }
+    if let Some((one_node, ratio)) = report.one_node.as_ref().zip(report.replication_ratio) {
+        parts.push(format!(
+            "{} nodes: {ratio:.3} of {:.0}/s of one node",
+            report.nodes, one_node.events_per_second
+        ));
+    }
     if let Some(late) = report.timer_lateness_ms {
         parts.push(format!("timers late p99 ≤ {} ms", ms(late.p99)));
     }

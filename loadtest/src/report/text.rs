@@ -102,6 +102,7 @@ impl fmt::Display for Report {
             self.machine.cpus
         )?;
         self.write_node(formatter)?;
+        self.write_replication(formatter)?;
         if !self.refused.is_empty() {
             let refused: Vec<_> = self
                 .refused
@@ -136,6 +137,24 @@ impl Report {
             return Ok(());
         }
         writeln!(formatter, "  node: {}", parts.join(", "))
+    }
+
+    fn write_replication(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((one_node, ratio)) = self.one_node.as_ref().zip(self.replication_ratio) else {
+            return Ok(());
+        };
+        write!(
+            formatter,
+            "  {} nodes: {ratio:.3} of the {:.0} events/s of one node in this run",
+            self.nodes, one_node.events_per_second
+        )?;
+        if let Some(latency) = &one_node.ack_latency_ms {
+            write!(formatter, ", whose ack is {latency}")?;
+        }
+        if let Some(us) = one_node.cpu_us_per_event {
+            write!(formatter, ", {us:.1} us of CPU per event")?;
+        }
+        writeln!(formatter)
     }
 
     fn write_sums(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

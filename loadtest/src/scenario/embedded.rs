@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use super::{Scenario, parse};
 
 /// Name and text, in the order in which they are listed.
-const EMBEDDED: [(&str, &str); 11] = [
+const EMBEDDED: [(&str, &str); 12] = [
     ("ingest", include_str!("../../scenarios/ingest.toml")),
     ("advance", include_str!("../../scenarios/advance.toml")),
     ("unary", include_str!("../../scenarios/unary.toml")),
@@ -17,6 +17,10 @@ const EMBEDDED: [(&str, &str); 11] = [
     ("burst", include_str!("../../scenarios/burst.toml")),
     ("overload", include_str!("../../scenarios/overload.toml")),
     ("restart", include_str!("../../scenarios/restart.toml")),
+    (
+        "replication",
+        include_str!("../../scenarios/replication.toml"),
+    ),
     ("history", include_str!("../../scenarios/history.toml")),
     ("soak", include_str!("../../scenarios/soak.toml")),
 ];

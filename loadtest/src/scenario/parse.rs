@@ -9,7 +9,7 @@ use super::{
     Scenario, Traffic, WorkerSettings,
 };
 use crate::limits::{
-    BATCH_MAX, CALLS_IN_FLIGHT_MAX, CONNECTIONS_MAX, CUSTOMERS_MAX, PHASE_EVENTS_MAX,
+    BATCH_MAX, CALLS_IN_FLIGHT_MAX, CONNECTIONS_MAX, CUSTOMERS_MAX, NODES_MAX, PHASE_EVENTS_MAX,
     PHASE_SECONDS_MAX, PHASES_MAX, SAMPLE_MAX, STREAM_IN_FLIGHT_MAX,
 };
 use crate::sums::Sum;
@@ -101,6 +101,12 @@ fn relations(scenario: &Scenario, fields: &mut Fields<'_>) {
                     fields.problem(&at, "a start phase needs [customers.start], the event sent");
                 }
             }
+            PhaseKind::Restart { .. } if scenario.node.count > 1 => {
+                fields.problem(
+                    &at,
+                    "a restart phase ends the one node of a run; leave node.count out",
+                );
+            }
             PhaseKind::Storm | PhaseKind::Restart { .. } => {}
         }
     }
@@ -137,8 +143,9 @@ fn read_node(table: Table, problems: &mut Vec<String>) -> NodeSettings {
     let mut fields = Fields::new("node", table, problems);
     // Its keys are the node's: journeyd itself refuses unknown ones when it starts.
     let config = fields.table("config");
+    let count = fields.number("count", Some(1), 1..=NODES_MAX);
     fields.end();
-    NodeSettings { config }
+    NodeSettings { count, config }
 }
 
 fn read_customers(table: Table, problems: &mut Vec<String>) -> Customers {

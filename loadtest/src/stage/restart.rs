@@ -18,14 +18,13 @@ impl Stage<'_> {
     /// Ends the node, starts it again, and waits for the first acknowledgement.
     pub(super) async fn restart(&mut self, idx: usize, how: Ending) -> anyhow::Result<()> {
         let began = cluster::monotonic_now();
-        tokio::task::block_in_place(|| self.node.end(how))?;
+        tokio::task::block_in_place(|| self.nodes.only()?.end(how))?;
         let ended = cluster::monotonic_now();
-        tokio::task::block_in_place(|| self.node.start_again())?;
-        self.process_id
-            .store(self.node.id().unwrap_or(0), Ordering::Relaxed);
+        tokio::task::block_in_place(|| self.nodes.only()?.start_again())?;
+        *self.process_ids.lock() = self.nodes.ids();
         let deadline = ended + FIRST_ACK_MAX;
         let client = loop {
-            match Client::connect(self.node.address()).await {
+            match Client::connect(self.nodes.address()).await {
                 Ok(client) => break client,
                 Err(error) if cluster::monotonic_now() > deadline => return Err(error.into()),
                 Err(_) => tokio::time::sleep(TRY_PAUSE).await,
@@ -33,7 +32,7 @@ impl Stage<'_> {
         };
         self.first_ack(&client, deadline).await?;
         for connection in &mut self.connections {
-            connection.client = Client::connect(self.node.address()).await?;
+            connection.client = Client::connect(self.nodes.address()).await?;
         }
         let now = cluster::monotonic_now();
         let span = &mut self.spans[idx];

@@ -16,7 +16,7 @@ const STILL_MAX: Duration = Duration::from_secs(60);
 impl Stage<'_> {
     /// Waits until the timers of all started customers have fired.
     pub(super) async fn storm(&mut self, idx: usize) -> anyhow::Result<()> {
-        let client = Client::connect(self.node.address()).await?;
+        let client = Client::connect(self.nodes.address()).await?;
         let n_timers = u64::from(self.n_started.load(Ordering::Relaxed));
         let wait = self.run.due.since(cluster::SystemClock.now());
         let wait = Duration::from_millis(u64::try_from(wait.ms()).unwrap_or(0));
