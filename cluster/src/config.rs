@@ -115,6 +115,9 @@ pub struct LimitsConfig {
     /// Requests with events that may wait at one partition, 2 to 4096, default 256; one workspace may have three quarters
     /// of them. What comes beyond is refused at once, `PARTITION_BUSY` or `WORKSPACE_BUSY`.
     pub requests_per_partition: u32,
+    /// Events of `Ingest` calls that may wait on this node, 64 to 1000000, default 16384; one workspace may have three quarters
+    /// of them. What comes beyond is refused before it is decoded, `NODE_BUSY` or `WORKSPACE_BUSY`.
+    pub events_in_flight: u32,
     /// Events per second that each workspace may send to this node, default 0: no limit. What comes beyond is refused
     /// `WORKSPACE_RATE`, with when to try again.
     pub workspace_events_per_second: u64,
@@ -198,6 +201,7 @@ impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
             requests_per_partition: 256,
+            events_in_flight: 16_384,
             workspace_events_per_second: 0,
             workspaces: Rates::default(),
         }

@@ -36,7 +36,9 @@ use std::time::Duration;
 
 use journey_consensus::Consensus;
 use journey_partition::{Clock as _, PartitionHandle};
-use journey_server::{Node, NodeParts, Routes, WorkspaceRates, bind, follow_documents, serve};
+use journey_server::{
+    IngestLimits, Node, NodeParts, Routes, WorkspaceRates, bind, follow_documents, serve,
+};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
@@ -258,6 +260,10 @@ fn compose(
         surroundings: connectors::surroundings(&config.connectors)?,
         tasks: tasks.clone(),
         rates: rates_of(config),
+        ingest_limits: IngestLimits {
+            events: config.limits.events_in_flight as usize,
+            ..IngestLimits::default()
+        },
     })))
 }
 

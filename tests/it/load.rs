@@ -268,7 +268,7 @@ fn replication_is_measured_against_one_node_in_the_same_run() -> anyhow::Result<
 #[tokio::test]
 async fn effects_of_a_cluster_that_runs_already_are_counted_over_all_its_nodes()
 -> anyhow::Result<()> {
-    let cluster = tests::ClusterProcess::start(programs(), 3, 3).await?;
+    let cluster = tests::ClusterProcess::start(&programs(), 3, 3).await?;
     let mut at = Vec::new();
     for node in cluster.nodes() {
         at.extend(["--address", node.address(), "--http", node.http()]);

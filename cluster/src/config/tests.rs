@@ -62,6 +62,7 @@ fn mistakes_are_named() {
         ("[disk]\nlow = \"much\"", "neither a share nor a size"),
         ("[disk]\nlow = \"5%\"", "disk.low is not above disk.high"),
         ("[limits]\nrequests-per-partition = 1", "not in 2 to 4096"),
+        ("[limits]\nevents-in-flight = 1", "not in 64 to 1000000"),
         (
             "[limits.workspaces]\nacme = 0",
             "rate of workspace `acme` is 0",

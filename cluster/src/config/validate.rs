@@ -94,6 +94,12 @@ impl Config {
                 "limits.requests-per-partition = {requests} is not in 2 to 4096"
             ));
         }
+        let events = self.limits.events_in_flight;
+        if !(64..=1_000_000).contains(&events) {
+            problems.push(format!(
+                "limits.events-in-flight = {events} is not in 64 to 1000000"
+            ));
+        }
         disk_problems(&self.disk, &mut problems);
         problems.extend(connectors::channel_problems(&self.channels));
         if problems.is_empty() {

@@ -15,10 +15,11 @@ pub(crate) const INGEST_STREAM_BATCH: &str = "IngestStreamBatch";
 pub(crate) const OTHER: &str = "other";
 
 /// Why something was refused for load or disk. All of them are exported from the start, so that a rate is never missing.
-const CAUSES: [&str; 7] = [
+const CAUSES: [&str; 8] = [
     "CUSTOMER_PARKED",
     "DISK_LOW",
     "HOT_CUSTOMER",
+    "NODE_BUSY",
     "NO_SESSION",
     "PARTITION_BUSY",
     "WORKSPACE_BUSY",

@@ -76,3 +76,13 @@ pub const HOP_ANSWER_SIZE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Pause between two looks at how a worker's credit lies with several nodes, and half of the one before a stream that
 /// broke is opened again.
 pub const HOP_STREAM_PAUSE: Duration = Duration::from_millis(250);
+/// Events of `Ingest` calls that are being decided at once: some batches for each partition, a fraction of a second of work,
+/// so that what is let in is answered soon and what is not is refused at once.
+pub const EVENTS_IN_FLIGHT_DEFAULT: usize = 16_384;
+/// Bytes of those calls: a few kilobytes for each event.
+pub const INGEST_SIZE_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
+/// Percent of those events that one workspace may have, so that a noisy one always leaves room for another.
+pub const WORKSPACE_SHARE_PERCENT: usize = 75;
+/// Bytes of a call that are looked at before it is let in or refused: an event with small properties, whose workspace stands
+/// first.
+pub const PEEK_SIZE_BYTES_MAX: usize = 4 * 1024;

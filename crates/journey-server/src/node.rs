@@ -24,6 +24,7 @@ use tokio_util::task::TaskTracker;
 use crate::admission::{RateLimit, WorkspaceRates};
 use crate::api_metrics::ApiMetrics;
 use crate::error::ServerError;
+use crate::gate::{Budget, IngestLimits};
 use crate::hosted::{Handles, HostedPartitions};
 use crate::limits::{ANSWER_MAX, RETRY_AFTER_DISK};
 use crate::router::{HopChannels, Routes};
@@ -53,6 +54,8 @@ pub struct NodeParts {
     pub tasks: TaskTracker,
     /// What each workspace may send.
     pub rates: WorkspaceRates,
+    /// What `Ingest` calls may hold at once.
+    pub ingest_limits: IngestLimits,
 }
 
 impl fmt::Debug for NodeParts {
@@ -66,6 +69,7 @@ pub struct Node {
     parts: NodeParts,
     n_workers: AtomicU64,
     rate_limit: RateLimit,
+    budget: Budget,
     metrics: ApiMetrics,
     channels: HopChannels,
     /// One publish at a time on this node; others are refused by the compare-and-set on the revision.
@@ -84,6 +88,7 @@ impl Node {
     pub fn new(parts: NodeParts) -> Self {
         let rate_limit = RateLimit::new(parts.rates.clone());
         Self {
+            budget: Budget::new(parts.ingest_limits),
             parts,
             n_workers: AtomicU64::new(0),
             rate_limit,
@@ -91,6 +96,11 @@ impl Node {
             channels: HopChannels::default(),
             publishing: tokio::sync::Mutex::new(()),
         }
+    }
+
+    /// What calls hold before they are decoded.
+    pub(crate) const fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// What journeys may name of this node.

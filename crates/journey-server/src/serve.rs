@@ -23,6 +23,7 @@ use tonic_health::server::HealthReporter;
 use crate::cluster::ClusterApi;
 use crate::customers::CustomerApi;
 use crate::dead_letters::DeadLetterApi;
+use crate::gate::Gate;
 use crate::ingest::IngestApi;
 use crate::journeys::JourneyApi;
 use crate::limits::{CONNECTION_STREAMS_MAX, REQUEST_SIZE_BYTES_MAX};
@@ -96,12 +97,14 @@ pub async fn serve(
     let customers = CustomerServiceServer::new(CustomerApi::new(Arc::clone(&node)));
     let cluster = ClusterServiceServer::new(ClusterApi::new(Arc::clone(&node)));
     let observe = Observe::new(Arc::clone(&node));
+    let gate = Gate::new(Arc::clone(&node));
     let dead_letters = DeadLetterServiceServer::new(DeadLetterApi::new(Arc::clone(&node)));
     let quarantine = QuarantineServiceServer::new(QuarantineApi::new(Arc::clone(&node)));
     let workers = WorkerServiceServer::new(WorkerApi::new(node))
         .max_decoding_message_size(REQUEST_SIZE_BYTES_MAX);
     let served = Server::builder()
         .layer(observe)
+        .layer(gate)
         .tcp_nodelay(true)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .max_concurrent_streams(Some(CONNECTION_STREAMS_MAX))
