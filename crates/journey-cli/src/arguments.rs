@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "journeyctl", version, max_term_width = 110)]
 pub struct Arguments {
-    /// Address of a node.
+    /// Address of a node, or of several, divided by commas: the first that answers is asked.
     #[arg(
         long,
         global = true,
@@ -175,7 +175,7 @@ pub struct IngestArguments {
     /// Load as history: updates profiles and aggregates, enters nothing, sends nothing.
     #[arg(long)]
     pub history: bool,
-    /// Events per batch, 1 to 1,000.
+    /// Events per request at most, 1 to 1,000.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub batch: u32,
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use journey_client::wire::outcome::Result as Outcome;
-use journey_client::{Client, WorkerMessage, wire};
+use journey_client::{Client, ClusterClient, WorkerMessage, wire};
 
 use crate::arguments::{WorkerArguments, WorkerFailure};
 use crate::output::Output;
@@ -16,7 +16,10 @@ pub(crate) async fn run(
     output: &Output,
 ) -> anyhow::Result<ExitCode> {
     let answer = parse_answer(arguments.answer.as_deref())?;
-    let client = Client::connect(address).await?;
+    // Says at once when nobody is there.
+    Client::connect(address).await?;
+    let addresses = address.split(',').map(|address| address.trim().to_owned());
+    let cluster = ClusterClient::new(addresses)?;
     let subscribe = wire::Subscribe {
         workspace: workspace.to_owned(),
         channels: arguments.channels.clone(),
@@ -24,7 +27,7 @@ pub(crate) async fn run(
         credit: arguments.credit,
         queues: arguments.queues.clone(),
     };
-    let mut session = client.work(subscribe).await?;
+    let mut session = cluster.work(subscribe);
     let mut n_printed = 0_u64;
     let mut n_unanswered = 0_u64;
     let is_done = |n_printed: u64| arguments.limit.is_some_and(|limit| n_printed >= limit);
@@ -40,7 +43,7 @@ pub(crate) async fn run(
                 n_unanswered += 1;
                 session
                     .settle(vec![outcome(&effect, answer.as_ref(), arguments.fail)])
-                    .await?;
+                    .await;
             }
             WorkerMessage::Results(results) => {
                 n_unanswered = n_unanswered.saturating_sub(results.len() as u64);

@@ -8,6 +8,8 @@ use journey_proto::v1::ingest_service_client::IngestServiceClient;
 use journey_proto::v1::journey_service_client::JourneyServiceClient;
 use journey_proto::v1::quarantine_service_client::QuarantineServiceClient;
 use journey_proto::v1::worker_service_client::WorkerServiceClient;
+use tonic::Request;
+use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -15,7 +17,9 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::error::ClientError;
 use crate::ingest::IngestSession;
-use crate::limits::{CONNECT_TIMEOUT, DECODED_SIZE_BYTES_MAX};
+use crate::limits::{
+    CALL_MAX, CONNECT_TIMEOUT, DECODED_SIZE_BYTES_MAX, KEEPALIVE_ANSWER_MAX, KEEPALIVE_INTERVAL,
+};
 use crate::worker::WorkerSession;
 
 /// A client of one node. Cheap to clone: clones share the connection.
@@ -34,40 +38,45 @@ macro_rules! unary {
         /// # Cancel safety
         /// Dropping the future abandons the answer; the call may have taken effect.
         pub async fn $name(&self, request: wire::$request) -> Result<wire::$response, ClientError> {
-            Ok(self.$service().$name(request).await?.into_inner())
+            Ok(self.$service().$name(bounded(request)).await?.into_inner())
         }
     };
 }
 
 impl Client {
-    /// Connects to a node at an address such as `http://127.0.0.1:7701` (`http://` may be left out).
+    /// Connects to a node at an address such as `http://127.0.0.1:7701` (`http://` may be left out); of several, divided
+    /// by commas, to the first that answers.
     ///
     /// # Errors
     /// [`ClientError::Address`] when it is no address, [`ClientError::Unreachable`] when nobody answers in 5 s.
     ///
     /// # Cancel safety
     /// Safe: nothing is left behind.
-    pub async fn connect(address: &str) -> Result<Self, ClientError> {
-        let full = if address.contains("://") {
-            address.to_owned()
-        } else {
-            format!("http://{address}")
+    pub async fn connect(addresses: &str) -> Result<Self, ClientError> {
+        let mut failed = ClientError::Address {
+            address: addresses.to_owned(),
         };
-        let endpoint = Endpoint::from_shared(full.clone())
-            .map_err(|_| ClientError::Address {
-                address: address.to_owned(),
-            })?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .initial_stream_window_size(1 << 20)
-            .initial_connection_window_size(4 << 20);
-        let channel = endpoint
-            .connect()
-            .await
-            .map_err(|source| ClientError::Unreachable {
-                address: full,
-                source,
-            })?;
+        for address in addresses
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+        {
+            match endpoint(address)?.connect().await {
+                Ok(channel) => return Ok(Self { channel }),
+                Err(source) => {
+                    failed = ClientError::Unreachable {
+                        address: with_scheme(address),
+                        source,
+                    };
+                }
+            }
+        }
+        Err(failed)
+    }
+
+    /// The same, connecting when the first call is made and again when the connection is gone.
+    pub(crate) fn lazy(address: &str) -> Result<Self, ClientError> {
+        let channel = endpoint(address)?.connect_lazy();
         Ok(Self { channel })
     }
 
@@ -114,6 +123,11 @@ impl Client {
 
     fn quarantine_service(&self) -> QuarantineServiceClient<Channel> {
         QuarantineServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(DECODED_SIZE_BYTES_MAX)
+    }
+
+    fn cluster_service(&self) -> ClusterServiceClient<Channel> {
+        ClusterServiceClient::new(self.channel.clone())
             .max_decoding_message_size(DECODED_SIZE_BYTES_MAX)
     }
 
@@ -226,6 +240,27 @@ impl Client {
         confirm, worker_service, ConfirmRequest => ConfirmResponse
     );
 
+    unary!(
+        /// Reads which partition each customer lies in, and who leads it.
+        get_table, cluster_service, GetTableRequest => GetTableResponse
+    );
+
+    /// The same as [`Client::ingest`], in order after failures too; a node that is asked directly answers `NOT_LEADER` for
+    /// what it does not lead, with who does, instead of sending it on.
+    pub(crate) async fn ingest_at(
+        &self,
+        request: wire::IngestRequest,
+        is_direct: bool,
+    ) -> Result<wire::IngestResponse, ClientError> {
+        let mut request = bounded(request);
+        let yes = MetadataValue::from_static("1");
+        request.metadata_mut().insert(IN_ORDER, yes.clone());
+        if is_direct {
+            request.metadata_mut().insert(DIRECT, yes);
+        }
+        Ok(self.ingest_service().ingest(request).await?.into_inner())
+    }
+
     /// Opens an ingest stream.
     ///
     /// # Errors
@@ -247,4 +282,40 @@ impl Client {
     pub async fn work(&self, subscribe: wire::Subscribe) -> Result<WorkerSession, ClientError> {
         WorkerSession::open(self.worker_service(), subscribe).await
     }
+}
+
+/// Request metadata: not to be sent on to another node.
+const DIRECT: &str = "journey-hop";
+/// Request metadata: nothing of a partition after what failed for now.
+const IN_ORDER: &str = "journey-in-order";
+
+/// A request with a deadline, which the node hears of too.
+fn bounded<M>(message: M) -> Request<M> {
+    let mut request = Request::new(message);
+    request.set_timeout(CALL_MAX);
+    request
+}
+
+fn with_scheme(address: &str) -> String {
+    if address.contains("://") {
+        address.to_owned()
+    } else {
+        format!("http://{address}")
+    }
+}
+
+fn endpoint(address: &str) -> Result<Endpoint, ClientError> {
+    let endpoint = Endpoint::from_shared(with_scheme(address));
+    let endpoint = endpoint.map_err(|_| ClientError::Address {
+        address: address.to_owned(),
+    })?;
+    Ok(endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        // A node that is frozen or cut off does not close its connections.
+        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_ANSWER_MAX)
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(4 << 20))
 }

@@ -1,168 +1,211 @@
-//! A client of a cluster: goes on at another node where one fails, and sends again what may be sent again.
+//! A client of a cluster: knows who leads what and goes there, goes on elsewhere where a node fails, and sends again what
+//! may be sent again.
 //!
-//! Events are safe to repeat: their ids make a repeat a `duplicate`. So a batch is sent until each of its events has an
-//! answer that stands, at this node or the next, up to a bound.
+//! Events are safe to repeat: their ids make a repeat a `duplicate`. So each is sent until it has an answer that stands,
+//! to its leader, or to whichever node answers, up to a bound; and the events of one customer stay in their order.
+//!
+//! ```text
+//!   ClusterClient ─┬─ ingest, events ─► Dispatch ─► one request a leader ─┐
+//!                  ├─ work ───────────► ClusterWorker ─► any node ────────┼─► Nodes (table, connections, suspects)
+//!                  └─ client, leader ─────────────────────────────────────┘
+//! ```
 
-use std::time::Duration;
+mod dispatch;
+mod effects;
+mod event_stream;
+mod nodes;
+mod table;
+
+use std::future::Future;
+use std::sync::Arc;
 
 use journey_proto::v1 as wire;
-use tonic_types::StatusExt as _;
+use journey_wire::customer_of;
+use tokio::time::{Duration, Instant, sleep};
 
+use self::dispatch::{Dispatch, DispatchOptions};
+pub use self::effects::ClusterWorker;
+pub use self::event_stream::{EventAnswer, EventAnswers, EventSender};
+use self::nodes::{Nodes, within};
 use crate::client::Client;
 use crate::error::ClientError;
-use crate::limits::{CLUSTER_NODES_MAX, RETRIES_SPAN_MAX, RETRY_PAUSE_FIRST, RETRY_PAUSE_MAX};
+use crate::limits::{
+    ATTEMPT_MAX, CLUSTER_NODES_MAX, EVENTS_PER_BATCH_MAX, RETRIES_SPAN_MAX, RETRY_PAUSE_FIRST,
+    RETRY_PAUSE_MAX,
+};
 
-/// The nodes of a cluster that this client knows, one of which it talks to.
-#[derive(Debug)]
+/// A client of all nodes of a cluster. Cheap to clone: clones share connections and what is known of the nodes.
+#[derive(Debug, Clone)]
 pub struct ClusterClient {
-    addresses: Vec<String>,
-    at: usize,
-    client: Option<Client>,
+    nodes: Arc<Nodes>,
+    n_events_max: usize,
 }
 
 impl ClusterClient {
-    /// A client of the nodes at these addresses; connects when it is first needed.
+    /// A client of the cluster that the nodes at these addresses belong to: one is enough, the others are heard of.
+    /// Connects when it is first needed.
     ///
     /// # Errors
     /// [`ClientError::Address`] where there is none.
     pub fn new(addresses: impl IntoIterator<Item = String>) -> Result<Self, ClientError> {
-        let addresses: Vec<String> = addresses.into_iter().take(CLUSTER_NODES_MAX).collect();
-        if addresses.is_empty() {
+        let seeds: Vec<String> = addresses.into_iter().take(CLUSTER_NODES_MAX).collect();
+        if seeds.is_empty() {
             let address = String::new();
             return Err(ClientError::Address { address });
         }
         Ok(Self {
-            addresses,
-            at: 0,
-            client: None,
+            nodes: Arc::new(Nodes::new(seeds)),
+            n_events_max: EVENTS_PER_BATCH_MAX,
         })
     }
 
-    /// The node that it talks to now, connected.
-    ///
-    /// # Errors
-    /// [`ClientError::Unreachable`] where nobody answers there; the next call tries another node.
-    ///
-    /// # Cancel safety
-    /// Safe.
-    pub async fn client(&mut self) -> Result<Client, ClientError> {
-        if let Some(client) = &self.client {
-            return Ok(client.clone());
-        }
-        match Client::connect(&self.addresses[self.at]).await {
-            Ok(client) => {
-                self.client = Some(client.clone());
-                Ok(client)
-            }
-            Err(error) => {
-                self.leave(None);
-                Err(error)
-            }
+    /// The same with at most so many events in one request, 1 to 1,000.
+    #[must_use]
+    pub fn with_events_per_request(mut self, n_events_max: usize) -> Self {
+        self.n_events_max = n_events_max.clamp(1, EVENTS_PER_BATCH_MAX);
+        self
+    }
+
+    const fn options(&self, mode: wire::IngestMode) -> DispatchOptions {
+        DispatchOptions {
+            mode,
+            n_events_max: self.n_events_max,
+            span: RETRIES_SPAN_MAX,
         }
     }
 
-    /// Sends a batch, and again with the same ids what failed for now, until each event has an answer that stands or the
-    /// time for it is up: then what failed last stays its result.
+    /// A node that answers, connected.
     ///
     /// # Errors
-    /// What the last node said of the whole call, where no answer came at all in that time, or what no repeat can mend.
+    /// [`ClientError::Unreachable`] or [`ClientError::NoAnswer`] where nobody answers, after each was asked once.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn client(&self) -> Result<Client, ClientError> {
+        let asked = self.nodes.any()?;
+        if self.nodes.is_stale([]) {
+            self.nodes.read_table().await;
+        }
+        let asked = self.nodes.any().unwrap_or(asked);
+        Ok(asked.client)
+    }
+
+    /// The node that leads a customer's partition as far as is known, otherwise any: what is asked of it takes no hop.
+    ///
+    /// # Errors
+    /// [`ClientError::Address`] where a node has told an address that is none.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn leader_of(
+        &self,
+        workspace: &str,
+        customer_id: &str,
+    ) -> Result<Client, ClientError> {
+        if self.nodes.is_stale([]) {
+            self.nodes.read_table().await;
+        }
+        let event = wire::CustomerEvent {
+            workspace: workspace.to_owned(),
+            customer_id: customer_id.to_owned(),
+            ..Default::default()
+        };
+        let rule = self.nodes.rule();
+        let customer = customer_of(&event).ok();
+        let leader = rule.zip(customer).and_then(|(rule, customer)| {
+            self.nodes.leader_of(rule.partition_of_customer(&customer))
+        });
+        let asked = match leader {
+            Some(leader) => self.nodes.at(&leader)?,
+            None => self.nodes.any()?,
+        };
+        Ok(asked.client)
+    }
+
+    /// Makes a call that is safe to repeat, at one node after another, until one answers it or half a minute is over: a
+    /// read, or a write that carries ids of its own.
+    ///
+    /// # Errors
+    /// What the last node said, or what no repeat can mend.
+    ///
+    /// # Cancel safety
+    /// That of the call.
+    pub async fn repeat<R, F>(&self, call: impl Fn(Client) -> F) -> Result<R, ClientError>
+    where
+        F: Future<Output = Result<R, ClientError>>,
+    {
+        let deadline = Instant::now() + RETRIES_SPAN_MAX;
+        let mut pause = RETRY_PAUSE_FIRST;
+        loop {
+            let asked = self.nodes.any()?;
+            let error = match within(ATTEMPT_MAX, call(asked.client)).await {
+                Err(error) if error.is_retryable() => error,
+                answered => return answered,
+            };
+            if !error.is_overload() {
+                self.nodes.suspect(&asked.address);
+            }
+            let wait = error.retry_after().unwrap_or(Duration::ZERO).max(pause);
+            if Instant::now() + wait >= deadline {
+                return Err(error);
+            }
+            sleep(wait).await;
+            pause = (pause * 2).min(RETRY_PAUSE_MAX);
+        }
+    }
+
+    /// Sends events, each to the leader of its partition, and again with the same ids what failed for now, until each has
+    /// an answer that stands or the time for it is up: then what failed last stays its result, with `retry` set. The
+    /// results come in the order of the events; however many events there are, those of one customer stay in order.
+    ///
+    /// # Errors
+    /// What no repeat can mend: an event that does not fit into a request, say. Others may have taken effect.
     ///
     /// # Cancel safety
     /// The events may have taken effect; send them again with the same ids.
     pub async fn ingest(
-        &mut self,
+        &self,
         events: Vec<wire::CustomerEvent>,
         mode: wire::IngestMode,
     ) -> Result<Vec<wire::EventResult>, ClientError> {
-        let deadline = tokio::time::Instant::now() + RETRIES_SPAN_MAX;
-        let mut results: Vec<Option<wire::EventResult>> = vec![None; events.len()];
-        let mut pause = RETRY_PAUSE_FIRST;
+        let nodes = Arc::clone(&self.nodes);
+        let mut dispatch = Dispatch::begin(nodes, self.options(mode)).await;
+        let mut results = vec![wire::EventResult::default(); events.len()];
+        for (number, event) in (0..).zip(events) {
+            dispatch.add(number, event);
+        }
         loop {
-            let open: Vec<usize> = (0..events.len())
-                .filter(|at| results[*at].as_ref().is_none_or(|result| result.retry))
-                .collect();
-            if open.is_empty() {
-                return Ok(results.into_iter().flatten().collect());
+            let done = dispatch.next().await?;
+            if done.is_empty() {
+                return Ok(results);
             }
-            let request = wire::IngestRequest {
-                events: open.iter().map(|at| events[*at].clone()).collect(),
-                mode: mode.into(),
-            };
-            let failure = match self.try_ingest(request).await {
-                Ok(answered) => {
-                    for (at, result) in open.into_iter().zip(answered) {
-                        results[at] = Some(result);
-                    }
-                    None
+            for (number, result) in done {
+                let place = usize::try_from(number)
+                    .ok()
+                    .and_then(|at| results.get_mut(at));
+                if let Some(place) = place {
+                    *place = result;
                 }
-                Err(error) if !error.is_retryable() => return Err(error),
-                Err(error) => Some(error),
-            };
-            if tokio::time::Instant::now() + pause >= deadline {
-                let is_whole = results.iter().all(Option::is_some);
-                return match failure {
-                    Some(error) if !is_whole => Err(error),
-                    Some(_) | None => Ok(results.into_iter().flatten().collect()),
-                };
-            }
-            let is_open = results
-                .iter()
-                .any(|result| result.as_ref().is_none_or(|result| result.retry));
-            if is_open {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(RETRY_PAUSE_MAX);
             }
         }
     }
 
-    async fn try_ingest(
-        &mut self,
-        request: wire::IngestRequest,
-    ) -> Result<Vec<wire::EventResult>, ClientError> {
-        let client = self.client().await?;
-        let answered = tokio::time::timeout(ATTEMPT_MAX, client.ingest(request)).await;
-        match answered {
-            Ok(Ok(answered)) => Ok(answered.results),
-            Ok(Err(error)) => {
-                if error.is_retryable() {
-                    self.leave(hint_of(&error));
-                }
-                Err(error)
-            }
-            Err(_) => {
-                self.leave(None);
-                Err(ClientError::StreamEnded)
-            }
-        }
+    /// Opens a stream of events: they are batched on their way, go to the leaders of their partitions, and those of one
+    /// customer take effect in the order of sending.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn events(&self, mode: wire::IngestMode) -> (EventSender, EventAnswers) {
+        event_stream::open(Arc::clone(&self.nodes), self.options(mode))
     }
 
-    /// Goes on at the node that was named, or at the next one.
-    fn leave(&mut self, named: Option<String>) {
-        self.client = None;
-        let known = named.map(|named| {
-            let known = self
-                .addresses
-                .iter()
-                .position(|known| known.contains(&named));
-            known.unwrap_or_else(|| {
-                if self.addresses.len() < CLUSTER_NODES_MAX {
-                    self.addresses.push(named);
-                }
-                self.addresses.len() - 1
-            })
-        });
-        self.at = known.unwrap_or((self.at + 1) % self.addresses.len());
+    /// Subscribes to effects, wherever the leaders are; connects when it is first read.
+    #[must_use]
+    pub fn work(&self, subscribe: wire::Subscribe) -> ClusterWorker {
+        ClusterWorker::new(Arc::clone(&self.nodes), subscribe)
     }
 }
 
-/// How long one attempt may take: above what a node waits for another one.
-const ATTEMPT_MAX: Duration = Duration::from_secs(12);
-
-/// The leader's address that a refusal names.
-fn hint_of(error: &ClientError) -> Option<String> {
-    let ClientError::Refused { status } = error else {
-        return None;
-    };
-    let info = status.get_details_error_info()?;
-    info.metadata.get("leader_address").cloned()
-}
+#[cfg(test)]
+mod tests;

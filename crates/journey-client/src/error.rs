@@ -1,5 +1,9 @@
 //! What can go wrong between a client and a node, in words that say what to do.
 
+use std::time::Duration;
+
+use journey_proto::v1 as wire;
+use tonic::Code;
 use tonic_types::StatusExt as _;
 
 /// A failed call.
@@ -28,6 +32,15 @@ pub enum ClientError {
         /// The answer, with its details.
         status: Box<tonic::Status>,
     },
+    /// No answer came in time.
+    #[error(
+        "no answer within {} s; it may or may not have taken effect: send it again with the same ids",
+        within.as_secs()
+    )]
+    NoAnswer {
+        /// How long it was waited for.
+        within: Duration,
+    },
     /// The stream ended before everything was answered.
     #[error(
         "the node closed the stream; unanswered events may or may not have taken effect: send them again with the same ids"
@@ -49,11 +62,55 @@ impl ClientError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Address { .. } => false,
-            Self::Unreachable { .. } | Self::StreamEnded => true,
-            Self::Refused { status } => matches!(
-                status.code(),
-                tonic::Code::Unavailable | tonic::Code::ResourceExhausted | tonic::Code::Aborted
-            ),
+            Self::Unreachable { .. } | Self::StreamEnded | Self::NoAnswer { .. } => true,
+            Self::Refused { status } => match status.code() {
+                Code::Unavailable | Code::ResourceExhausted | Code::Aborted => true,
+                // Without a reason of the node's the connection broke, or time was up.
+                Code::Unknown | Code::Cancelled | Code::DeadlineExceeded | Code::Internal => {
+                    status.get_details_error_info().is_none()
+                }
+                _ => false,
+            },
+        }
+    }
+
+    /// Whether there is too much at once.
+    pub(crate) fn is_overload(&self) -> bool {
+        matches!(self, Self::Refused { status } if status.code() == Code::ResourceExhausted)
+    }
+
+    /// How long to wait before the same call is made again, where the node says so.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let Self::Refused { status } = self else {
+            return None;
+        };
+        status.get_details_retry_info()?.retry_delay
+    }
+
+    /// What a failed call says of each of its events.
+    pub(crate) fn as_result(&self) -> wire::EventResult {
+        let info = match self {
+            Self::Refused { status } => status.get_details_error_info(),
+            Self::Address { .. }
+            | Self::Unreachable { .. }
+            | Self::StreamEnded
+            | Self::NoAnswer { .. } => None,
+        };
+        let mut metadata = info
+            .as_ref()
+            .map(|info| info.metadata.clone())
+            .unwrap_or_default();
+        let reason = info.map_or_else(|| "OUTCOME_UNKNOWN".to_owned(), |info| info.reason);
+        let retry_after = self.retry_after().map_or(0, |after| after.as_millis());
+        wire::EventResult {
+            status: wire::event_result::Status::Rejected.into(),
+            reason,
+            message: self.to_string(),
+            retry: true,
+            retry_after_ms: u32::try_from(retry_after).unwrap_or(u32::MAX),
+            leader_address: metadata.remove("leader_address").unwrap_or_default(),
+            ..Default::default()
         }
     }
 }

@@ -6,10 +6,10 @@
 //!   CustomerEvent ──► Client::ingest / IngestSession ──► EventResult
 //!   files         ──► Client::publish                ──► revision, diagnostics
 //!   subscription  ──► WorkerSession                  ──► Effect … outcome
-//!   addresses     ──► ClusterClient                  ──► goes on at another node, sends again
+//!   addresses     ──► ClusterClient                  ──► goes to the leader, goes on elsewhere, sends again
 //! ```
 //!
-//! Start at [`Client::connect`].
+//! Start at [`ClusterClient::new`], or at [`Client::connect`] for one node.
 
 mod client;
 mod cluster;
@@ -19,7 +19,7 @@ pub mod limits;
 mod worker;
 
 pub use client::Client;
-pub use cluster::ClusterClient;
+pub use cluster::{ClusterClient, ClusterWorker, EventAnswer, EventAnswers, EventSender};
 pub use error::ClientError;
 pub use ingest::{IngestAck, IngestSession};
 /// The wire types.

@@ -29,6 +29,7 @@ pub struct WorkerSession {
     requests: mpsc::Sender<wire::WorkRequest>,
     responses: Streaming<wire::WorkResponse>,
     cluster_id: String,
+    n_too_late: u64,
 }
 
 impl WorkerSession {
@@ -56,6 +57,7 @@ impl WorkerSession {
             requests,
             responses,
             cluster_id,
+            n_too_late: 0,
         })
     }
 
@@ -65,8 +67,14 @@ impl WorkerSession {
         &self.cluster_id
     }
 
-    /// Waits for the next message. An effect that comes after its `send_by`, by this machine's clock, is dropped: it may
-    /// have waited in the network long after its claim.
+    /// Effects that came too late to be acted on, and were dropped.
+    #[must_use]
+    pub const fn n_too_late(&self) -> u64 {
+        self.n_too_late
+    }
+
+    /// Waits for the next message. An effect that comes after its `send_by` or its `until`, by this machine's clock, is
+    /// dropped: it has waited in the network, or in a node that was frozen, longer than its claim holds.
     ///
     /// # Errors
     /// [`ClientError::Refused`], or [`ClientError::StreamEnded`]: subscribe again; unanswered effects come back.
@@ -82,7 +90,7 @@ impl WorkerSession {
                 .ok_or(ClientError::StreamEnded)?;
             match message.response {
                 // Nothing to answer: its claim runs out, and the node withdraws it as too late.
-                Some(Response::Effect(effect)) if is_too_late(&effect) => {}
+                Some(Response::Effect(effect)) if is_too_late(&effect) => self.n_too_late += 1,
                 Some(Response::Effect(effect)) => {
                     return Ok(WorkerMessage::Effect(Box::new(effect)));
                 }
@@ -134,13 +142,14 @@ impl WorkerSession {
     reason = "the one question of a client that is about its own clock"
 )]
 fn is_too_late(effect: &wire::Effect) -> bool {
-    let Some(send_by) = &effect.send_by else {
-        return false;
-    };
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now_ms = now.map_or(0, |now| now.as_millis());
-    let send_by_ms = i128::from(send_by.seconds) * 1_000 + i128::from(send_by.nanos) / 1_000_000;
-    i128::try_from(now_ms).is_ok_and(|now_ms| now_ms > send_by_ms)
+    let now_ms = i128::try_from(now_ms).unwrap_or(i128::MAX);
+    let bounds = [&effect.send_by, &effect.until];
+    bounds.into_iter().flatten().any(|bound| {
+        let bound_ms = i128::from(bound.seconds) * 1_000 + i128::from(bound.nanos) / 1_000_000;
+        now_ms > bound_ms
+    })
 }
 
 #[cfg(test)]

@@ -67,20 +67,6 @@ pub fn event_from_wire(
     Ok(event)
 }
 
-/// Whose event it is, for the way to its partition; what else is wrong with it is found out there.
-///
-/// # Errors
-/// The id that does not fit, in words.
-pub(crate) fn wire_customer(
-    event: &wire::CustomerEvent,
-) -> Result<CustomerKey, journey_types::InvalidId> {
-    if event.customer_id.is_empty() && !event.anonymous_id.is_empty() {
-        let anonymous = CustomerId::anonymous(&event.anonymous_id)?;
-        return customer_key(&event.workspace, anonymous.as_str());
-    }
-    customer_key(&event.workspace, &event.customer_id)
-}
-
 /// Whose event it is: one of the two ids. Both only where the event says that they are one customer; the anonymous one
 /// then becomes a property.
 fn event_customer(event: &mut wire::CustomerEvent) -> Result<CustomerKey, EventFault> {

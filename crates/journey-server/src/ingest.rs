@@ -16,7 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use self::batch::{Batch, Ways};
-use self::forward::refused_alike;
+use self::forward::{IN_ORDER, refused_alike};
 use self::lanes::StreamLanes;
 pub(crate) use self::results::{overload_of, rejection_code, retry_after};
 use crate::api_metrics::INGEST_STREAM_BATCH;
@@ -46,9 +46,14 @@ impl IngestService for IngestApi {
         request: Request<wire::IngestRequest>,
     ) -> Result<Response<wire::IngestResponse>, Status> {
         let hop = Hop::of(request.metadata())?;
+        let in_order = request.metadata().contains_key(IN_ORDER);
         let request = request.into_inner();
         let mode = mode_of(request.mode)?;
-        let batch = Batch::submit(&self.node, request.events, mode, Ways::Single(&hop))?;
+        let ways = Ways::Single {
+            hop: &hop,
+            in_order,
+        };
+        let batch = Batch::submit(&self.node, request.events, mode, ways)?;
         if let Some(refused) = batch.refused_as_a_whole() {
             self.node
                 .metrics()

@@ -12,6 +12,6 @@ mod event;
 mod instant;
 mod value;
 
-pub use event::event_to_wire;
+pub use event::{customer_of, event_to_wire};
 pub use instant::{timestamp_from_wire, timestamp_to_wire};
 pub use value::{map_from_struct, struct_from_map, value_from_wire, value_to_wire};

@@ -15,3 +15,13 @@ fn an_effect_is_too_late_after_its_send_by_alone() {
     assert!(is_too_late(&effect(Some(1))), "1970");
     assert!(!is_too_late(&effect(Some(32_503_680_000))), "the year 3000");
 }
+
+#[test]
+fn an_effect_is_too_late_when_its_claim_has_run_out() {
+    let mut effect = effect(None);
+    effect.until = Some(pbjson_types::Timestamp {
+        seconds: 1,
+        nanos: 0,
+    });
+    assert!(is_too_late(&effect), "it is offered to others by now");
+}

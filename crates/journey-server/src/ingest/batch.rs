@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _, join_all};
 use journey_customer::{Command, IngestMode};
-use journey_partition::{Answer, Refusal};
+use journey_partition::{Answer, Refusal, SubmissionOrder};
 use journey_proto::v1 as wire;
 use journey_proto::v1::event_result::Status as EventStatus;
 use journey_types::PartitionId;
+use journey_wire::customer_of;
 use tokio::time::Instant;
 use tonic::Status;
 
 use super::forward::{Forwarded, forward, refused_alike};
 use super::lanes::{Out, StreamLanes};
 use super::results::{event_result, overload_of, rejected};
-use crate::convert::{event_from_wire, wire_customer};
+use crate::convert::event_from_wire;
 use crate::error::ServerError;
 use crate::limits::EVENTS_PER_BATCH_MAX;
 use crate::node::{Commands, Node, Submitted};
@@ -26,8 +27,8 @@ const NOT_MERGED_YET: &str = "not_merged_yet";
 
 /// How the shares of a batch find their ways.
 pub(super) enum Ways<'w> {
-    /// Each by itself.
-    Single(&'w Hop),
+    /// Each by itself; in order after failures, where that is asked for.
+    Single { hop: &'w Hop, in_order: bool },
     /// In the order of a stream.
     Stream(&'w mut StreamLanes),
 }
@@ -37,8 +38,8 @@ pub(super) enum Ways<'w> {
 pub(super) enum Way {
     Here,
     There(Leader),
-    /// Nowhere: the refusal of each.
-    Refused(Refusal, String),
+    /// Nowhere: the refusal of each, with the leader's address where it is known.
+    Refused(Refusal, String, String),
 }
 
 /// What one partition decides here.
@@ -90,7 +91,10 @@ impl Batch {
         let mut here = Vec::with_capacity(sorted.here.len());
         for (partition, (positions, commands)) in sorted.here {
             let (order, out) = match &mut ways {
-                Ways::Single(_) => (None, None),
+                Ways::Single { in_order, .. } => {
+                    let order = in_order.then(SubmissionOrder::default);
+                    (order, None)
+                }
                 Ways::Stream(lanes) => {
                     let (order, out) = lanes.submitted_here(partition, &commands);
                     (Some(order), Some(out))
@@ -110,7 +114,9 @@ impl Batch {
             let (node_id, n_events) = (leader.node.get(), positions.len());
             tracing::debug!(to = node_id, n_events, "share sent on");
             let answers = match &mut ways {
-                Ways::Single(_) => forward(Arc::clone(node), leader, forwarded, mode).boxed(),
+                Ways::Single { in_order, .. } => {
+                    forward(Arc::clone(node), leader, forwarded, (mode, *in_order)).boxed()
+                }
                 Ways::Stream(lanes) => lanes.submitted_there(leader, forwarded, mode),
             };
             there.push(ThereShare { positions, answers });
@@ -174,10 +180,19 @@ impl Batch {
             let n_commands = share.positions.len();
             let answers = share.submitted.answers(n_commands, node.answer_max()).await;
             for (position, answer) in share.positions.into_iter().zip(answers) {
+                let mut leader = None;
                 if let Answer::Refused(refusal) = &answer {
                     node.metrics().shed(refusal.code(), 1);
+                    // It led until just now: who does may be known already.
+                    let is_elsewhere = matches!(refusal, Refusal::NotLeader);
+                    leader = is_elsewhere
+                        .then(|| node.routes().leader_elsewhere(share.partition))
+                        .flatten();
                 }
-                let result = event_result(node.origin(), share.partition, answer);
+                let mut result = event_result(node.origin(), share.partition, answer);
+                if let Some(leader) = leader {
+                    result.leader_address = leader.address;
+                }
                 let noted = std::mem::replace(&mut self.results[position], result);
                 let result = &mut self.results[position];
                 if result.status() == EventStatus::Accepted && noted.reason == NOT_MERGED_YET {
@@ -203,7 +218,7 @@ fn sort(
     let mut sorted = Sorted::default();
     for (position, event) in events.into_iter().enumerate() {
         // An event whose customer does not read is refused below, as one that is decided here is.
-        if !is_alone && let Ok(customer) = wire_customer(&event) {
+        if !is_alone && let Ok(customer) = customer_of(&event) {
             let partition = node.partition_of(&customer);
             let way = chosen
                 .entry(partition)
@@ -216,8 +231,10 @@ fn sort(
                     forwarded.push(partition, event);
                     continue;
                 }
-                Way::Refused(refusal, message) => {
-                    results[position] = rejected(refusal.code(), message.clone(), true);
+                Way::Refused(refusal, message, leader) => {
+                    let mut result = rejected(refusal.code(), message.clone(), true);
+                    result.leader_address.clone_from(leader);
+                    results[position] = result;
                     continue;
                 }
             }
@@ -255,7 +272,7 @@ fn way_of(
     first: &wire::CustomerEvent,
 ) -> Way {
     match ways {
-        Ways::Single(hop) => way_now(node, hop, partition),
+        Ways::Single { hop, .. } => way_now(node, hop, partition),
         Ways::Stream(lanes) => lanes.way_of(partition, first),
     }
 }
@@ -265,9 +282,18 @@ pub(super) fn way_now(node: &Node, hop: &Hop, partition: PartitionId) -> Way {
     match node.target_for(hop, partition) {
         Ok(Target::Here(_)) => Way::Here,
         Ok(Target::There(leader)) => Way::There(leader),
-        Ok(Target::Nowhere) => {
-            Way::Refused(Refusal::NotLeader, node.not_leader(partition).to_string())
-        }
-        Err(refused) => Way::Refused(Refusal::NotLeader, refused.to_string()),
+        Ok(Target::Nowhere) => refused(&node.not_leader(partition)),
+        Err(error) => refused(&error),
     }
+}
+
+fn refused(error: &ServerError) -> Way {
+    let leader = match error {
+        ServerError::NotLeader {
+            leader: Some(leader),
+            ..
+        } => leader.address.clone(),
+        _ => String::new(),
+    };
+    Way::Refused(Refusal::NotLeader, error.to_string(), leader)
 }

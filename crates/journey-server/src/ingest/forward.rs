@@ -9,6 +9,7 @@ use journey_customer::IngestMode;
 use journey_proto::v1 as wire;
 use journey_proto::v1::ingest_service_client::IngestServiceClient;
 use journey_types::PartitionId;
+use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -17,6 +18,9 @@ use super::results::rejected;
 use crate::limits::REQUEST_SIZE_BYTES_MAX;
 use crate::node::Node;
 use crate::router::{Leader, Target, hop_request, is_not_leader, named, reason_of};
+
+/// Request metadata: nothing of a partition after what failed for now.
+pub(super) const IN_ORDER: &str = "journey-in-order";
 
 /// Events on their way to one node, in the order of their batch.
 #[derive(Debug, Clone, Default)]
@@ -63,9 +67,9 @@ pub(super) async fn forward(
     node: Arc<Node>,
     leader: Leader,
     forwarded: Forwarded,
-    mode: IngestMode,
+    (mode, in_order): (IngestMode, bool),
 ) -> Result<Vec<wire::EventResult>, Status> {
-    let answered = forward_once(&node, &leader, forwarded.clone(), mode).await;
+    let answered = forward_once(&node, &leader, forwarded.clone(), (mode, in_order)).await;
     let mut results = match answered {
         Err(status) if is_not_leader(&status) => refused_alike(&status, forwarded.events.len()),
         answered => answered?,
@@ -90,7 +94,12 @@ pub(super) async fn forward(
     }
     let sent = again.into_iter().map(|(next, (positions, forwarded))| {
         let node = &node;
-        async move { (positions, forward_once(node, &next, forwarded, mode).await) }
+        async move {
+            (
+                positions,
+                forward_once(node, &next, forwarded, (mode, in_order)).await,
+            )
+        }
     });
     for (positions, answered) in join_all(sent).await {
         let n_events = positions.len();
@@ -106,7 +115,7 @@ async fn forward_once(
     node: &Node,
     leader: &Leader,
     forwarded: Forwarded,
-    mode: IngestMode,
+    (mode, in_order): (IngestMode, bool),
 ) -> Result<Vec<wire::EventResult>, Status> {
     let partitions = forwarded.distinct();
     let request = wire::IngestRequest {
@@ -116,7 +125,12 @@ async fn forward_once(
     let channel = node.channels().of(leader)?;
     let called = async {
         let mut service = ingest_service(channel);
-        let answered = service.ingest(hop_request(request, &[])).await?;
+        let mut request = hop_request(request, &[]);
+        if in_order {
+            let yes = MetadataValue::from_static("1");
+            request.metadata_mut().insert(IN_ORDER, yes);
+        }
+        let answered = service.ingest(request).await?;
         Ok(answered.into_inner().results)
     };
     let answered: Result<_, Status> = node.until_replaced(leader, &partitions, called).await?;

@@ -118,7 +118,7 @@ impl StreamLanes {
             if !order.is_resent_by(&self.node, first) {
                 let refusal = Refusal::RetryInOrder;
                 let message = refusal.to_string();
-                return Way::Refused(refusal, message);
+                return Way::Refused(refusal, message, String::new());
             }
             order.here = SubmissionOrder::default();
             order.there = Arc::default();
