@@ -30,6 +30,7 @@ mod kill;
 mod load;
 mod outage;
 mod overload;
+mod routing;
 mod scenarios;
 mod simulate;
 mod sre;

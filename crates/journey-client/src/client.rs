@@ -126,11 +126,6 @@ impl Client {
             .max_decoding_message_size(DECODED_SIZE_BYTES_MAX)
     }
 
-    fn cluster_service(&self) -> ClusterServiceClient<Channel> {
-        ClusterServiceClient::new(self.channel.clone())
-            .max_decoding_message_size(DECODED_SIZE_BYTES_MAX)
-    }
-
     fn worker_service(&self) -> WorkerServiceClient<Channel> {
         WorkerServiceClient::new(self.channel.clone())
             .max_decoding_message_size(DECODED_SIZE_BYTES_MAX)
@@ -238,11 +233,6 @@ impl Client {
     unary!(
         /// Asks whether a hand-over still stands.
         confirm, worker_service, ConfirmRequest => ConfirmResponse
-    );
-
-    unary!(
-        /// Reads which partition each customer lies in, and who leads it.
-        get_table, cluster_service, GetTableRequest => GetTableResponse
     );
 
     /// The same as [`Client::ingest`], in order after failures too; a node that is asked directly answers `NOT_LEADER` for

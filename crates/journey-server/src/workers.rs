@@ -9,12 +9,14 @@ mod subscription;
 
 use std::sync::Arc;
 
+use futures::stream::BoxStream;
 use journey_partition::{Destinations, HandOver, Subscription, WorkerId};
 use journey_proto::v1 as wire;
 use journey_proto::v1::work_request::Request as WorkMessage;
 use journey_proto::v1::work_response::Response as WorkAnswer;
 use journey_proto::v1::worker_service_server::WorkerService;
-use journey_types::{Channel, Destination, QueueId, WorkspaceId};
+use journey_types::{Channel, Destination, QueueId, Timestamp, WorkspaceId};
+use journey_wire::timestamp_from_wire;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
@@ -48,11 +50,33 @@ impl WorkerApi {
     }
 }
 
-type Answers = mpsc::Sender<Result<wire::WorkResponse, Status>>;
+type Answers = mpsc::Sender<Outgoing>;
+
+/// Something for the worker's socket.
+struct Outgoing {
+    response: Result<wire::WorkResponse, Status>,
+    /// After this instant it is not written any more: its claim is left to expire.
+    write_by: Option<Timestamp>,
+}
+
+impl Outgoing {
+    const fn at_any_time(response: Result<wire::WorkResponse, Status>) -> Self {
+        Self {
+            response,
+            write_by: None,
+        }
+    }
+
+    /// What is written now, if anything: a worker that reads slowly may have let it wait for too long.
+    fn written(self, now: Timestamp) -> Option<Result<wire::WorkResponse, Status>> {
+        let is_too_late = self.write_by.is_some_and(|write_by| now > write_by);
+        (!is_too_late).then_some(self.response)
+    }
+}
 
 #[tonic::async_trait]
 impl WorkerService for WorkerApi {
-    type WorkStream = ReceiverStream<Result<wire::WorkResponse, Status>>;
+    type WorkStream = BoxStream<'static, Result<wire::WorkResponse, Status>>;
 
     async fn work(
         &self,
@@ -65,10 +89,13 @@ impl WorkerService for WorkerApi {
         self.node.tasks().spawn(async move {
             if let Err(status) = serve_worker((node, hop), requests, answers.clone()).await {
                 // The worker may be gone already; then nobody needs the reason.
-                drop(answers.send(Err(status)).await);
+                drop(answers.send(Outgoing::at_any_time(Err(status))).await);
             }
         });
-        Ok(Response::new(ReceiverStream::new(stream)))
+        let node = Arc::clone(&self.node);
+        // The clock is read when the connection takes it, just before the write.
+        let stream = ReceiverStream::new(stream).filter_map(move |out| out.written(node.now()));
+        Ok(Response::new(Box::pin(stream)))
     }
 
     async fn settle(
@@ -134,9 +161,9 @@ impl WorkerStream {
         let cluster_id = format!("{:016x}", node.origin().cluster_id);
         let subscribed = WorkAnswer::Subscribed(wire::Subscribed { cluster_id });
         if answers
-            .send(Ok(wire::WorkResponse {
+            .send(Outgoing::at_any_time(Ok(wire::WorkResponse {
                 response: Some(subscribed),
-            }))
+            })))
             .await
             .is_err()
         {
@@ -183,8 +210,9 @@ impl WorkerStream {
                 },
                 effect = effects.recv() => {
                     let Some(hand_over) = effect else { return Ok(()) };
+                    let write_by = hand_over.hand_over_by;
                     let Some(effect) = self.begin(hand_over) else { continue };
-                    if !answer(&answers, WorkAnswer::Effect(effect)).await {
+                    if !hand_over_to(&answers, effect, write_by).await {
                         return Ok(());
                     }
                 }
@@ -287,7 +315,14 @@ impl WorkerStream {
                 self.tell_credit(self.ledger.has_credit());
                 Ok(true)
             }
-            Came::Effect(effect) => Ok(answer(answers, WorkAnswer::Effect(*effect)).await),
+            Came::Effect(effect) => {
+                // Its node has kept its time; a claim that ran out on the way is offered to others.
+                let write_by = effect
+                    .until
+                    .as_ref()
+                    .map_or(Timestamp::EPOCH, timestamp_from_wire);
+                Ok(hand_over_to(answers, *effect, write_by).await)
+            }
             Came::Results(results, other_ways) => {
                 if !results.is_empty() {
                     let results = wire::OutcomeResults { results };
@@ -310,10 +345,18 @@ impl WorkerStream {
 /// Sends to the worker; whether it is still there.
 async fn answer(answers: &Answers, response: WorkAnswer) -> bool {
     let response = Some(response);
-    answers
-        .send(Ok(wire::WorkResponse { response }))
-        .await
-        .is_ok()
+    let response = Ok(wire::WorkResponse { response });
+    answers.send(Outgoing::at_any_time(response)).await.is_ok()
+}
+
+/// Sends an effect to the worker, unless it is too late when its turn comes; whether the worker is still there.
+async fn hand_over_to(answers: &Answers, effect: wire::Effect, write_by: Timestamp) -> bool {
+    let response = Some(WorkAnswer::Effect(effect));
+    let outgoing = Outgoing {
+        response: Ok(wire::WorkResponse { response }),
+        write_by: Some(write_by),
+    };
+    answers.send(outgoing).await.is_ok()
 }
 
 fn checked(subscribe: &wire::Subscribe) -> Result<(WorkspaceId, Destinations, u32), ServerError> {

@@ -213,5 +213,5 @@ async fn a_call_that_is_safe_to_repeat_goes_on_at_another_node() {
         .repeat(|client| async move { client.get_table(request()).await })
         .await
         .unwrap();
-    assert_eq!(table.partitions.len() as u32, N_PARTITIONS);
+    assert_eq!(table.partitions.len(), N_PARTITIONS as usize);
 }
