@@ -159,7 +159,14 @@ impl Steward {
                 let has_copy = lag.is_some_and(|lag| lag <= LAG_MAX);
                 (has_copy && silence < SILENCE_MAX).then_some(NodeState::Active)
             }
-            NodeState::Down => (silence < SILENCE_MAX).then_some(NodeState::Active),
+            NodeState::Down => {
+                let before = if node.drains {
+                    NodeState::Draining
+                } else {
+                    NodeState::Active
+                };
+                (silence < SILENCE_MAX).then_some(before)
+            }
             NodeState::Active | NodeState::Draining | NodeState::Removed => None,
         }
     }

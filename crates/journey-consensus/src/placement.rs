@@ -14,7 +14,10 @@
 //!   numbers by the divisor method of Sainte-Laguë, which is what makes a join take from everybody and give to nobody but
 //!   the one that joined.
 //! - *Few moves*: the target starts from the current table and changes only what a lost node, a missing replica, a zone
-//!   or a share beyond the tolerance forces.
+//!   or balance forces. A node that comes takes its share from everybody. One that goes makes nothing move but what it
+//!   held: of all ways to place that the most even one is taken (augmenting paths over what is missing), and replicas move
+//!   for balance alone only where a node would be beyond a tenth of its fair share and one.
+//! - *No memory*: planned again from what is half done, the same plan goes on.
 //! - *Leaders* are evened out along shortest augmenting paths, so that a change touches as few partitions as possible.
 //!
 //! Start at [`plan`]; [`metadata_voters`] says who votes in the metadata group.

@@ -64,6 +64,7 @@ impl ClusterMap {
             join_key: founder.join_key,
             place: founder.place.clone(),
             state: NodeState::Active,
+            drains: false,
             metadata_replica: ReplicaId::FIRST,
         };
         let table = PartitionTable::founded(n_partitions, node.id, ReplicaId::FIRST, index);
@@ -88,6 +89,11 @@ impl ClusterMap {
                 let fits = may_become && (*state != NodeState::Removed || is_empty);
                 if fits {
                     record.state = *state;
+                    record.drains = match state {
+                        NodeState::Draining => true,
+                        NodeState::Joining | NodeState::Active | NodeState::Removed => false,
+                        NodeState::Down => record.drains,
+                    };
                 }
                 fits
             }),
@@ -144,6 +150,7 @@ impl ClusterMap {
             join_key: joining.join_key,
             place: joining.place.clone(),
             state: NodeState::Joining,
+            drains: false,
             metadata_replica: ReplicaId::new(index),
         };
         let is_fresh = self.nodes.keys().all(|id| *id < node.id);

@@ -38,7 +38,8 @@ pub(super) struct NewNodeRecord {
     place: Option<PlaceRecord>,
 }
 
-/// Fields: 1 id, 2 version, 3 what it says of itself, 4 state, 5 replica of group 0.
+/// Fields: 1 id, 2 version, 3 what it says of itself, 4 state, 5 replica of group 0, 6 whether it is
+/// to give its replicas away.
 #[derive(Clone, PartialEq, Eq, Message)]
 struct NodeRow {
     #[prost(uint64, tag = "1")]
@@ -51,6 +52,8 @@ struct NodeRow {
     state: u32,
     #[prost(uint64, tag = "5")]
     metadata_replica: u64,
+    #[prost(bool, tag = "6")]
+    drains: bool,
 }
 
 /// Fields: 1 replica, 2 node, 3 role.
@@ -314,6 +317,7 @@ fn node_row(node: &NodeRecord) -> NodeRow {
             place: Some(place_record(&node.place)),
         }),
         state: state_number(node.state),
+        drains: node.drains,
         metadata_replica: node.metadata_replica.get(),
     }
 }
@@ -327,6 +331,7 @@ fn node_of(row: &NodeRow) -> Result<NodeRecord, String> {
         join_key: said.join_key,
         place: said.place,
         state: state_of(row.state)?,
+        drains: row.drains,
         metadata_replica: ReplicaId::new(row.metadata_replica),
     })
 }

@@ -86,6 +86,8 @@ pub struct NodeRecord {
     pub place: NodePlace,
     /// Where it is in its life.
     pub state: NodeState,
+    /// Whether it is to give its replicas away: still so when it has been down meanwhile.
+    pub drains: bool,
     /// Its replica of the metadata group.
     pub metadata_replica: ReplicaId,
 }

@@ -6,7 +6,7 @@ use journey_types::{NodeId, PartitionId};
 
 use super::leaders::leaders;
 use super::quota::Candidate;
-use super::target::target;
+use super::target::{Evenness, target};
 use crate::limits::{NODE_MOVES_MAX, PARTITIONS_MOVING_MAX};
 use crate::{
     NodeRecord, NodeState, PartitionPlacement, PartitionTable, PlacedReplica, PlacementChange,
@@ -45,7 +45,12 @@ pub fn plan(nodes: &[NodeRecord], table: &PartitionTable, n_replicas: usize) -> 
     if candidates.is_empty() {
         return Vec::new();
     }
-    let target = target(&candidates, table, n_replicas);
+    let evenness = if somebody_came_last(nodes) {
+        Evenness::Shares
+    } else {
+        Evenness::Bounds
+    };
+    let target = target(&candidates, table, n_replicas, evenness);
     let planner = Planner {
         alive: nodes
             .iter()
@@ -75,6 +80,20 @@ pub fn plan(nodes: &[NodeRecord], table: &PartitionTable, n_replicas: usize) -> 
     }
     steps.sort_by_key(|(urgency, step)| (*urgency, step.partition));
     throttled(table, steps.into_iter().map(|(_, step)| step))
+}
+
+/// Whether the last thing that happened to the nodes is that one came (or came back), and not that one went. The versions of
+/// records are places in the log, so the table needs no memory of its own for this.
+fn somebody_came_last(nodes: &[NodeRecord]) -> bool {
+    let last = |is_active: bool| {
+        let those = nodes.iter();
+        let those = those.filter(|node| (node.state == NodeState::Active) == is_active);
+        those
+            .filter(|node| node.state != NodeState::Joining)
+            .map(|node| node.version)
+            .max()
+    };
+    last(true) > last(false)
 }
 
 /// How soon a step is to be taken.

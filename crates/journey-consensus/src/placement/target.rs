@@ -4,23 +4,31 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use journey_types::{NodeId, PartitionId};
 
-use super::quota::{Candidate, quotas, zone_max};
+use super::quota::{Candidate, Shares, quotas, zone_max};
 use super::rendezvous::score;
 use crate::{PartitionTable, ReplicaRole};
 
-/// A node may differ from its share in whole numbers by this part of it before replicas move for that alone; so it is never
-/// off its exact share by more than that and one.
-const TOLERANCE_DIVISOR: usize = 10;
+/// From when on replicas move for the sake of balance alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Evenness {
+    /// As soon as a node has not its share: one came, and is to take it.
+    Shares,
+    /// When a node is beyond its bounds: one went, and nothing else is to move for that.
+    Bounds,
+}
 
 /// The nodes of each partition, in partition order.
 pub(super) type Assignment = Vec<BTreeSet<NodeId>>;
+
+/// Replicas that move one after the other: of which partition, from where, to where.
+type Path = Vec<(usize, NodeId, NodeId)>;
 
 /// What the target is made from.
 pub(super) struct Targeting<'a> {
     candidates: &'a [Candidate<'a>],
     n_replicas: usize,
     zone_max: usize,
-    quotas: BTreeMap<NodeId, usize>,
+    shares: Shares,
     loads: BTreeMap<NodeId, usize>,
     assignment: Assignment,
     /// Where the replicas are: to give what is not there to another node costs nothing.
@@ -32,6 +40,7 @@ pub(super) fn target(
     candidates: &[Candidate<'_>],
     table: &PartitionTable,
     n_replicas: usize,
+    evenness: Evenness,
 ) -> Assignment {
     let n_replicas = n_replicas.min(candidates.len());
     let takes = |node: &NodeId| candidates.iter().any(|candidate| candidate.node == *node);
@@ -51,11 +60,15 @@ pub(super) fn target(
     for node in current.iter().flatten() {
         *loads.entry(*node).or_default() += 1;
     }
+    let quotas = quotas(candidates, current.len(), n_replicas);
     let mut targeting = Targeting {
         candidates,
         n_replicas,
         zone_max: zone_max(candidates, n_replicas),
-        quotas: quotas(candidates, current.len(), n_replicas),
+        shares: match evenness {
+            Evenness::Shares => Shares::whole(&quotas),
+            Evenness::Bounds => Shares::fair(candidates, &quotas),
+        },
         loads,
         assignment: current.clone(),
         current,
@@ -103,7 +116,7 @@ impl Targeting<'_> {
         let free = free.filter(|candidate| !held.contains(&candidate.node));
         let rank = |candidate: &&Candidate<'_>| {
             let crowds = self.crowds(position, candidate.node, None);
-            let over = self.excess(candidate.node).max(-1) + 1;
+            let over = self.excess(candidate.node).max(-self.unit());
             (crowds, over)
         };
         let best = free.min_by(|one, other| {
@@ -134,32 +147,49 @@ impl Targeting<'_> {
         }
     }
 
-    /// Passes what was given a moment ago on, along shortest paths, from who has too much to who has too little: giving one
-    /// by one can end with a node that lacks only replicas which it has.
+    /// Passes what was given a moment ago on, along shortest paths, from who has more to who has less, until no path helps:
+    /// giving one by one can end with a node that lacks only replicas which it has. Nothing that is somewhere moves for it;
+    /// of all ways to give what is missing the loads are then the most even ones (each path lowers the sum of squares).
     fn exchange(&mut self) {
-        let n_paths_max = self.assignment.len() * self.n_replicas;
+        let n_paths_max = self.assignment.len() * self.n_replicas * self.assignment.len();
         for _ in 0..n_paths_max {
-            let Some(path) = self.path() else { break };
-            for (position, from, to) in path {
-                self.take(position, from);
-                self.give(position, to);
-            }
+            let mut nodes: Vec<NodeId> = self.shares.nodes().collect();
+            nodes.sort_by_key(|node| (self.excess(*node), *node));
+            let is_new = |position: usize, node: NodeId| !self.current[position].contains(&node);
+            let mut most_first = nodes.iter().rev();
+            let path = most_first.find_map(|from| self.path(*from, &is_new, &|_| true));
+            let Some(path) = path else {
+                break;
+            };
+            self.follow(path);
         }
     }
 
-    fn path(&self) -> Option<Vec<(usize, NodeId, NodeId)>> {
+    fn follow(&mut self, path: Path) {
+        for (position, from, to) in path {
+            self.take(position, from);
+            self.give(position, to);
+        }
+    }
+
+    /// The moves that leave that node with one replica less, and one that has at least two less and is meant with one more.
+    fn path(
+        &self,
+        source: NodeId,
+        may_move: &dyn Fn(usize, NodeId) -> bool,
+        is_meant: &dyn Fn(NodeId) -> bool,
+    ) -> Option<Path> {
+        let helped = self.excess(source) - self.unit();
         let mut came_by: BTreeMap<NodeId, Option<(usize, NodeId)>> = BTreeMap::new();
-        let over = self.quotas.keys().filter(|node| self.excess(**node) > 0);
-        came_by.extend(over.map(|node| (*node, None)));
-        let mut queue: VecDeque<NodeId> = came_by.keys().copied().collect();
+        came_by.insert(source, None);
+        let mut queue = VecDeque::from([source]);
         while let Some(from) = queue.pop_front() {
             for position in 0..self.assignment.len() {
-                let is_new = self.assignment[position].contains(&from)
-                    && !self.current[position].contains(&from);
-                if !is_new {
+                let moves = self.assignment[position].contains(&from) && may_move(position, from);
+                if !moves {
                     continue;
                 }
-                for to in self.quotas.keys() {
+                for to in &self.shares.nodes().collect::<Vec<_>>() {
                     let is_free = !self.assignment[position].contains(to)
                         && !came_by.contains_key(to)
                         && !self.crowds(position, *to, Some(from));
@@ -167,7 +197,7 @@ impl Targeting<'_> {
                         continue;
                     }
                     came_by.insert(*to, Some((position, from)));
-                    if self.excess(*to) < 0 {
+                    if self.excess(*to) < helped && is_meant(*to) {
                         return Some(path_to(*to, &came_by));
                     }
                     queue.push_back(*to);
@@ -177,31 +207,45 @@ impl Targeting<'_> {
         None
     }
 
-    /// Moves replicas one by one from who has too many to who has too few, until nobody is beyond the tolerance.
+    /// Moves replicas one by one from who has too many to who has too few, until nobody is beyond the bounds.
     fn even_out(&mut self) {
         let n_moves_max = self.assignment.len() * self.n_replicas;
         for _ in 0..n_moves_max {
-            let Some((position, from, to)) = self.best_move() else {
+            let best = self.best_move().map(|one| vec![one]);
+            let Some(path) = best.or_else(|| self.way_round()) else {
                 break;
             };
-            self.take(position, from);
-            self.give(position, to);
+            self.follow(path);
         }
     }
 
-    /// The move that helps most: between the pair that is furthest apart, of the partition that the taker's score likes
-    /// best. None when nobody is beyond the tolerance, or nothing can be done about it.
-    fn best_move(&self) -> Option<(usize, NodeId, NodeId)> {
-        let mut nodes: Vec<NodeId> = self.quotas.keys().copied().collect();
+    /// Where who has too many holds only what the taker holds too: by way of others.
+    fn way_round(&self) -> Option<Path> {
+        let mut nodes: Vec<NodeId> = self.shares.nodes().collect();
         nodes.sort_by_key(|node| (self.excess(*node), *node));
-        let is_off = |node: &NodeId| self.excess(*node).unsigned_abs() > self.tolerance(*node);
+        if !nodes.iter().any(|node| self.is_off(*node)) {
+            return None;
+        }
+        let mut most_first = nodes.iter().rev();
+        most_first.find_map(|from| {
+            let is_meant = |to: NodeId| self.is_off(*from) || self.is_off(to);
+            self.path(*from, &|_, _| true, &is_meant)
+        })
+    }
+
+    /// The move that helps most: between the pair that is furthest apart, of the partition that the taker's score likes
+    /// best. None when nobody is beyond the bounds, or nothing can be done about it.
+    fn best_move(&self) -> Option<(usize, NodeId, NodeId)> {
+        let mut nodes: Vec<NodeId> = self.shares.nodes().collect();
+        nodes.sort_by_key(|node| (self.excess(*node), *node));
+        let is_off = |node: &NodeId| self.is_off(*node);
         if !nodes.iter().any(is_off) {
             return None;
         }
         for to in &nodes {
             for from in nodes.iter().rev() {
                 let (low, high) = (self.excess(*to), self.excess(*from));
-                let helps = high > 0 && low < 0 || high - low >= 2;
+                let helps = high - low > self.unit();
                 if !helps || !(is_off(to) || is_off(from)) {
                     continue;
                 }
@@ -257,18 +301,22 @@ impl Targeting<'_> {
         )
     }
 
-    /// How many replicas a node has beyond its share; below 0 when it lacks some.
+    /// How much a node has beyond its share, in parts of a replica.
     fn excess(&self, node: NodeId) -> i64 {
-        let count = |counts: &BTreeMap<NodeId, usize>| {
-            let count = counts.get(&node).copied().unwrap_or(0);
-            i64::try_from(count).expect("a cluster has at most 768 replicas")
-        };
-        count(&self.loads) - count(&self.quotas)
+        self.shares.excess(node, self.load(node))
     }
 
-    fn tolerance(&self, node: NodeId) -> u64 {
-        let quota = self.quotas.get(&node).copied().unwrap_or(0);
-        (quota / TOLERANCE_DIVISOR) as u64
+    /// One replica in those parts.
+    fn unit(&self) -> i64 {
+        i64::try_from(self.shares.unit).expect("128 nodes of weight 1,000 fit")
+    }
+
+    fn is_off(&self, node: NodeId) -> bool {
+        self.shares.is_off(node, self.load(node))
+    }
+
+    fn load(&self, node: NodeId) -> usize {
+        self.loads.get(&node).copied().unwrap_or(0)
     }
 
     fn take(&mut self, position: usize, node: NodeId) {
@@ -285,10 +333,7 @@ impl Targeting<'_> {
 }
 
 /// The moves that lead to that node, the one that frees it last.
-fn path_to(
-    to: NodeId,
-    came_by: &BTreeMap<NodeId, Option<(usize, NodeId)>>,
-) -> Vec<(usize, NodeId, NodeId)> {
+fn path_to(to: NodeId, came_by: &BTreeMap<NodeId, Option<(usize, NodeId)>>) -> Path {
     let mut path = Vec::new();
     let mut node = to;
     while let Some(Some((position, from))) = came_by.get(&node) {

@@ -50,7 +50,7 @@ impl World {
     fn add_node(&mut self, id: u64, (zone, weight): (&str, u32)) -> NodeId {
         self.nodes.push(NodeRecord {
             id: NodeId::new(id),
-            version: 1,
+            version: id,
             join_key: [0; 16],
             place: NodePlace {
                 api_address: "a:1".to_owned(),
@@ -59,14 +59,18 @@ impl World {
                 weight,
             },
             state: NodeState::Active,
+            drains: false,
             metadata_replica: ReplicaId::new(id),
         });
         NodeId::new(id)
     }
 
     fn set_state(&mut self, node: NodeId, state: NodeState) {
+        self.index += 1;
         let record = self.nodes.iter_mut().find(|record| record.id == node);
-        record.unwrap().state = state;
+        let record = record.unwrap();
+        record.state = state;
+        record.version = self.index;
     }
 
     /// Takes the steps that may be taken now.
@@ -85,7 +89,15 @@ impl World {
 
     /// Everything that joins votes, everything that leaves is gone.
     fn finish(&mut self) {
-        for row in &mut self.table.partitions {
+        self.finish_those(|_| true);
+    }
+
+    /// The same, of those partitions only.
+    fn finish_those(&mut self, is_meant: impl Fn(usize) -> bool) {
+        for (position, row) in self.table.partitions.iter_mut().enumerate() {
+            if !is_meant(position) {
+                continue;
+            }
             let of_role = |row: &crate::PartitionPlacement, role| -> Vec<ReplicaId> {
                 row.of_role(role).map(|placed| placed.replica).collect()
             };
@@ -102,15 +114,28 @@ impl World {
 
     /// Until nothing is to be done; answers how many replicas were made.
     fn settle(&mut self) -> usize {
+        self.settle_by(|_, _| true)
+    }
+
+    /// The same, with moves that take their time: which partition's are done in which round is drawn from the seed, so
+    /// that the plan is made again and again from what is half done.
+    fn settle_slowly(&mut self, seed: u64) -> usize {
+        self.settle_by(|round, position| {
+            let draw = (seed ^ (round * 31 + position) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            draw >> 62 == 0
+        })
+    }
+
+    fn settle_by(&mut self, is_done: impl Fn(usize, usize) -> bool) -> usize {
         let mut n_added = 0;
-        for _ in 0..ROUNDS_MAX {
+        for round in 0..ROUNDS_MAX {
             let steps = self.step();
-            if steps.is_empty() {
+            if steps.is_empty() && self.table.partitions.iter().all(|row| row.is_settled()) {
                 return n_added;
             }
             let adds = |step: &&PlacementChange| matches!(step, PlacementChange::Add { .. });
             n_added += steps.iter().filter(adds).count();
-            self.finish();
+            self.finish_those(|position| is_done(round, position));
         }
         panic!("the plan never ends: {:?}", self.table);
     }
@@ -135,13 +160,12 @@ impl World {
 
     fn assert_balanced(&self) {
         let loads = self.loads();
-        let fair = self.n_replicas() as f64 / loads.len() as f64;
+        let (n_replicas, n_nodes) = (self.n_replicas(), loads.len());
         for (node, load) in &loads {
-            let is_fair = (*load as f64 - fair).abs() <= fair / 10.0 + 1.0 + f64::EPSILON;
-            assert!(
-                is_fair,
-                "node {node} has {load} of a fair {fair}: {loads:?}"
-            );
+            // Within a tenth of the fair share, and one: all times 10 and the number of nodes, which makes them whole.
+            let is_fair =
+                (10 * load * n_nodes).abs_diff(10 * n_replicas) <= n_replicas + 10 * n_nodes;
+            assert!(is_fair, "node {node} has {load} of {n_replicas}: {loads:?}");
         }
     }
 
@@ -170,15 +194,15 @@ impl World {
 }
 
 const NOWHERE: (&str, u32) = ("", 100);
-/// Replicas of others that move when a node leaves: mostly none. In small clusters those who have room may hold each of
-/// the lost replicas already, so that one passes another one on.
-const PASSED_ON_MAX: usize = 2;
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn join_takes_its_share_and_little_more(n_nodes in 3..14_usize, n_partitions in 1..65_u32) {
+    fn join_takes_its_share_and_little_more(
+        n_nodes in 3..14_usize,
+        n_partitions in 1..65_u32,
+        seed: u64,
+    ) {
         let mut world = World::of(n_partitions, &vec![NOWHERE; n_nodes]);
         world.assert_balanced();
         world.assert_leaders_are_spread();
@@ -186,41 +210,59 @@ proptest! {
         prop_assert_eq!(n_replicas, 3 * usize::try_from(n_partitions).unwrap());
         let mut twin = world.clone();
         world.join(NOWHERE);
-        let n_moved = world.settle();
+        let n_moved = world.settle_slowly(seed);
         prop_assert!(n_moved <= n_replicas.div_ceil(n_nodes + 1) + 2, "{} moved", n_moved);
         world.assert_balanced();
         world.assert_leaders_are_spread();
         // The order in which nodes are told changes nothing.
         twin.join(NOWHERE);
         twin.nodes.reverse();
-        prop_assert_eq!(twin.settle(), n_moved);
+        prop_assert_eq!(twin.settle_slowly(seed), n_moved);
         prop_assert_eq!(twin.table, world.table);
     }
 
     #[test]
-    fn leave_moves_what_was_lost_and_hardly_anything_else(
+    fn leave_moves_what_was_lost_and_nothing_else(
         n_nodes in 4..14_usize,
         n_partitions in 1..65_u32,
         lost in 0..14_usize,
         state in prop_oneof![Just(NodeState::Down), Just(NodeState::Draining)],
+        seed: u64,
     ) {
         let mut world = World::of(n_partitions, &vec![NOWHERE; n_nodes]);
         let lost = world.nodes[lost % n_nodes].id;
         let n_lost = world.table.replicas_of(lost).count();
         let before = world.table.clone();
         world.set_state(lost, state);
-        let n_moved = world.settle();
-        let mut n_passed_on = 0;
+        let n_moved = world.settle_slowly(seed);
+        prop_assert_eq!(n_moved, n_lost);
         for (before, after) in before.partitions.iter().zip(&world.table.partitions) {
-            let others = before.replicas.iter().filter(|placed| placed.node != lost);
-            n_passed_on += others.filter(|placed| after.replica(placed.replica).is_none()).count();
+            for kept in before.replicas.iter().filter(|placed| placed.node != lost) {
+                prop_assert!(after.replica(kept.replica).is_some(), "{kept:?} moved");
+            }
             prop_assert!(after.on_node(lost).is_none());
             prop_assert_eq!(after.replicas.len(), 3);
         }
-        prop_assert_eq!(n_moved, n_lost + n_passed_on);
-        prop_assert!(n_passed_on <= PASSED_ON_MAX, "{} passed on", n_passed_on);
         world.assert_balanced();
         world.assert_leaders_are_spread();
+    }
+
+    #[test]
+    fn one_after_the_other_may_leave_and_nothing_else_moves(
+        n_nodes in 4..14_usize,
+        // With fewer, a node may end with none where the bounds ask for one: then one replica more moves.
+        n_partitions in 12..65_u32,
+        lost in proptest::collection::vec(0..14_usize, 1..10),
+    ) {
+        let mut world = World::of(n_partitions, &vec![NOWHERE; n_nodes]);
+        for lost in lost.into_iter().take(n_nodes - 3) {
+            let active: Vec<_> = world.loads().into_keys().collect();
+            let lost = active[lost % active.len()];
+            let n_lost = world.table.replicas_of(lost).count();
+            world.set_state(lost, NodeState::Down);
+            prop_assert_eq!(world.settle(), n_lost);
+            world.assert_balanced();
+        }
     }
 
     #[test]

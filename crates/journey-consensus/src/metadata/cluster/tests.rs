@@ -120,6 +120,26 @@ fn move_whose_target_is_lost_is_taken_back() {
     );
 }
 
+#[test]
+fn node_that_drains_still_does_when_it_was_down_meanwhile() {
+    let mut map = founded();
+    let founder = NodeId::new(1);
+    for (index, next, drains) in [
+        (3, NodeState::Draining, true),
+        (4, NodeState::Down, true),
+        (5, NodeState::Draining, true),
+        (6, NodeState::Active, false),
+        (7, NodeState::Down, false),
+        (8, NodeState::Draining, true),
+        (9, NodeState::Down, true),
+        // Whoever asks for it ends it, also while the node is down.
+        (10, NodeState::Active, false),
+    ] {
+        assert!(map.change(&state(&map, 1, next), index));
+        assert_eq!(map.nodes[&founder].drains, drains, "{next:?} at {index}");
+    }
+}
+
 fn any_step() -> impl Strategy<Value = PlacementChange> {
     let replica = (0..40_u64).prop_map(ReplicaId::new);
     let node = (0..20_u64).prop_map(NodeId::new);

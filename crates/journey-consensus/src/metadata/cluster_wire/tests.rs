@@ -122,6 +122,11 @@ fn map_reads_back_as_it_was() {
             },
         },
         setting(Some("on")),
+        ClusterChange::NodeState {
+            node: NodeId::new(1),
+            expected_version: 2,
+            state: NodeState::Draining,
+        },
     ];
     for (index, change) in (3..).zip(&changes) {
         assert!(map.change(change, index), "{change:?}");
