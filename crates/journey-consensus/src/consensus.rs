@@ -1,13 +1,13 @@
 //! All groups of one node, on a runtime of their own so that nothing else delays a heartbeat.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use journey_proto::internal::peer_server::PeerServer;
 use parking_lot::Mutex;
 use tokio::runtime::{Handle, Runtime};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::group::{Start, start};
 use crate::peers::{Groups, NoPeers, PeerService, Peers, ReplicaDirectory, Waits};
@@ -66,11 +66,13 @@ impl Consensus {
                 reason: error.to_string(),
             })?;
         let peers = Peers::new(Arc::clone(&directory), runtime.handle().clone());
+        let groups = Groups::default();
+        runtime.spawn(pulse(Arc::downgrade(&groups), options.heartbeat));
         Ok(Self {
             runtime: Some(runtime),
             config: Arc::new(config),
             storage,
-            groups: Groups::default(),
+            groups,
             directory,
             peers,
             waits: Waits {
@@ -228,6 +230,22 @@ impl Consensus {
             self.groups.lock().remove(&group);
         }
         self.storage.close().await;
+    }
+}
+
+/// Heartbeats of all groups at the same moment, so that those to one peer go in one message; ends with the groups.
+async fn pulse(groups: Weak<Mutex<BTreeMap<GroupId, GroupHandle>>>, interval: Duration) {
+    let mut beats = tokio::time::interval(interval);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        beats.tick().await;
+        let Some(groups) = groups.upgrade() else {
+            return;
+        };
+        let groups: Vec<GroupHandle> = groups.lock().values().cloned().collect();
+        for group in &groups {
+            group.beat();
+        }
     }
 }
 

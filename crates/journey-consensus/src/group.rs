@@ -122,6 +122,7 @@ trait GroupCore: Send + Sync {
     fn propose(&self, payload: Payload, done: OnProposeOutcome);
     fn confirm_leadership(&self, done: OnLeadershipProof);
     fn leadership(&self) -> watch::Receiver<Leadership>;
+    fn beat(&self);
     fn metrics(&self) -> GroupMetrics;
     fn durable_index(&self) -> u64;
     fn applied_index(&self) -> u64;
@@ -183,6 +184,11 @@ impl GroupHandle {
     /// everything committed before the proof is applied here.
     pub fn confirm_leadership(&self, done: OnLeadershipProof) {
         self.core.confirm_leadership(done);
+    }
+
+    /// Shows this replica's followers that it leads, if it does.
+    pub(crate) fn beat(&self) {
+        self.core.beat();
     }
 
     /// Who leads, now and at each change.

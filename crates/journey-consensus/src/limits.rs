@@ -111,6 +111,17 @@ pub(crate) const PEER_SILENCE_MAX_DATA: Duration = Duration::from_secs(5);
 /// Longest wait until a peer has entries on its disk.
 pub(crate) const PEER_APPEND_WAIT_MAX: Duration = Duration::from_secs(5);
 
+/// Appends of one group on their way to one replica: a partition proposes its next batch while the last is on its way, and
+/// a few more hide a slow network. Each holds up to [`LOG_READ_SIZE_BYTES_MAX`].
+pub(crate) const PEER_APPENDS_IN_FLIGHT_MAX: usize = 4;
+
+/// How long a commit index waits for entries that take it along: followers apply that much later, and nobody waits for
+/// them. Without traffic it is the only thing sent, so it must be short against whoever watches a follower.
+pub(crate) const PEER_COMMIT_PAUSE: Duration = Duration::from_millis(10);
+
+/// How long the first heartbeat of a pulse waits for those of the other groups: far below a heartbeat's interval.
+pub(crate) const PEER_PULSE_PAUSE: Duration = Duration::from_millis(1);
+
 /// Longest wait for the outcome of a proposal that another replica makes in this one's name.
 pub(crate) const PEER_PROPOSAL_WAIT_MAX: Duration = Duration::from_secs(10);
 

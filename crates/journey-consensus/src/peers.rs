@@ -25,6 +25,7 @@ use crate::limits::{PEER_LINKS_MAX, SNAPSHOTS_SENT_MAX};
 use crate::{GroupId, ReplicaId};
 
 mod address;
+mod append;
 mod connection;
 mod convert;
 mod link;
@@ -35,7 +36,7 @@ pub use address::{NoPeers, PeerAddress, ReplicaDirectory};
 pub(crate) use connection::{Connections, Waits};
 pub(crate) use convert::{answer_to_append, answer_to_transfer, answer_to_vote};
 pub(crate) use convert::{append_of, transfer_of, vote_of, vote_question_of, vote_to_wire};
-use link::Link;
+use link::{Asked, Link};
 pub(crate) use service::Groups;
 pub use service::PeerService;
 
@@ -104,12 +105,19 @@ impl Peers {
         body: peer_request::Body,
         wait_max: Duration,
     ) -> Result<peer_answer::Body, PeerFault> {
+        let asked = self.begin((group, replica), lane, body)?;
+        asked.answer(wait_max).await
+    }
+
+    /// Puts a request in line and does not wait: requests of a lane go in the order in which they were put there.
+    fn begin(
+        &self,
+        (group, replica): (GroupId, ReplicaId),
+        lane: Lane,
+        body: peer_request::Body,
+    ) -> Result<Asked, PeerFault> {
         let link = self.link(group, replica, lane)?;
-        let answer = link.ask((group, replica), body, wait_max).await?;
-        match answer {
-            peer_answer::Body::Refused(reason) => Err(PeerFault::Refused(reason)),
-            answer => Ok(answer),
-        }
+        Ok(link.begin((group, replica), body))
     }
 
     fn address(&self, group: GroupId, replica: ReplicaId) -> Result<PeerAddress, PeerFault> {

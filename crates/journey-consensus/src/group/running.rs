@@ -100,6 +100,23 @@ impl GroupCore for Running {
         self.leadership.clone()
     }
 
+    fn beat(&self) {
+        let leads_others = {
+            let metrics = self.raft.metrics();
+            let metrics = metrics.borrow_watched();
+            let members = metrics.membership_config.membership();
+            metrics.state.is_leader() && members.nodes().nth(1).is_some()
+        };
+        if !leads_others {
+            return;
+        }
+        // Where there is no room requests of this group are on their way, which prove as much.
+        let beat = tokio::task::unconstrained(async { self.raft.trigger().heartbeat().await });
+        if let Some(Err(_)) = beat.now_or_never() {
+            tracing::trace!(group_id = %self.group, "a stopped group has no heartbeat");
+        }
+    }
+
     fn metrics(&self) -> GroupMetrics {
         GroupMetrics {
             term: self.leadership.borrow().term,

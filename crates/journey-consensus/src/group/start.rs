@@ -86,6 +86,8 @@ async fn start_on(
     .await
     .map_err(|fatal| stopped(group, &fatal))?;
     progress.has_started();
+    // The node's one pulse beats for all its groups.
+    raft.runtime_config().heartbeat(false);
     if let Err(error) = take_part(&raft, start, is_pristine).await {
         if raft.shutdown().await.is_err() {
             tracing::warn!(group_id = %group, "group ended by a panic");

@@ -3,7 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
+use futures::{FutureExt as _, Stream};
 use journey_proto::internal::{peer_answer, peer_request};
+use openraft::base::BoxFuture;
 use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{Backoff, RPCOption};
 use openraft::raft::{
@@ -12,6 +14,8 @@ use openraft::raft::{
 };
 use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 
+use super::append::{self, AppendAnswers, lane_of};
+use super::link::Asked;
 use super::{Lane, PeerFault, Peers, convert};
 use crate::adapter::{RaftSnapshot, SnapshotContent};
 use crate::limits::PEER_APPEND_WAIT_MAX;
@@ -71,6 +75,36 @@ impl Connection {
         answer.map_err(|fault| RPCError::Unreachable(self.unreachable(&fault)))
     }
 
+    /// Puts an append in line.
+    pub(super) fn begin_append(
+        &self,
+        request: &AppendEntriesRequest<Types>,
+        lane: Lane,
+    ) -> Result<Asked, PeerFault> {
+        let body = peer_request::Body::Append(convert::append_to_wire(request));
+        self.peers.begin((self.group, self.replica), lane, body)
+    }
+
+    /// Waits for what became of it. openraft itself gives up on a heartbeat after its interval; entries take as long as a
+    /// disk needs.
+    pub(super) async fn append_response(
+        &self,
+        asked: Result<Asked, PeerFault>,
+        lane: Lane,
+    ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
+        let wait_max = match lane {
+            Lane::Control => self.waits.control,
+            Lane::Data => PEER_APPEND_WAIT_MAX,
+        };
+        let answer = match asked {
+            Ok(asked) => asked.answer(wait_max).await,
+            Err(fault) => Err(fault),
+        };
+        let read = |answer| convert::append_response_of(answer).map_err(PeerFault::Unanswered);
+        let response = answer.and_then(read);
+        response.map_err(|fault| RPCError::Unreachable(self.unreachable(&fault)))
+    }
+
     /// Whatever keeps a peer from answering: openraft waits a moment before it tries again, and logs it once.
     fn unreachable(&self, fault: &dyn std::fmt::Display) -> Unreachable<Types> {
         Unreachable::from_string(format!(
@@ -89,15 +123,20 @@ impl RaftNetworkV2<Types> for Connection {
         request: AppendEntriesRequest<Types>,
         _option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
-        // openraft itself gives up on a heartbeat after its interval; entries take as long as a disk needs.
-        let (lane, wait_max) = if request.entries.is_empty() {
-            (Lane::Control, self.waits.control)
-        } else {
-            (Lane::Data, PEER_APPEND_WAIT_MAX)
-        };
-        let body = peer_request::Body::Append(convert::append_to_wire(&request));
-        self.ask(lane, body, wait_max, convert::append_response_of)
-            .await
+        let lane = lane_of(&request);
+        let asked = self.begin_append(&request, lane);
+        self.append_response(asked, lane).await
+    }
+
+    fn stream_append<'s, S>(
+        &'s mut self,
+        requests: S,
+        _option: RPCOption,
+    ) -> BoxFuture<'s, Result<AppendAnswers<'s>, RPCError<Types>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
+    {
+        std::future::ready(Ok(append::pipelined(self, requests))).boxed()
     }
 
     async fn vote(

@@ -8,6 +8,7 @@ use journey_proto::internal::peer_client::PeerClient;
 use journey_proto::internal::{PeerAnswers, PeerRequest, PeerRequests, peer_answer, peer_request};
 use prost::Message as _;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
@@ -17,7 +18,7 @@ use tonic::transport::{Channel, Endpoint};
 use super::{Lane, PeerAddress, PeerFault, ReplicaDirectory};
 use crate::limits::{
     PEER_CONNECT_WAIT_MAX, PEER_MESSAGE_SIZE_BYTES_MAX, PEER_MESSAGES_BUFFERED_MAX,
-    PEER_RECONNECT_PAUSE, PEER_REQUESTS_IN_FLIGHT_MAX, PEER_REQUESTS_QUEUED_MAX,
+    PEER_PULSE_PAUSE, PEER_RECONNECT_PAUSE, PEER_REQUESTS_IN_FLIGHT_MAX, PEER_REQUESTS_QUEUED_MAX,
     PEER_REQUESTS_SIZE_BYTES, PEER_SILENCE_MAX_CONTROL, PEER_SILENCE_MAX_DATA,
     PEER_WINDOW_SIZE_BYTES,
 };
@@ -35,6 +36,13 @@ pub(super) struct Link {
 struct Call {
     request: PeerRequest,
     answer: Answer,
+}
+
+impl Call {
+    /// Whether others like it come at the same moment: heartbeats of all groups do.
+    fn is_heartbeat(&self) -> bool {
+        matches!(&self.request.body, Some(peer_request::Body::Append(append)) if append.entries.is_empty())
+    }
 }
 
 impl Link {
@@ -56,13 +64,12 @@ impl Link {
         Self { queue }
     }
 
-    /// Sends the request and waits for its answer.
-    pub(super) async fn ask(
+    /// Puts the request in line: requests go in the order in which they were put there.
+    pub(super) fn begin(
         &self,
         (group, replica): (GroupId, ReplicaId),
         body: peer_request::Body,
-        wait_max: Duration,
-    ) -> Result<peer_answer::Body, PeerFault> {
+    ) -> Asked {
         let (answer, heard) = oneshot::channel();
         let request = PeerRequest {
             number: 0,
@@ -70,12 +77,24 @@ impl Link {
             replica: replica.get(),
             body: Some(body),
         };
-        if let Err(full) = self.queue.try_send(Call { request, answer }) {
-            return Err(PeerFault::NotSent(format!(
-                "requests to this peer wait already: {full}"
-            )));
+        let call = Call { request, answer };
+        if let Err(TrySendError::Full(call) | TrySendError::Closed(call)) =
+            self.queue.try_send(call)
+        {
+            refuse(call, "requests to this peer wait already");
         }
-        match timeout(wait_max, heard).await {
+        Asked(heard)
+    }
+}
+
+/// The answer to a request, once it is there.
+#[derive(Debug)]
+pub(super) struct Asked(oneshot::Receiver<Result<peer_answer::Body, PeerFault>>);
+
+impl Asked {
+    pub(super) async fn answer(self, wait_max: Duration) -> Result<peer_answer::Body, PeerFault> {
+        match timeout(wait_max, self.0).await {
+            Ok(Ok(Ok(peer_answer::Body::Refused(reason)))) => Err(PeerFault::Refused(reason)),
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(PeerFault::Unanswered("this node stops".to_owned())),
             Err(_) => Err(PeerFault::Unanswered(format!("no answer in {wait_max:?}"))),
@@ -160,6 +179,7 @@ impl Talker {
         let mut pending = BTreeMap::new();
         let mut heard_at = Instant::now();
         let mut next = Some(first);
+        let mut gathers_until = None;
         let silence_max = match self.lane {
             Lane::Control => PEER_SILENCE_MAX_CONTROL,
             Lane::Data => PEER_SILENCE_MAX_DATA,
@@ -177,7 +197,8 @@ impl Talker {
                     Ok(None) => break format!("{} closed the connection", self.address),
                     Err(status) => break format!("{}: {}", self.address, status.message()),
                 },
-                permit = outgoing.reserve(), if next.is_some() => match permit {
+                () = until(gathers_until), if gathers_until.is_some() => gathers_until = None,
+                permit = outgoing.reserve(), if next.is_some() && gathers_until.is_none() => match permit {
                     Ok(permit) => {
                         let requests = self.gather(&mut next, &mut pending);
                         let cluster = self.directory.cluster().unwrap_or(0);
@@ -188,7 +209,10 @@ impl Talker {
                     Err(_) => break format!("{} closed the connection", self.address),
                 },
                 call = self.calls.recv(), if next.is_none() && has_room => match call {
-                    Some(call) => next = Some(call),
+                    Some(call) => {
+                        gathers_until = call.is_heartbeat().then(|| Instant::now() + PEER_PULSE_PAUSE);
+                        next = Some(call);
+                    }
                     None => break "this node stops".to_owned(),
                 },
                 () = until(silent_at), if silent_at.is_some() => {
@@ -264,7 +288,8 @@ fn hear(answers: PeerAnswers, pending: &mut BTreeMap<u64, Pending>) {
     }
 }
 
-async fn until(at: Option<Instant>) {
+/// When there is a moment, that moment.
+pub(super) async fn until(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,

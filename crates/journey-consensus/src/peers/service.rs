@@ -23,6 +23,9 @@ use crate::limits::{
 };
 use crate::{GroupHandle, GroupId, ReplicaId};
 
+/// How often the others that are ready to run come before an answer is sent.
+const GATHER_ROUNDS: usize = 2;
+
 /// The groups that run on a node.
 pub(crate) type Groups = Arc<Mutex<BTreeMap<GroupId, GroupHandle>>>;
 
@@ -118,8 +121,12 @@ impl PeerService {
                 biased;
                 Some(answer) = under_way.next() => {
                     let mut answers = vec![answer];
-                    while let Some(Some(answer)) = under_way.next().now_or_never() {
-                        answers.push(answer);
+                    for _ in 0..GATHER_ROUNDS {
+                        // Groups that were asked in the same message answer in the same moment.
+                        tokio::task::yield_now().await;
+                        while let Some(Some(answer)) = under_way.next().now_or_never() {
+                            answers.push(answer);
+                        }
                     }
                     if outgoing.send(Ok(PeerAnswers { answers })).await.is_err() {
                         return;
