@@ -13,7 +13,7 @@ use futures::future::{BoxFuture, FutureExt as _};
 use journey_customer::{Command, IngestMode};
 use journey_partition::{Refusal, SubmissionOrder};
 use journey_proto::v1 as wire;
-use journey_types::{CustomerKey, NodeId, PartitionId};
+use journey_types::{CustomerKey, NodeId, PartitionId, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
@@ -88,16 +88,48 @@ impl PartitionOrder {
     }
 
     /// Whether this is the event at which the order broke: then its producer resends from there.
-    fn is_resent_by(&self, node: &Node, event: &wire::CustomerEvent) -> bool {
+    fn is_resent_by(&self, event: &wire::CustomerEvent, now: Timestamp) -> bool {
         if *self.there.broken_at.lock() == Some(fingerprint(event)) {
             return true;
         }
-        let Ok(event) = event_from_wire(event.clone(), node.now()) else {
+        let Ok(event) = event_from_wire(event.clone(), now) else {
             return false;
         };
         let mode = IngestMode::Live;
         let command = (event.customer.clone(), Command::Ingest { event, mode });
         self.here.is_resent_by(&[command])
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.n_out.load(Ordering::Acquire) > 0
+    }
+
+    /// Where events go of which this is the first of a batch: after what is under way, and nowhere behind what failed.
+    fn way(
+        &mut self,
+        first: &wire::CustomerEvent,
+        now: Timestamp,
+        way_now: impl FnOnce() -> Way,
+    ) -> Way {
+        if self.is_broken() {
+            if !self.is_resent_by(first, now) {
+                let refusal = Refusal::RetryInOrder;
+                let message = refusal.to_string();
+                return Way::Refused(refusal, message, String::new());
+            }
+            self.here = SubmissionOrder::default();
+            self.there = Arc::default();
+        }
+        let way = match &self.way {
+            Some(way) if self.is_under_way() => way.clone(),
+            Some(_) | None => way_now(),
+        };
+        if matches!(way, Way::Refused(..)) {
+            self.there.break_at(fingerprint(first));
+        } else {
+            self.way = Some(way.clone());
+        }
+        way
     }
 }
 
@@ -114,26 +146,8 @@ impl StreamLanes {
     /// Where the events of a partition go, of which this is the first of a batch.
     pub(super) fn way_of(&mut self, partition: PartitionId, first: &wire::CustomerEvent) -> Way {
         let order = self.orders.entry(partition).or_default();
-        if order.is_broken() {
-            if !order.is_resent_by(&self.node, first) {
-                let refusal = Refusal::RetryInOrder;
-                let message = refusal.to_string();
-                return Way::Refused(refusal, message, String::new());
-            }
-            order.here = SubmissionOrder::default();
-            order.there = Arc::default();
-        }
-        let is_under_way = order.n_out.load(Ordering::Acquire) > 0;
-        let way = match &order.way {
-            Some(way) if is_under_way => way.clone(),
-            Some(_) | None => way_now(&self.node, &self.hop, partition),
-        };
-        if matches!(way, Way::Refused(..)) {
-            order.there.break_at(fingerprint(first));
-        } else {
-            order.way = Some(way.clone());
-        }
-        way
+        let (node, hop) = (&self.node, &self.hop);
+        order.way(first, node.now(), || way_now(node, hop, partition))
     }
 
     /// The order under which a share is submitted here. A share that begins with the event that failed first takes the
@@ -158,6 +172,10 @@ impl StreamLanes {
         mode: IngestMode,
     ) -> BoxFuture<'static, Result<Vec<wire::EventResult>, Status>> {
         let partitions = forwarded.distinct();
+        let follows = partitions.iter().any(|partition| {
+            let order = self.orders.get(partition);
+            order.is_some_and(PartitionOrder::is_under_way)
+        });
         let outs: Vec<Out> = partitions
             .iter()
             .map(|partition| Out::new(&self.orders.entry(*partition).or_default().n_out))
@@ -175,7 +193,7 @@ impl StreamLanes {
             .copied()
             .zip(forwarded.events.iter().map(fingerprint))
             .collect();
-        let sent = self.lane(&leader).and_then(|lane| {
+        let sent = self.lane(&leader, follows).and_then(|lane| {
             let answers = lane.send(&leader, forwarded.events, mode)?;
             Ok((answers, lane.closed.clone()))
         });
@@ -203,11 +221,16 @@ impl StreamLanes {
         .boxed()
     }
 
-    fn lane(&mut self, leader: &Leader) -> Result<&Lane, ServerError> {
+    /// The lane to a node. Whatever follows something that is under way goes down the same lane or nowhere: down a new one
+    /// it would overtake what was lost with the old one.
+    fn lane(&mut self, leader: &Leader, follows: bool) -> Result<&Lane, ServerError> {
         let is_open = self
             .lanes
             .get(&leader.node)
             .is_some_and(|lane| !lane.closed.is_cancelled() && lane.address == leader.address);
+        if !is_open && follows {
+            return Err(ended(leader));
+        }
         if !is_open {
             let channel = self.node.channels().of(leader)?;
             let lane = Lane::open(&self.node, channel, leader.address.clone());
@@ -288,12 +311,14 @@ impl Lane {
             mode,
             answers,
         };
-        self.shares
-            .try_send(sent)
-            .map_err(|_| ServerError::Unavailable {
-                reason: format!("the stream to node {} has ended", leader.node),
-            })?;
+        self.shares.try_send(sent).map_err(|_| ended(leader))?;
         Ok(receiver)
+    }
+}
+
+fn ended(leader: &Leader) -> ServerError {
+    ServerError::Unavailable {
+        reason: format!("the stream to node {} has ended", leader.node),
     }
 }
 
@@ -340,3 +365,6 @@ async fn run_lane(channel: Channel, mut shares: mpsc::Receiver<Sent>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

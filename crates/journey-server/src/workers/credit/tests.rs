@@ -122,3 +122,28 @@ fn credit_that_no_partition_holds_any_more_is_given_anew_after_a_silence() {
     assert_eq!(ledger.credit.left(), 3);
     assert!(!ledger.look(silence_over.plus(CREDIT_LOST_AFTER)));
 }
+
+#[test]
+fn what_is_lent_out_is_what_no_claim_has_taken() {
+    let mut ledger = with_used(5, 2);
+    assert!(ledger.has_credit());
+    assert_eq!(ledger.withdraw(), 3);
+    assert!(!ledger.has_credit());
+    assert_eq!(ledger.withdraw(), 0, "once");
+    assert!(ledger.grant(3), "it comes home");
+    assert_eq!(ledger.credit.left(), 3);
+    // The two claims under way come through: their credit was not lent.
+    for effect in [1, 2] {
+        ledger.handed_over(&hand_over(effect, at(30_000)), at(0));
+    }
+    assert_eq!(ledger.n_with_partitions, 3);
+}
+
+#[test]
+fn credit_that_is_lent_out_is_not_taken_for_lost() {
+    let mut ledger = with_used(4, 0);
+    ledger.withdraw();
+    assert_eq!(ledger.next_look(at(0)), None);
+    assert!(!ledger.look(at(0).plus(CREDIT_LOST_AFTER)));
+    assert_eq!(ledger.credit.left(), 0, "it lies with other nodes");
+}

@@ -12,7 +12,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::Channel;
 
-use super::{AttemptName, HeldThere};
+use super::lent::{AttemptName, HeldThere};
 use crate::limits::WORKER_MESSAGES_QUEUED_MAX;
 use crate::node::Node;
 use crate::router::{Leader, streamed_hop_request};
@@ -82,16 +82,26 @@ impl HopStream {
             // The worker may be gone: then nobody asks.
             drop(sender.send(send(Incoming::Ended)).await);
         });
+        let address = leader.address.clone();
+        Self::new((generation, address), (lent, requests), end.drop_guard())
+    }
+
+    /// A stream against which nothing is held yet.
+    pub(super) fn new(
+        (generation, address): (u64, String),
+        (lent, requests): (u32, mpsc::Sender<wire::WorkRequest>),
+        ends: DropGuard,
+    ) -> Self {
         Self {
             generation,
-            address: leader.address.clone(),
+            address,
             lent,
             lent_at_look: 0,
             held: BTreeMap::new(),
             is_active: false,
             is_recalling: false,
             requests,
-            _ends: end.drop_guard(),
+            _ends: ends,
         }
     }
 
