@@ -6,6 +6,8 @@
 //! ```text
 //!   line: stamp (zigzag varint), sequence (varint), instance (0, or 1 and varint), length (varint), text
 //! ```
+//!
+//! It is stored as it is packed: a customer read from its rows would else spend more on its lines than on all the rest.
 
 use std::fmt;
 use std::sync::Arc;
@@ -66,6 +68,29 @@ impl Timeline {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.n_entries == 0
+    }
+
+    /// All lines as they are packed, to be stored.
+    #[must_use]
+    pub const fn packed(&self) -> &[u8] {
+        &self.packed
+    }
+
+    /// Lines as [`Self::packed`] gave them; `None` where the bytes are no such lines.
+    #[must_use]
+    pub fn from_packed(packed: &[u8]) -> Option<Self> {
+        let (mut rest, mut n_entries) = (packed, 0);
+        while !rest.is_empty() {
+            check_line(&mut rest)?;
+            n_entries += 1;
+            if n_entries > TIMELINE_ENTRIES_MAX {
+                return None;
+            }
+        }
+        Some(Self {
+            packed: packed.into(),
+            n_entries: u8::try_from(n_entries).ok()?,
+        })
     }
 
     /// What it takes in memory.
@@ -178,6 +203,41 @@ fn take_varint(rest: &mut &[u8]) -> u64 {
             return number;
         }
     }
+}
+
+/// Takes a line off the front if it is one.
+fn check_line(rest: &mut &[u8]) -> Option<()> {
+    let zigzag = check_varint(rest)?;
+    let ms = i64::try_from(zigzag >> 1)
+        .ok()
+        .filter(|_| zigzag & 1 == 0)?;
+    if Timestamp::from_unix_ms(ms).unix_ms() != ms {
+        return None;
+    }
+    check_varint(rest)?;
+    match check_varint(rest)? {
+        0 => {}
+        1 => {
+            check_varint(rest)?;
+        }
+        _ => return None,
+    }
+    let length = usize::try_from(check_varint(rest)?).ok()?;
+    let (text, behind) = rest.split_at_checked(length)?;
+    std::str::from_utf8(text).ok()?;
+    *rest = behind;
+    Some(())
+}
+
+/// Takes a varint off the front if it is whole, fits and is as short as it can be.
+fn check_varint(rest: &mut &[u8]) -> Option<u64> {
+    let length = rest.iter().position(|byte| byte & 0x80 == 0)? + 1;
+    let last = rest[length - 1];
+    let (fits, is_short) = (
+        length < 10 || length == 10 && last <= 1,
+        length == 1 || last > 0,
+    );
+    (fits && is_short).then(|| take_varint(rest))
 }
 
 fn take_text<'a>(rest: &mut &'a [u8]) -> &'a [u8] {

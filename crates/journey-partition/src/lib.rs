@@ -47,7 +47,7 @@ pub use journey_customer::{DeliverySettings, RetryBudget};
 pub use reader::{CommittedControl, CommittedReader, Loaded};
 pub use replica::{
     ApplyVerdict, CheckpointProgress, Checkpointer, MemoryPressure, Replica, ReplicaOptions,
-    ReplicaStats, SharedReplica, SnapshotChunk, SnapshotReceiver, SnapshotSender, partition_tree,
-    remove_partition,
+    ReplicaStats, SharedReplica, SnapshotChunk, SnapshotReceiver, SnapshotSender, TimerPage,
+    partition_tree, remove_partition,
 };
 pub use solo::{FactObserver, SoloOptions, SoloPartition};

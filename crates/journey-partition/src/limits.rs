@@ -1,5 +1,7 @@
 //! Bounds of a partition, each with its reason.
 
+use journey_types::TimeSpan;
+
 /// Customers that the checkpointer writes between two looks at the replica: rows of about a millisecond's writing, so
 /// that a pass can be paced finely and a stop is never far.
 pub const CHECKPOINT_CUSTOMERS_MAX: usize = 64;
@@ -14,6 +16,13 @@ pub const INLINE_AGAIN_PERCENT: usize = 75;
 /// Stale index rows remembered for the checkpointer to remove. There should be none: a reader that meets more will
 /// meet the rest again.
 pub const STALE_ROWS_MAX: usize = 256;
+
+/// A timer's row moves with the timer where it lies nearer ahead than this; further ahead it stays when the timer moves
+/// further. As far as the leader keeps timers in memory, so that it finds few that are to be filed anew.
+pub const TIMER_ROWS_MOVE_WITHIN: TimeSpan = TimeSpan::from_hours(8 * 24);
+
+/// Timer rows put where their timers are due in one go, while the replica is locked: some milliseconds of writing.
+pub const TIMERS_FILED_AT_ONCE: usize = 64;
 
 /// What a customer takes in memory beyond its state or its packed row: its place in the replica's table, its address,
 /// and its entries in the indexes of dirty customers.

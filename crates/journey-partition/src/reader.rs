@@ -7,7 +7,7 @@ use journey_customer::CustomerState;
 use journey_types::{CatalogRevision, CustomerKey, Lsn, SessionId, Timestamp};
 
 use crate::error::PartitionError;
-use crate::replica::SharedReplica;
+use crate::replica::{SharedReplica, TimerPage};
 
 /// What the partition itself holds, as of the last applied entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,15 +60,17 @@ pub trait CommittedReader: Send {
         Ok(Loaded { state, was_read })
     }
 
-    /// Up to `n_max` customers by the instant their earliest timer is due, after the given pair.
+    /// Up to `n_max` customers by the instant their earliest timer is due, after the given pair, due up to and with
+    /// `before`. Whoever asks never goes back before the page without asking from there anew.
     ///
     /// # Errors
     /// The storage engine's failure.
     fn timers_after(
         &self,
         after: Option<&(Timestamp, CustomerKey)>,
+        before: Timestamp,
         n_max: usize,
-    ) -> Result<Vec<(Timestamp, CustomerKey)>, PartitionError>;
+    ) -> Result<TimerPage, PartitionError>;
 
     /// Up to `n_max` customers whose outbox is not empty, in key order after the given one.
     ///
@@ -108,9 +110,15 @@ impl CommittedReader for SharedReplica {
     fn timers_after(
         &self,
         after: Option<&(Timestamp, CustomerKey)>,
+        before: Timestamp,
         n_max: usize,
-    ) -> Result<Vec<(Timestamp, CustomerKey)>, PartitionError> {
-        self.lock().timers_due(after, Timestamp::MAX, n_max)
+    ) -> Result<TimerPage, PartitionError> {
+        // Ends: each repetition files some timers where they are due, for good.
+        loop {
+            if let Some(page) = self.lock().page_of_timers(after, before, n_max)? {
+                return Ok(page);
+            }
+        }
     }
 
     fn open_effects(

@@ -25,6 +25,7 @@ mod residents;
 mod rows;
 mod snapshot;
 mod state_hash;
+mod timers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -48,6 +49,7 @@ use self::snapshot::Streams;
 pub use self::snapshot::{
     SnapshotChunk, SnapshotReceiver, SnapshotSender, partition_tree, remove_partition,
 };
+pub use self::timers::TimerPage;
 use crate::error::PartitionError;
 use crate::reader::Loaded;
 
@@ -94,6 +96,8 @@ pub struct Replica {
     /// As it was when this replica was opened: rows of customers changed up to here may be torn.
     torn_through: Lsn,
     pass: Option<Pass>,
+    /// Up to where timers were read page by page: up to there each lies where it is due.
+    timers_read: Option<timers::ReadThrough>,
     /// Index rows that a reader found stale.
     stale_rows: Mutex<BTreeSet<Vec<u8>>>,
     /// Snapshots that are being read.
@@ -145,6 +149,7 @@ impl Replica {
             rows_through,
             torn_through: rows_through,
             pass: None,
+            timers_read: None,
             stale_rows: Mutex::default(),
             streams: Streams::default(),
             writer: Arc::default(),

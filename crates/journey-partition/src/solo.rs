@@ -256,15 +256,17 @@ impl SoloPartition {
         let mut n_timers = 0;
         let mut after = None;
         loop {
-            let page = self.replica.timers_after(after.as_ref(), PAGE_CUSTOMERS)?;
-            for (_, customer) in &page {
+            let page = self
+                .replica
+                .timers_after(after.as_ref(), Timestamp::MAX, PAGE_CUSTOMERS)?;
+            for (_, customer) in &page.timers {
                 if let Some(state) = self.customer(customer)? {
                     let instances = state.instances.values();
                     let n_of_customer: usize = instances.map(|i| i.rest.timers.len()).sum();
                     n_timers += n_of_customer as u64;
                 }
             }
-            let Some(last) = page.into_iter().last() else {
+            let Some(last) = page.timers.into_iter().last() else {
                 return Ok(n_timers);
             };
             after = Some(last);

@@ -27,7 +27,36 @@ proptest! {
         prop_assert_eq!(timeline.len(), entries.len() - first);
         prop_assert_eq!(timeline.is_empty(), entries.is_empty());
         let again: Timeline = timeline.iter().collect();
-        prop_assert_eq!(again, timeline);
+        prop_assert_eq!(&again, &timeline);
+        prop_assert_eq!(Timeline::from_packed(timeline.packed()), Some(timeline));
+    }
+
+    #[test]
+    fn bytes_that_are_no_lines_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+        if let Some(timeline) = Timeline::from_packed(&bytes) {
+            prop_assert_eq!(timeline.packed(), &bytes);
+            let again: Timeline = timeline.iter().collect();
+            prop_assert_eq!(again, timeline);
+        }
+    }
+
+    #[test]
+    fn cut_and_flipped_lines_are_refused_or_other_lines(
+        entries in prop::collection::vec(entry(), 1..4),
+        at in any::<prop::sample::Index>(),
+        flip in any::<u8>(),
+    ) {
+        let timeline: Timeline = entries.into_iter().collect();
+        let mut bytes = timeline.packed().to_vec();
+        let at = at.index(bytes.len());
+        bytes[at] ^= flip;
+        if let Some(other) = Timeline::from_packed(&bytes) {
+            let again: Timeline = other.iter().collect();
+            prop_assert_eq!(again, other);
+        }
+        if let Some(cut) = Timeline::from_packed(&bytes[..at]) {
+            prop_assert!(cut.len() < timeline.len());
+        }
     }
 }
 

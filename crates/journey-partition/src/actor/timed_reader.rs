@@ -9,6 +9,7 @@ use journey_types::{CustomerKey, Timestamp};
 use super::handle::Shared;
 use crate::error::PartitionError;
 use crate::reader::{CommittedControl, CommittedReader, Loaded};
+use crate::replica::TimerPage;
 
 /// Reads the replica and measures activations that read rows, waits for the replica's lock included.
 pub(super) struct TimedReader(pub(super) Arc<Shared>);
@@ -41,9 +42,10 @@ impl CommittedReader for TimedReader {
     fn timers_after(
         &self,
         after: Option<&(Timestamp, CustomerKey)>,
+        before: Timestamp,
         n_max: usize,
-    ) -> Result<Vec<(Timestamp, CustomerKey)>, PartitionError> {
-        self.0.options.replica.timers_after(after, n_max)
+    ) -> Result<TimerPage, PartitionError> {
+        self.0.options.replica.timers_after(after, before, n_max)
     }
 
     fn open_effects(

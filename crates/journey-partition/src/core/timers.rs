@@ -20,6 +20,7 @@ use crate::core::limits::{
 };
 use crate::error::PartitionError;
 use crate::reader::CommittedReader;
+use crate::replica::TimerPage;
 
 /// An armed timer: a customer and the instant its earliest is due.
 type Armed = (Timestamp, CustomerKey);
@@ -288,16 +289,14 @@ impl TimerHeap {
         is_ahead: &dyn Fn(&CustomerKey) -> bool,
     ) -> Result<(), PartitionError> {
         let n_max = self.page_max();
-        let mut page = reader.timers_after(self.horizon.end(), n_max)?;
         let far = self.far();
-        let n_near = page.partition_point(|(due_at, _)| *due_at <= far);
-        self.horizon = match (page.get(n_near), page.last()) {
-            (Some((_, beyond)), _) => Horizon::Through((far, beyond.clone())),
-            (None, Some(last)) if page.len() == n_max => Horizon::Through(last.clone()),
-            (None, Some(_) | None) => Horizon::Everything,
+        let TimerPage { timers, beyond } = reader.timers_after(self.horizon.end(), far, n_max)?;
+        self.horizon = match (timers.last(), beyond) {
+            (Some(last), _) if timers.len() == n_max => Horizon::Through(last.clone()),
+            (_, Some(beyond)) => Horizon::Through((far, beyond)),
+            (_, None) => Horizon::Everything,
         };
-        page.truncate(n_near);
-        for (due_at, customer) in page {
+        for (due_at, customer) in timers {
             if !is_ahead(&customer) && self.covers(due_at, &customer) {
                 // The replica may be ahead of the pair held here: its word is the newer one.
                 self.take(&customer);
@@ -318,7 +317,14 @@ impl TimerHeap {
             return Ok(());
         };
         let n_max = self.page_max();
-        let mut page = reader.timers_after(due.horizon.end(), n_max)?;
+        let before = match &self.horizon {
+            Horizon::Nothing => return Ok(()),
+            Horizon::Through((through, _)) => *through,
+            Horizon::Everything => Timestamp::MAX,
+        };
+        let mut page = reader
+            .timers_after(due.horizon.end(), before, n_max)?
+            .timers;
         let n_rows = page.len();
         page.retain(|(due_at, customer)| self.horizon.covers(*due_at, customer));
         let reaches_horizon = page.len() < n_rows || n_rows < n_max;

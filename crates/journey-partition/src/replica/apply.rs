@@ -181,7 +181,7 @@ impl Replica {
                 }
             }
         }
-        self.residents.index(idx);
+        self.residents.index(idx, self.timers_far_from());
         self.residents.shrink();
         Ok(())
     }

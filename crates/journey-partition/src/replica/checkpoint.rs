@@ -12,8 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use journey_codec::{Control, JourneyCounts};
-use journey_storage::Put;
-use journey_types::{ClusterKey, Lsn};
+use journey_types::Lsn;
 
 use super::counts::CountsKey;
 use super::place::Place;
@@ -65,11 +64,7 @@ enum Work {
         rows_through: Option<Lsn>,
         torn_through: Lsn,
     },
-    Floor {
-        pass: Box<Pass>,
-        stale_rows: Vec<Vec<u8>>,
-        cluster_key: ClusterKey,
-    },
+    Floor(Box<Pass>),
 }
 
 impl Checkpointer {
@@ -92,15 +87,10 @@ impl Checkpointer {
                 rows_through,
                 torn_through,
             } => write_customers(&rows, &taken, rows_through, torn_through)
-                .map(|written| replica.lock().settle(&taken, &written, rows_through)),
-            Work::Floor {
-                pass,
-                stale_rows,
-                cluster_key,
-            } => rows
-                .stale_removals(&stale_rows, |customer| Place::of(&cluster_key, customer))
-                .and_then(|removals| write_floor(&rows, &pass, removals))
-                .map(|()| replica.lock().move_floor(*pass)),
+                .and_then(|written| replica.lock().settle(&taken, &written, rows_through)),
+            Work::Floor(pass) => {
+                write_floor(&rows, &pass).map(|()| replica.lock().move_floor(*pass))
+            }
         };
         done.map_err(|error| replica.lock().halt(error))
     }
@@ -141,11 +131,12 @@ impl Replica {
                 sweep: Sweep::default(),
             }
         };
+        let far = self.timers_far_from();
         let taken = self.residents.take_dirty(
             &mut pass.sweep,
             pass.floor.lsn,
-            CHECKPOINT_CUSTOMERS_MAX,
-            CHECKPOINT_SIZE_BYTES_MAX,
+            far,
+            (CHECKPOINT_CUSTOMERS_MAX, CHECKPOINT_SIZE_BYTES_MAX),
         );
         if !taken.is_empty() {
             self.pass = Some(pass);
@@ -155,12 +146,9 @@ impl Replica {
                 torn_through: self.torn_through,
             });
         }
-        let stale_rows = std::mem::take(&mut *self.stale_rows.lock());
-        Ok(Work::Floor {
-            pass: Box::new(pass),
-            stale_rows: stale_rows.into_iter().collect(),
-            cluster_key: self.cluster_key,
-        })
+        let removed = self.remove_stale_rows();
+        removed.map_err(|error| self.halt(error))?;
+        Ok(Work::Floor(Box::new(pass)))
     }
 
     fn settle(
@@ -168,16 +156,30 @@ impl Replica {
         taken: &[Taken],
         written: &[(Written, usize)],
         rows_through: Option<Lsn>,
-    ) -> CheckpointProgress {
+    ) -> Result<CheckpointProgress, PartitionError> {
         self.rows_through = self.rows_through.max(rows_through.unwrap_or_default());
         for (taken, (written, _)) in taken.iter().zip(written) {
             self.residents.settle(taken, *written);
+            self.file_written_timer(&taken.place, &written.index)?;
         }
         self.residents.shrink();
-        CheckpointProgress::Written {
+        Ok(CheckpointProgress::Written {
             n_customers: taken.len(),
             size_bytes: written.iter().map(|(_, size_bytes)| size_bytes).sum(),
+        })
+    }
+
+    /// Removes index rows that a reader found and no head calls for. Under the locks of writer and replica both: whoever
+    /// writes a customer may have an index row ahead of its head.
+    fn remove_stale_rows(&self) -> Result<(), PartitionError> {
+        let stale = std::mem::take(&mut *self.stale_rows.lock());
+        if stale.is_empty() {
+            return Ok(());
         }
+        let stale: Vec<_> = stale.into_iter().collect();
+        let place_of = |customer: &_| Place::of(&self.cluster_key, customer);
+        let removals = self.rows.stale_removals(&stale, place_of)?;
+        self.rows.put(&removals)
     }
 
     fn move_floor(&mut self, pass: Pass) -> CheckpointProgress {
@@ -217,7 +219,8 @@ fn write_customers(
     Ok(written)
 }
 
-fn write_floor(rows: &Rows, pass: &Pass, mut puts: Vec<Put>) -> Result<(), PartitionError> {
+fn write_floor(rows: &Rows, pass: &Pass) -> Result<(), PartitionError> {
+    let mut puts = Vec::new();
     for (key, counts) in &pass.counts {
         puts.extend(rows.write_counts(key, pass.floor.lsn, counts)?);
     }

@@ -9,7 +9,7 @@ use std::ops::Bound;
 
 use journey_customer::CustomerState;
 use journey_storage::keys::prefix_bounds;
-use journey_storage::tables::{outbox_key, set_aside_key, timer_key};
+use journey_storage::tables::{outbox_key, set_aside_key};
 use journey_storage::{Scan, StorageError, Table};
 use journey_types::{CustomerId, CustomerKey, N_SLOTS, Slot, Timestamp, WorkspaceId};
 
@@ -20,44 +20,6 @@ use crate::error::PartitionError;
 use crate::limits::STALE_ROWS_MAX;
 
 impl Replica {
-    /// Customers by their earliest timer: behind `from`, due up to and with `before`, in order, at most `n_max`.
-    ///
-    /// # Errors
-    /// When the replica is stopped or rows cannot be read.
-    pub fn timers_due(
-        &self,
-        from: Option<&(Timestamp, CustomerKey)>,
-        before: Timestamp,
-        n_max: usize,
-    ) -> Result<Vec<(Timestamp, CustomerKey)>, PartitionError> {
-        self.check_running()?;
-        let start = match from {
-            Some((due_at, customer)) => Bound::Excluded(timer_key(*due_at, customer)),
-            None => Bound::Included(Table::Timer.key().finish()),
-        };
-        let (_, end) = prefix_bounds(&Table::Timer.key().timestamp(before).finish());
-        let tree = self.rows.tree();
-        let rows = Scan::new(tree, start, end).map(|row| {
-            let (key, _) = row?;
-            let mut reader = Table::Timer
-                .read(&key)
-                .map_err(|bad| bad.in_tree(tree.name()))?;
-            let parts = reader
-                .timestamp()
-                .and_then(|due| Ok((due, reader.address()?)));
-            let timer = parts.map_err(|bad| bad.in_tree(tree.name()))?;
-            Ok((key, timer))
-        });
-        let rows = self.settled_rows(
-            rows,
-            |(_, customer)| customer,
-            |(due_at, _), index| index.due_at == Some(*due_at),
-        );
-        let dirty = self.residents.due_after(from);
-        let dirty = dirty.take_while(|(due_at, _)| *due_at <= before);
-        merged(rows, dirty.cloned()).take(n_max).collect()
-    }
-
     /// Customers with effects that have no outcome yet: behind `after`, in order, at most `n_max`.
     ///
     /// # Errors
@@ -82,7 +44,11 @@ impl Replica {
             let customer = reader.address().map_err(|bad| bad.in_tree(tree.name()))?;
             Ok((key, customer))
         });
-        let rows = self.settled_rows(rows, |customer| customer, |_, index| index.has_open_effects);
+        let rows = self.settled_rows(
+            rows,
+            |customer| customer,
+            |customer, index| index.has_open_effects.then_some(customer),
+        );
         let dirty = self.residents.open_after(after).cloned();
         merged(rows, dirty).take(n_max).collect()
     }
@@ -118,7 +84,7 @@ impl Replica {
         let rows = self.settled_rows(
             rows,
             |(_, customer)| customer,
-            |(since, _), index| index.set_aside_since == Some(*since),
+            |found, index| (index.set_aside_since == Some(found.0)).then_some(found),
         );
         let dirty = self.residents.set_aside_after(after).cloned();
         merged(rows, dirty).take(n_max).collect()
@@ -158,12 +124,12 @@ impl Replica {
     }
 
     /// The index rows of customers that are not dirty, checked against their heads.
-    fn settled_rows<'a, T: 'a>(
+    pub(super) fn settled_rows<'a, T: 'a, U: 'a>(
         &'a self,
         rows: impl Iterator<Item = Result<(Vec<u8>, T), StorageError>> + 'a,
         customer: impl Fn(&T) -> &CustomerKey + 'a,
-        is_current: impl Fn(&T, &HeadIndex) -> bool + 'a,
-    ) -> impl Iterator<Item = Result<T, PartitionError>> + 'a {
+        current: impl Fn(T, &HeadIndex) -> Option<U> + 'a,
+    ) -> impl Iterator<Item = Result<U, PartitionError>> + 'a {
         rows.filter_map(move |row| {
             let (key, found) = match row {
                 Ok(row) => row,
@@ -174,8 +140,11 @@ impl Replica {
                 return None;
             }
             match self.rows.head_index(&place) {
-                Ok(Some(index)) if is_current(&found, &index) => Some(Ok(found)),
-                Ok(Some(_) | None) => {
+                Ok(index) => {
+                    let current = index.and_then(|index| current(found, &index));
+                    if let Some(current) = current {
+                        return Some(Ok(current));
+                    }
                     let mut stale = self.stale_rows.lock();
                     if stale.len() < STALE_ROWS_MAX {
                         stale.insert(key);
@@ -194,7 +163,7 @@ pub(super) fn was_born(state: &CustomerState) -> bool {
 }
 
 /// Two ascending rows of things as one. What both hold comes once.
-fn merged<T: Ord>(
+pub(super) fn merged<T: Ord>(
     rows: impl Iterator<Item = Result<T, PartitionError>>,
     dirty: impl Iterator<Item = T>,
 ) -> impl Iterator<Item = Result<T, PartitionError>> {

@@ -31,11 +31,12 @@ pub(super) use self::table::ResidentIdx;
 use self::table::{Table, UseList};
 use super::place::Place;
 use super::reads::was_born;
-use super::rows::{Written, pack};
+use super::rows::{HeadIndex, Written, pack};
 use crate::limits::{CLEAN_PART_OF_MEMORY, LIVE_PART_OF_MEMORY};
 
 /// # Invariants
-/// `due`, `set_aside` and `open` hold exactly what the dirty customers say. The live list holds every state but those
+/// `due`, `set_aside` and `open` hold exactly what the dirty customers say, `due` those with far timers at an earlier
+/// instant maybe. The live list holds every state but those
 /// that are dirty and do not fit a row; clean packed ones stand in theirs, dirty packed ones in none. The sums are those
 /// of the customers.
 #[derive(Debug)]
@@ -157,8 +158,9 @@ impl Residents {
         self.table.get_mut(idx)
     }
 
-    /// Brings the indexes and the sums up to the changed state.
-    pub(super) fn index(&mut self, idx: ResidentIdx) {
+    /// Brings the indexes and the sums up to the changed state. A timer that stands behind `far` in the index may stay
+    /// there when it moves further.
+    pub(super) fn index(&mut self, idx: ResidentIdx, far: Timestamp) {
         if self.table.get_mut(idx).is_to_be_measured() {
             self.measure(idx);
         }
@@ -169,9 +171,13 @@ impl Residents {
         unwritten.is_born = was_born(state);
         let index = index_of(state);
         let customer = &resident.place.customer;
-        if index.due_at != unwritten.due_at {
-            move_key(&mut self.due, unwritten.due_at, index.due_at, customer);
-            unwritten.due_at = index.due_at;
+        unwritten.due_at = index.due_at;
+        let stays = unwritten.filed_at;
+        let stays = stays.filter(|at| *at > far && Some(*at) <= index.due_at);
+        let filed_at = stays.or(index.due_at);
+        if filed_at != unwritten.filed_at {
+            move_key(&mut self.due, unwritten.filed_at, filed_at, customer);
+            unwritten.filed_at = filed_at;
         }
         if index.set_aside_since != unwritten.set_aside_since {
             let (old, new) = (unwritten.set_aside_since, index.set_aside_since);
@@ -269,8 +275,8 @@ impl Residents {
         &mut self,
         sweep: &mut Sweep,
         through: Lsn,
-        n_max: usize,
-        size_bytes_max: usize,
+        far: Timestamp,
+        (n_max, size_bytes_max): (usize, usize),
     ) -> Vec<Taken> {
         let mut taken = Vec::new();
         let mut size_bytes = 0;
@@ -294,6 +300,7 @@ impl Residents {
                 through: unwritten.last,
                 first: unwritten.first,
                 written: resident.written,
+                timers_far_from: far,
             });
         }
         taken
@@ -316,7 +323,7 @@ impl Residents {
         }
         let (slot, position) = (resident.place.slot, unwritten.position);
         let customer = &resident.place.customer;
-        move_key(&mut self.due, unwritten.due_at, None, customer);
+        move_key(&mut self.due, unwritten.filed_at, None, customer);
         move_key(
             &mut self.set_aside,
             unwritten.set_aside_since,
@@ -359,13 +366,48 @@ impl Residents {
         resident.unwritten.as_ref().map(|_| &resident.body)
     }
 
-    /// Dirty customers with a timer behind the given one, as they fall due.
-    pub(super) fn due_after(
+    /// Dirty customers with a timer that stand behind the given place in the index of timers.
+    pub(super) fn due_behind(
         &self,
-        after: Option<&(Timestamp, CustomerKey)>,
+        after: Bound<&(Timestamp, CustomerKey)>,
     ) -> impl Iterator<Item = &(Timestamp, CustomerKey)> {
-        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.due.range((after, Bound::Unbounded))
+    }
+
+    /// When a dirty customer has something to do by itself.
+    pub(super) fn dirty_due_at(&self, place: &Place) -> Option<Timestamp> {
+        let resident = self.table.get(self.find(place)?);
+        resident.unwritten.as_ref()?.due_at
+    }
+
+    /// Puts a customer whose timer is due later than it stands in the index, or in rows, where it is due. False where
+    /// its rows are to be changed for that.
+    pub(super) fn file_dirty(&mut self, place: &Place) -> bool {
+        let Some(idx) = self.find(place) else {
+            return false;
+        };
+        let resident = self.table.get_mut(idx);
+        let Some(unwritten) = &mut resident.unwritten else {
+            return false;
+        };
+        let customer = &resident.place.customer;
+        move_key(
+            &mut self.due,
+            unwritten.filed_at,
+            unwritten.due_at,
+            customer,
+        );
+        unwritten.filed_at = unwritten.due_at;
+        true
+    }
+
+    /// The timer row of a customer was moved.
+    pub(super) fn filed(&mut self, place: &Place, index: HeadIndex) {
+        if let Some(idx) = self.find(place)
+            && let Some(written) = &mut self.table.get_mut(idx).written
+        {
+            written.index = index;
+        }
     }
 
     /// Dirty customers with something set aside behind the given one, oldest first.

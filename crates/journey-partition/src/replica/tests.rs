@@ -37,6 +37,13 @@ fn act() -> impl Strategy<Value = Act> {
         5 => any::<u64>().prop_map(|seed| Act::CheckpointUnderLoad { seed }),
         1 => Just(Act::CheckpointToFloor),
         2 => any::<u64>().prop_map(|seed| Act::Read { seed }),
+        2 => (any::<u16>(), any::<u8>(), any::<bool>()).prop_map(
+            |(hours, n_max, is_during_checkpoint)| Act::PageTimers {
+                hours: hours % 1_000,
+                n_max: n_max % 8,
+                is_during_checkpoint,
+            }
+        ),
     ]
 }
 
@@ -328,6 +335,30 @@ fn stale_index_rows_are_passed_over_and_removed() {
     for row in rows {
         assert_eq!(tree.get(&row).unwrap(), None);
     }
+}
+
+#[test]
+fn timers_far_ahead_leave_their_rows_where_they_are_until_somebody_reads_them() {
+    let mut world = World::in_memory(STATE_VALUE_SIZE_BYTES_MAX);
+    let mut n_early_max = 0;
+    for seed in 0..200 {
+        world.act(Act::Turns { seed });
+        if seed % 5 == 0 {
+            world.act(Act::CheckpointToFloor);
+            n_early_max = n_early_max.max(world.n_filed_early());
+            // What is due is told right all the same.
+            world.check();
+        }
+    }
+    assert!(n_early_max > 2, "{n_early_max}");
+    world.act(Act::PageTimers {
+        hours: 61 * 24,
+        n_max: 2,
+        is_during_checkpoint: false,
+    });
+    world.act(Act::CheckpointToFloor);
+    assert_eq!(world.n_filed_early(), 0);
+    world.audit_rows();
 }
 
 #[test]

@@ -79,22 +79,3 @@ impl Plain for &'static str {
             .ok_or_else(|| Fault::new(format!("`{text}` is no state of an instance")))
     }
 }
-
-/// A text that is shared.
-impl Plain for std::sync::Arc<str> {
-    fn put(&self, number: u32, out: &mut Writer<'_>) {
-        out.length_led(number, self.as_bytes());
-    }
-
-    fn take(wire: Wire<'_>) -> Result<Self, Fault> {
-        wire.text().map(Self::from)
-    }
-
-    fn implied() -> Option<Self> {
-        Some(Self::from(""))
-    }
-
-    fn is_implied(&self) -> bool {
-        self.is_empty()
-    }
-}

@@ -1,4 +1,4 @@
-//! What a customer's state packs for memory, stored as ordinary lists and maps.
+//! What a customer's state packs for memory: maps stored as ordinary maps, the timeline as it is packed.
 
 use journey_customer::{PackedMap, Timeline};
 
@@ -28,23 +28,14 @@ impl<K: Plain + Ord, V: Field> Field for PackedMap<K, V> {
 
 impl Field for Timeline {
     fn write(&self, number: u32, out: &mut Writer<'_>) {
-        for line in self.lines() {
-            out.message(number, |out| {
-                line.stamp.write(1, out);
-                line.sequence.write(2, out);
-                line.instance.write(3, out);
-                if !line.text.is_empty() {
-                    out.length_led(4, line.text.as_bytes());
-                }
-            });
+        if !self.is_empty() {
+            out.length_led(number, self.packed());
         }
     }
 
     fn read(slot: &mut Option<Self>, wire: Wire<'_>) -> Result<(), Fault> {
-        let entry = journey_customer::TimelineEntry::take(wire)?;
-        let of = (entry.sequence, entry.instance);
-        let timeline = slot.get_or_insert_default();
-        timeline.push(entry.stamp, of, &entry.text);
+        let lines = Self::from_packed(wire.bytes()?);
+        *slot = Some(lines.ok_or_else(|| Fault::new("no packed lines of a timeline"))?);
         Ok(())
     }
 

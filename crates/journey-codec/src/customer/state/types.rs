@@ -2,7 +2,7 @@
 
 use journey_customer::{
     Attempt, DeadLetter, EffectBody, EffectStatus, Instance, JourneyMemory, MessageBody, OutboxRow,
-    PausedTurn, TimelineEntry, WatchedGoal, WorkBody,
+    PausedTurn, WatchedGoal, WorkBody,
 };
 
 use crate::wire::message::{kinds, message, shared};
@@ -138,14 +138,5 @@ message! {
         2 => round,
         3 => events,
         4 => instances,
-    }
-}
-
-message! {
-    TimelineEntry as "TimelineEntry" {
-        1 => stamp,
-        2 => sequence,
-        3 => instance,
-        4 => text,
     }
 }

@@ -26,6 +26,7 @@ use crate::core::{
 use crate::error::PartitionError;
 use crate::journal::ProposeResult;
 use crate::reader::{CommittedControl, CommittedReader};
+use crate::replica::TimerPage;
 
 /// What is committed, with the chain rule of the replica.
 #[derive(Debug)]
@@ -108,12 +109,17 @@ impl CommittedReader for FakeReplica {
     fn timers_after(
         &self,
         after: Option<&(Timestamp, CustomerKey)>,
+        before: Timestamp,
         n_max: usize,
-    ) -> Result<Vec<(Timestamp, CustomerKey)>, PartitionError> {
+    ) -> Result<TimerPage, PartitionError> {
         let committed = self.0.lock();
         let after = after.map_or(Bound::Unbounded, Bound::Excluded);
         let armed = committed.armed.range((after, Bound::Unbounded));
-        Ok(armed.take(n_max).cloned().collect())
+        let (near, far): (Vec<_>, Vec<_>) = armed.partition(|(due_at, _)| *due_at <= before);
+        Ok(TimerPage {
+            timers: near.into_iter().take(n_max).cloned().collect(),
+            beyond: far.first().map(|(_, customer)| customer.clone()),
+        })
     }
 
     fn open_effects(

@@ -12,6 +12,7 @@ use journey_types::{
 use super::TimerHeap;
 use crate::error::PartitionError;
 use crate::reader::{CommittedControl, CommittedReader};
+use crate::replica::TimerPage;
 
 #[derive(Default)]
 struct Rows(BTreeSet<(Timestamp, CustomerKey)>);
@@ -37,13 +38,16 @@ impl CommittedReader for Rows {
     fn timers_after(
         &self,
         after: Option<&(Timestamp, CustomerKey)>,
+        before: Timestamp,
         n_max: usize,
-    ) -> Result<Vec<(Timestamp, CustomerKey)>, PartitionError> {
-        let rows = self
-            .0
-            .iter()
-            .filter(|row| after.is_none_or(|after| *row > after));
-        Ok(rows.take(n_max).cloned().collect())
+    ) -> Result<TimerPage, PartitionError> {
+        let rows = self.0.iter();
+        let rows = rows.filter(|row| after.is_none_or(|after| *row > after));
+        let (near, far): (Vec<_>, Vec<_>) = rows.partition(|row| row.0 <= before);
+        Ok(TimerPage {
+            timers: near.into_iter().take(n_max).cloned().collect(),
+            beyond: far.first().map(|(_, customer)| customer.clone()),
+        })
     }
 
     fn open_effects(

@@ -47,6 +47,8 @@ pub(super) struct Unwritten {
     pub(super) is_taken: bool,
     pub(super) is_born: bool,
     pub(super) due_at: Option<Timestamp>,
+    /// Where it stands in the index of timers: at `due_at`, or before it.
+    pub(super) filed_at: Option<Timestamp>,
     pub(super) set_aside_since: Option<Timestamp>,
     pub(super) has_open_effects: bool,
     /// Where it stands among the dirty ones of its slot.
@@ -120,6 +122,7 @@ impl Unwritten {
             is_taken: false,
             is_born: false,
             due_at: None,
+            filed_at: None,
             set_aside_since: None,
             has_open_effects: false,
             position: 0,
@@ -142,6 +145,8 @@ pub(in crate::replica) struct Taken {
     pub(in crate::replica) first: Lsn,
     /// What the rows hold so far, as far as memory knows.
     pub(in crate::replica) written: Option<Written>,
+    /// A timer row behind this instant may stay where it is when its timer moves further ahead.
+    pub(in crate::replica) timers_far_from: Timestamp,
 }
 
 /// What the index rows of a dirty customer will be.

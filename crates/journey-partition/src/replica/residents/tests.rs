@@ -57,7 +57,7 @@ fn change(residents: &mut Residents, place: &Place, number: u64) {
     let resident = residents.change(idx, lsn(number));
     let state = Arc::make_mut(resident.state_mut().unwrap());
     state.last_sequence = state.last_sequence.next();
-    residents.index(idx);
+    residents.index(idx, Timestamp::MAX);
     residents.shrink();
 }
 
@@ -77,7 +77,8 @@ fn is_packed(residents: &Residents, place: &Place) -> Option<bool> {
 }
 
 fn take(residents: &mut Residents, sweep: &mut Sweep, through: u64) -> Vec<Taken> {
-    residents.take_dirty(sweep, lsn(through), usize::MAX, usize::MAX)
+    let max = (usize::MAX, usize::MAX);
+    residents.take_dirty(sweep, lsn(through), Timestamp::MAX, max)
 }
 
 /// Memory that a state of these tests takes.
@@ -90,7 +91,7 @@ fn each() -> usize {
 #[test]
 fn customers_unused_for_longest_are_packed_and_then_dropped() {
     let places = places(40);
-    let mut residents = residents(16 * each());
+    let mut residents = residents(17 * each());
     for place in &places[..12] {
         keep(&mut residents, place, 1);
     }
@@ -105,8 +106,8 @@ fn customers_unused_for_longest_are_packed_and_then_dropped() {
     for place in &places[12..] {
         keep(&mut residents, place, 1);
     }
-    assert!(residents.n_clean() > 16, "packed ones take less");
-    assert!(residents.clean_size_bytes() <= 16 * each());
+    assert!(residents.n_clean() > 17, "packed ones take less");
+    assert!(residents.clean_size_bytes() <= 17 * each());
     let packed: Vec<_> = places
         .iter()
         .map(|place| is_packed(&residents, place))
@@ -163,7 +164,7 @@ fn dirty_customer_that_fits_no_row_stays_as_it_is_until_it_is_written() {
     state.traits = Arc::new([("notes".to_owned(), notes)].into());
     let idx = residents.keep(large.clone(), Arc::new(state), None);
     residents.change(idx, lsn(1));
-    residents.index(idx);
+    residents.index(idx, Timestamp::MAX);
     for number in 2..9 {
         change(&mut residents, &place(&number.to_string()), number);
     }
@@ -214,7 +215,7 @@ fn sweep_takes_each_customer_once_in_the_order_of_rows_within_both_bounds() {
     let mut sweep = Sweep::default();
     let mut swept = Vec::new();
     loop {
-        let taken = residents.take_dirty(&mut sweep, lsn(50), 7, usize::MAX);
+        let taken = residents.take_dirty(&mut sweep, lsn(50), Timestamp::MAX, (7, usize::MAX));
         assert!(taken.len() <= 7);
         if taken.is_empty() {
             break;
@@ -228,7 +229,7 @@ fn sweep_takes_each_customer_once_in_the_order_of_rows_within_both_bounds() {
         swept.extend(taken.into_iter().map(|taken| taken.place));
     }
     assert_eq!(swept, places);
-    let of_one = residents.take_dirty(&mut Sweep::default(), lsn(99), 7, 1);
+    let of_one = residents.take_dirty(&mut Sweep::default(), lsn(99), Timestamp::MAX, (7, 1));
     assert_eq!(of_one.len(), 1, "at least one, however large");
 }
 

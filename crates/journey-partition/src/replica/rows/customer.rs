@@ -120,6 +120,32 @@ impl Rows {
         Ok(row.map_err(self.unreadable("head"))?.map(|row| row.index))
     }
 
+    /// Files the timer of a customer whose row lies before it where it is due. Its rows must have everything of it:
+    /// nobody else writes them then. A crash leaves a row too many, which no head calls for.
+    pub(in crate::replica) fn file_timer(
+        &self,
+        place: &Place,
+    ) -> Result<Option<HeadIndex>, PartitionError> {
+        let row = self.tree.get(&place.head_key());
+        let row = row.map_err(self.failed("reading a head row"))?;
+        let row = row.map(HeadRow::parse).transpose();
+        let Some(mut head) = row.map_err(self.unreadable("head"))? else {
+            return Ok(None);
+        };
+        let old = head.index;
+        if let (true, Some(filed_at), Some(due_at)) =
+            (old.is_filed_early(), old.filed_at, old.due_at)
+        {
+            head.index.filed_at = old.due_at;
+            self.put(&[
+                Put::set(timer_key(due_at, &place.customer), Vec::new()),
+                Put::set(place.head_key(), head.to_bytes()),
+                Put::remove(timer_key(filed_at, &place.customer)),
+            ])?;
+        }
+        Ok(Some(head.index))
+    }
+
     /// Adds the changes that bring a customer's rows to its state, and gives what they hold then, with the size of what
     /// is written.
     pub(in crate::replica) fn write_customer(
@@ -155,7 +181,10 @@ impl Rows {
             };
             return Ok((written, 0));
         }
-        let (head, stale) = self.head_of(taken, old.as_ref(), puts)?;
+        let (mut head, stale) = self.head_of(taken, old.as_ref(), puts)?;
+        if let Some(old) = &old {
+            head.index.file_as(&old.index, taken.timers_far_from);
+        }
         let new = head.index;
         remove_index_rows(
             old.as_ref().map(|old| &old.index),
@@ -364,7 +393,7 @@ impl IndexRow {
 
     fn is_called_for(&self, index: &HeadIndex) -> bool {
         match self {
-            Self::Timer(due_at, _) => index.due_at == Some(*due_at),
+            Self::Timer(filed_at, _) => index.filed_at == Some(*filed_at),
             Self::SetAside(since, _) => index.set_aside_since == Some(*since),
             Self::Outbox(_) => index.has_open_effects,
         }
@@ -395,8 +424,8 @@ fn remove_index_rows(
     let Some(old) = old else {
         return;
     };
-    if let Some(due_at) = old.due_at.filter(|_| old.due_at != new.due_at) {
-        puts.push(Put::remove(timer_key(due_at, customer)));
+    if let Some(filed_at) = old.filed_at.filter(|_| old.filed_at != new.filed_at) {
+        puts.push(Put::remove(timer_key(filed_at, customer)));
     }
     let since = old.set_aside_since;
     if let Some(since) = since.filter(|_| since != new.set_aside_since) {
@@ -409,8 +438,8 @@ fn remove_index_rows(
 
 /// Behind the head: what it calls for.
 fn put_index_rows(new: &HeadIndex, customer: &CustomerKey, puts: &mut Vec<Put>) {
-    if let Some(due_at) = new.due_at {
-        puts.push(Put::set(timer_key(due_at, customer), Vec::new()));
+    if let Some(filed_at) = new.filed_at {
+        puts.push(Put::set(timer_key(filed_at, customer), Vec::new()));
     }
     if let Some(since) = new.set_aside_since {
         puts.push(Put::set(set_aside_key(since, customer), Vec::new()));

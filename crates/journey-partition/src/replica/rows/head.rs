@@ -1,7 +1,7 @@
 //! The head row of a customer: what index rows it calls for, and the customer itself or where its parts lie.
 //!
 //! ```text
-//!   format (1), kind (1), mark (8), due (8), set aside since (8), open effects (1), form (1), body
+//!   format (1), kind (1), mark (8), due (8), filed at (8), set aside since (8), open effects (1), form (1), body
 //!
 //!   form 0   length (4) and head, then part (9), length (4) and bytes of each part: the whole customer
 //!   form 1   head; the parts lie in rows of their own
@@ -18,14 +18,17 @@ use journey_types::{Lsn, Timestamp};
 const FORMAT_VERSION: u8 = 1;
 const LIVING: u8 = 1;
 const NEVER: u64 = u64::MAX;
-const HEADER_SIZE_BYTES: usize = 1 + 1 + 8 + 8 + 8 + 1 + 1;
+const HEADER_SIZE_BYTES: usize = 1 + 1 + 8 + 8 + 8 + 8 + 1 + 1;
 const LENGTH_SIZE_BYTES: usize = 4;
 
 /// What index rows a head calls for, and the last entry that it reflects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::replica) struct HeadIndex {
     pub(in crate::replica) mark: Lsn,
+    /// When it has something to do by itself.
     pub(in crate::replica) due_at: Option<Timestamp>,
+    /// Where its timer row lies: at `due_at`, or before it.
+    pub(in crate::replica) filed_at: Option<Timestamp>,
     pub(in crate::replica) set_aside_since: Option<Timestamp>,
     pub(in crate::replica) has_open_effects: bool,
 }
@@ -55,16 +58,32 @@ pub(super) struct HeadRow {
 
 impl HeadIndex {
     pub(in crate::replica) fn of(state: &CustomerState, mark: Lsn) -> Self {
+        let due_at = state.next_wake_at();
         Self {
             mark,
-            due_at: state.next_wake_at(),
+            due_at,
+            filed_at: due_at,
             set_aside_since: state.set_aside_since(),
             has_open_effects: !state.outbox.is_empty(),
         }
     }
 
+    /// Leaves the timer row where it is, if it lies behind that instant and before the timer: far ahead a row is not
+    /// moved each time that its timer moves further.
+    pub(super) fn file_as(&mut self, old: &Self, far: Timestamp) {
+        let stays = old
+            .filed_at
+            .filter(|at| *at > far && Some(*at) <= self.due_at);
+        self.filed_at = stays.or(self.due_at);
+    }
+
+    /// Whether its timer row lies before its timer.
+    pub(in crate::replica) fn is_filed_early(&self) -> bool {
+        self.filed_at < self.due_at
+    }
+
     pub(super) fn calls_for_the_same(&self, other: &Self) -> bool {
-        self.due_at == other.due_at
+        self.filed_at == other.filed_at
             && self.set_aside_since == other.set_aside_since
             && self.has_open_effects == other.has_open_effects
     }
@@ -124,6 +143,10 @@ impl HeadRow {
         }
         let mark = Lsn::new(row.get_u64());
         let due_at = instant(row.get_u64())?;
+        let filed_at = instant(row.get_u64())?;
+        if filed_at.is_some() != due_at.is_some() || filed_at > due_at {
+            return Err("its timer row does not fit its timer".to_owned());
+        }
         let set_aside_since = instant(row.get_u64())?;
         let has_open_effects = row.get_u8() != 0;
         let form = match row.get_u8() {
@@ -135,6 +158,7 @@ impl HeadRow {
         let index = HeadIndex {
             mark,
             due_at,
+            filed_at,
             set_aside_since,
             has_open_effects,
         };
@@ -174,6 +198,7 @@ fn push_header(row: &mut Vec<u8>, index: &HeadIndex, form: Form) {
     row.extend([FORMAT_VERSION, LIVING]);
     row.extend(index.mark.get().to_be_bytes());
     row.extend(instant_bytes(index.due_at));
+    row.extend(instant_bytes(index.filed_at));
     row.extend(instant_bytes(index.set_aside_since));
     row.push(u8::from(index.has_open_effects));
     row.push(match form {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use journey_codec::decode_counts;
-use journey_types::Lsn;
+use journey_types::{Lsn, Timestamp};
 
 use super::generation::{self, partition_tree};
 use super::wire::{Header, Record, RecordReader, SnapshotChunk, Trailer};
@@ -158,6 +158,7 @@ impl SnapshotReceiver {
             next.writer = Arc::clone(&writer);
             next.n_superseded = current.n_superseded;
             next.n_adopted = current.n_adopted;
+            next.timers_read = current.timers_read.clone();
             // Streams of the old state end; their numbers are not given again.
             next.streams.n_opened = current.streams.n_opened;
             *current = next;
@@ -219,6 +220,7 @@ impl SnapshotReceiver {
             first: self.at(),
             // The tree is new, and no customer comes twice.
             written: None,
+            timers_far_from: Timestamp::MAX,
         };
         self.rows
             .write_customer(&taken, Tidying::NotNeeded, &mut self.puts)?;

@@ -167,8 +167,12 @@ fn about_instance(state: &CustomerState, stamp: Timestamp, draw: &mut Draw) -> O
         version: instance.version,
     };
     let timers = (0..draw.below(3)).map(|n| ArmedTimer {
+        // Some so far ahead that their rows do not move with them.
         due_at: stamp.plus(TimeSpan::from_ms(
-            i64::try_from(draw.below(100_000)).unwrap(),
+            i64::try_from(
+                draw.below(100_000) + draw.below(8).min(1) * draw.below(60 * 24 * 3_600_000),
+            )
+            .unwrap(),
         )),
         kind: TimerKind::Branch(u16::try_from(n).unwrap()),
     });

@@ -6,7 +6,13 @@ use std::sync::Arc;
 use journey_storage::{Engine, Put, Row, StorageError, Tree};
 use parking_lot::Mutex;
 
-type Interruption = Box<dyn FnOnce() + Send>;
+use crate::replica::SharedReplica;
+
+struct Interruption {
+    /// Waits for a write that is not made under the lock of this one.
+    unlocked: Option<SharedReplica>,
+    act: Box<dyn FnOnce() + Send>,
+}
 
 /// What happens before the next write.
 #[derive(Clone, Default)]
@@ -14,14 +20,26 @@ pub(super) struct Interrupter(Arc<Mutex<Option<Interruption>>>);
 
 impl Interrupter {
     pub(super) fn set(&self, interruption: impl FnOnce() + Send + 'static) {
-        *self.0.lock() = Some(Box::new(interruption));
+        *self.0.lock() = Some(Interruption {
+            unlocked: None,
+            act: Box::new(interruption),
+        });
+    }
+
+    /// As [`Self::set`], before a write that is not made under the lock of that replica.
+    pub(super) fn set_for(&self, of: &SharedReplica, interruption: impl FnOnce() + Send + 'static) {
+        *self.0.lock() = Some(Interruption {
+            unlocked: Some(Arc::clone(of)),
+            act: Box::new(interruption),
+        });
     }
 
     /// Lets it happen, unless it has.
     pub(super) fn run(&self) {
-        let interruption = self.0.lock().take();
+        let waits = |it: &mut Interruption| it.unlocked.as_ref().is_some_and(|of| of.is_locked());
+        let interruption = self.0.lock().take_if(|it| !waits(it));
         if let Some(interruption) = interruption {
-            interruption();
+            (interruption.act)();
         }
     }
 }

@@ -16,12 +16,15 @@ use journey_types::{
 use parking_lot::Mutex;
 
 use super::super::place::Place;
+use super::super::rows::HeadIndex;
 use super::super::{
     ApplyVerdict, CheckpointProgress, Checkpointer, Replica, ReplicaOptions, SharedReplica,
+    TimerPage,
 };
 use super::facts::{Draw, draw_turn};
 use super::interrupted::{InterruptedEngine, Interrupter};
 use crate::decided::DecidedEntry;
+use crate::reader::CommittedReader as _;
 
 pub(super) const CLUSTER_KEY: ClusterKey = ClusterKey::new(*b"a cluster's key!");
 pub(super) const N_CUSTOMERS: u64 = 12;
@@ -82,6 +85,12 @@ pub(super) enum Act {
     Crash {
         seed: u64,
     },
+    /// A leader reads the next timers, in the middle of a step of the checkpointer or not.
+    PageTimers {
+        hours: u16,
+        n_max: u8,
+        is_during_checkpoint: bool,
+    },
     /// Reads that load customers.
     Read {
         seed: u64,
@@ -101,6 +110,37 @@ pub(super) struct World<E> {
     session: SessionId,
     next_batch: BatchNumber,
     stamp: Timestamp,
+    /// What a leader holds of the timers.
+    timers: Arc<Mutex<HeldTimers>>,
+}
+
+/// Timers as a leader holds them: all of those up to where it has read.
+#[derive(Debug, Default)]
+struct HeldTimers {
+    cursor: Option<(Timestamp, CustomerKey)>,
+    held: BTreeMap<CustomerKey, Timestamp>,
+}
+
+impl HeldTimers {
+    fn through(&self) -> Timestamp {
+        let cursor = self.cursor.as_ref();
+        cursor.map_or(Timestamp::EPOCH, |(through, _)| *through)
+    }
+
+    /// As a leader arms what a turn leaves.
+    fn arm(&mut self, batch: &Batch, heads: &BTreeMap<CustomerKey, CustomerState>) {
+        for record in &batch.records {
+            if let Record::Turn(turn) = record {
+                self.held.remove(&turn.customer);
+                let head = heads.get(&turn.customer);
+                if let Some(due_at) = head.and_then(CustomerState::next_wake_at)
+                    && Some(&(due_at, turn.customer.clone())) <= self.cursor.as_ref()
+                {
+                    self.held.insert(turn.customer.clone(), due_at);
+                }
+            }
+        }
+    }
 }
 
 impl World<MemoryEngine> {
@@ -134,6 +174,7 @@ impl World<MemoryEngine> {
             | Act::Checkpoint { .. }
             | Act::CheckpointToFloor
             | Act::CheckpointUnderLoad { .. }
+            | Act::PageTimers { .. }
             | Act::Read { .. } => self.act_without_crash(act),
         }
     }
@@ -173,6 +214,7 @@ impl<E: Engine + Clone> World<E> {
             session: SessionId::default(),
             next_batch: BatchNumber::default(),
             stamp: Timestamp::from_unix_ms(1_760_000_000_000),
+            timers: Arc::default(),
         };
         world.act_without_crash(Act::OpenSession);
         world
@@ -185,6 +227,7 @@ impl<E: Engine + Clone> World<E> {
             interrupter: self.interrupter.clone(),
         };
         self.replica = open(Arc::new(interrupted), self.row_size_bytes_max);
+        *self.timers.lock() = HeldTimers::default();
         let mut replica = self.replica.lock();
         let floor = replica.floor();
         assert_eq!(replica.applied(), floor);
@@ -212,6 +255,7 @@ impl<E: Engine + Clone> World<E> {
             session,
             next_batch,
             stamp,
+            timers,
         } = self;
         drop((engine, replica));
         let engine = open_engine();
@@ -226,6 +270,7 @@ impl<E: Engine + Clone> World<E> {
             session,
             next_batch,
             stamp,
+            timers,
         };
         world.reopen();
         world
@@ -277,6 +322,15 @@ impl<E: Engine + Clone> World<E> {
                 }
             }
             Act::CheckpointUnderLoad { seed } => self.checkpoint_under_load(seed),
+            Act::PageTimers {
+                hours,
+                n_max,
+                is_during_checkpoint,
+            } => {
+                let through = self.stamp.plus(TimeSpan::from_hours(i64::from(hours)));
+                let n_max = usize::from(n_max).max(1);
+                self.page_timers(through, n_max, is_during_checkpoint);
+            }
             Act::Crash { .. } | Act::Fault { .. } => unreachable!("only memory engines lose power"),
         }
     }
@@ -291,14 +345,67 @@ impl<E: Engine + Clone> World<E> {
             .lock()
             .apply(lsn, Some(&entry), &consensus(lsn));
         applied.unwrap();
+        if let JournalEntry::Batch(batch) = &entry {
+            self.timers.lock().arm(batch, &self.heads);
+        }
         let replica = Arc::clone(&self.replica);
-        self.interrupter.set(move || {
+        self.interrupter.set_for(&self.replica, move || {
             let mut replica = replica.lock();
             replica.apply(lsn, Some(&entry), &consensus(lsn)).unwrap();
         });
         Checkpointer.step(&self.replica).unwrap();
         // Where nothing was to be written.
         self.interrupter.run();
+    }
+
+    /// Reads on from where the last reading ended, page by page.
+    fn page_timers(&self, through: Timestamp, n_max: usize, is_during_checkpoint: bool) {
+        let (replica, timers) = (Arc::clone(&self.replica), Arc::clone(&self.timers));
+        let page = move || {
+            let mut timers = timers.lock();
+            let through = through.max(timers.through());
+            loop {
+                let page = replica.timers_after(timers.cursor.as_ref(), through, n_max);
+                let TimerPage {
+                    timers: found,
+                    beyond,
+                } = page.unwrap();
+                let is_full = found.len() == n_max;
+                timers.cursor = match (found.last(), beyond) {
+                    (Some(last), _) if is_full => Some(last.clone()),
+                    (_, beyond) => Some((through, beyond.unwrap_or_else(|| customer(0)))),
+                };
+                timers.held.extend(
+                    found
+                        .into_iter()
+                        .map(|(due_at, customer)| (customer, due_at)),
+                );
+                if !is_full {
+                    break;
+                }
+            }
+        };
+        if is_during_checkpoint {
+            self.interrupter.set_for(&self.replica, page);
+            Checkpointer.step(&self.replica).unwrap();
+            self.interrupter.run();
+        } else {
+            page();
+        }
+        self.check_timers();
+    }
+
+    /// A leader holds every timer up to where it has read.
+    fn check_timers(&self) {
+        let timers = self.timers.lock();
+        let Some(cursor) = &timers.cursor else {
+            return;
+        };
+        let heads = self.heads.values();
+        let due = heads.filter_map(|head| Some((head.next_wake_at()?, head.key.clone())));
+        let due = due.filter(|timer| timer <= cursor);
+        let expected: BTreeMap<_, _> = due.map(|(due_at, customer)| (customer, due_at)).collect();
+        assert_eq!(timers.held, expected);
     }
 
     fn numbered(&mut self, records: Vec<Record>) -> Batch {
@@ -358,6 +465,9 @@ impl<E: Engine + Clone> World<E> {
         let entry = self.journal.last().unwrap().as_ref();
         let blob = consensus(lsn);
         let reference = self.reference.lock().apply(lsn, entry, &blob).unwrap();
+        if let (Some(JournalEntry::Batch(batch)), ApplyVerdict::Applied) = (entry, reference) {
+            self.timers.lock().arm(batch, &self.heads);
+        }
         let verdict = match entry.and_then(|entry| self.decided(entry)) {
             Some(decided) => {
                 let mut replica = self.replica.lock();
@@ -414,6 +524,10 @@ impl<E: Engine + Clone> World<E> {
     /// Brings everything into rows and holds them against what there should be: nothing is missing or left over.
     pub(super) fn audit_rows(&mut self) {
         self.act_without_crash(Act::CheckpointToFloor);
+        // Whoever reads all timers files them where they are due, and finds what a crash left over.
+        self.page_timers(Timestamp::MAX, 3, false);
+        self.act_without_crash(Act::Blank);
+        self.act_without_crash(Act::CheckpointToFloor);
         let replica = self.replica.lock();
         let mut expected = BTreeSet::new();
         for head in self.heads.values() {
@@ -441,6 +555,16 @@ impl<E: Engine + Clone> World<E> {
         assert_eq!(found, expected);
         let n_bodies = Scan::prefix(tree, b"a~").count() + Scan::prefix(tree, b"m~").count();
         assert_eq!(n_bodies, 0, "counts and floor fit their rows here");
+    }
+
+    /// Customers whose timer rows lie before their timers.
+    pub(super) fn n_filed_early(&self) -> usize {
+        let replica = self.replica.lock();
+        let indexes = self.heads.keys().filter_map(|customer| {
+            let place = Place::of(&CLUSTER_KEY, customer);
+            replica.rows.head_index(&place).unwrap()
+        });
+        indexes.filter(HeadIndex::is_filed_early).count()
     }
 
     fn check_indexes(&self, replica: &Replica) {

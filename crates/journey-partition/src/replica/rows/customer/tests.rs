@@ -143,6 +143,7 @@ fn taken(rows: &Rows, state: &Arc<CustomerState>, mark: u64) -> Taken {
         through: Lsn::new(mark),
         first: Lsn::new(mark),
         written: read.map(|read| read.written),
+        timers_far_from: Timestamp::MAX,
     }
 }
 
@@ -251,6 +252,52 @@ fn crash_at_any_write_leaves_one_whole_customer_and_the_next_write_mends_the_res
             }
         }
     }
+}
+
+#[test]
+fn timer_row_far_ahead_stays_when_its_timer_moves_further_and_is_filed_anew_without_a_gap() {
+    let engine = MemoryEngine::new(4_096);
+    let before = rows(&engine, 4_096);
+    let life = life();
+    // Due at 2,000,000 and then at 3,000,000.
+    write(&before, &life[4], 1, Tidying::NotNeeded);
+    let mut puts = Vec::new();
+    let further = Taken {
+        timers_far_from: Timestamp::from_unix_ms(1_999_999),
+        ..taken(&before, &life[6], 2)
+    };
+    let written = before.write_customer(&further, Tidying::NotNeeded, &mut puts);
+    assert!(written.unwrap().0.index.is_filed_early());
+    let is_timer = |key: &[u8]| Table::Timer.read(key).is_ok();
+    assert!(!puts.iter().any(|put| is_timer(&put.key)), "{puts:?}");
+    before.put(&puts).unwrap();
+    engine.flush_durable().unwrap();
+    let filed = before.file_timer(&place()).unwrap().unwrap();
+    assert_eq!(filed.filed_at, life[6].next_wake_at());
+    let key = |ms| timer_key(Timestamp::from_unix_ms(ms), &place().customer);
+    for n_writes in 0..=engine.n_unflushed() {
+        let survivor = engine.survivor(CrashPoint::Writes(n_writes));
+        let rows = rows(&survivor, 4_096);
+        let index = rows.head_index(&place()).unwrap().unwrap();
+        let filed_at = index.filed_at.unwrap();
+        let row = timer_key(filed_at, &place().customer);
+        assert!(rows.tree().get(&row).unwrap().is_some(), "{n_writes}");
+        assert_eq!(index.due_at, life[6].next_wake_at());
+        // What is left over is told from the other by the head, and removed.
+        let place_of = |_: &CustomerKey| place();
+        let both = [key(2_000_000), key(3_000_000)];
+        let removals = rows.stale_removals(&both, place_of).unwrap();
+        rows.put(&removals).unwrap();
+        let timers = Scan::prefix(rows.tree(), &Table::Timer.key().finish());
+        assert_eq!(timers.map(|row| row.unwrap().0).collect::<Vec<_>>(), [row]);
+    }
+    // Nearer than that, the row goes with its timer.
+    let near = Taken {
+        timers_far_from: Timestamp::from_unix_ms(3_000_000),
+        ..taken(&before, &life[12], 3)
+    };
+    let written = before.write_customer(&near, Tidying::NotNeeded, &mut puts);
+    assert!(!written.unwrap().0.index.is_filed_early());
 }
 
 #[test]

@@ -6,6 +6,7 @@ fn index(due_ms: Option<i64>) -> HeadIndex {
     HeadIndex {
         mark: Lsn::new(300),
         due_at: due_ms.map(Timestamp::from_unix_ms),
+        filed_at: due_ms.map(|ms| Timestamp::from_unix_ms(ms - 2)),
         set_aside_since: due_ms.map(|ms| Timestamp::from_unix_ms(ms - 7)),
         has_open_effects: due_ms.is_some(),
     }
@@ -40,7 +41,7 @@ fn head_rows_read_back() {
 #[test]
 fn bytes_of_the_head_row_stay_as_released() {
     let row = HeadRow::new(index(Some(258)), Form::Parts, Bytes::from_static(b"x"));
-    let expected = b"\x01\x01\0\0\0\0\0\0\x01\x2c\0\0\0\0\0\0\x01\x02\0\0\0\0\0\0\0\xfb\x01\x01x";
+    let expected = b"\x01\x01\0\0\0\0\0\0\x01\x2c\0\0\0\0\0\0\x01\x02\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\xfb\x01\x01x";
     assert_eq!(row.to_bytes(), expected);
 }
 
@@ -56,7 +57,7 @@ fn cut_and_foreign_rows_are_refused() {
             "cut to {length}"
         );
     }
-    for (byte_idx, byte) in [(0, 2), (1, 2), (10, 0x7f), (18, 0x7f), (27, 3), (36, 99)] {
+    for (byte_idx, byte) in [(0, 2), (1, 2), (10, 0x7f), (18, 0x7f), (27, 3), (44, 99)] {
         let mut row = row.clone();
         row[byte_idx] = byte;
         let read = HeadRow::parse(row);
