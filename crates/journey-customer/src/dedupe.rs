@@ -9,7 +9,7 @@ use journey_types::{Fingerprint, Timestamp};
 use crate::limits::{DEDUPE_CHUNK_IDS_MAX, DEDUPE_OPEN_IDS_MAX};
 
 /// Remembered event ids: an open chunk that lies in the customer's head row, and closed chunks in rows of their own.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, PartialEq, Eq, Default)]
 pub struct Dedupe {
     /// The newest ids, at most [`crate::limits::DEDUPE_OPEN_IDS_MAX`].
     pub open: Vec<(Fingerprint, Timestamp)>,
@@ -63,7 +63,7 @@ impl Dedupe {
         if self.open.len() >= DEDUPE_OPEN_IDS_MAX {
             self.close_open_chunk();
         }
-        // Every turn works on a copy, so room for more would only be copied.
+        // Every turn works on a copy, which has room for one: room for more would only be copied.
         self.open.reserve_exact(1);
         self.open.push((fingerprint, now));
     }
@@ -80,6 +80,19 @@ impl Dedupe {
                 self.chunks
                     .push_back(Arc::new(DedupeChunk::new(number, ids)));
             }
+        }
+    }
+}
+
+impl Clone for Dedupe {
+    /// With room for one id more, which is what most turns add to their copy.
+    fn clone(&self) -> Self {
+        let mut open = Vec::with_capacity(self.open.len() + 1);
+        open.extend_from_slice(&self.open);
+        Self {
+            open,
+            chunks: self.chunks.clone(),
+            next_chunk: self.next_chunk,
         }
     }
 }

@@ -47,15 +47,17 @@ pub struct TimelineLine<'a> {
 ///
 /// # Invariants
 /// `packed` holds exactly `n_entries` whole lines.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(PartialEq, Eq, Default)]
 pub struct Timeline {
-    packed: Box<[u8]>,
+    packed: Vec<u8>,
     n_entries: u8,
 }
 
 const _: () = assert!(TIMELINE_ENTRIES_MAX <= 255, "they are counted in a byte");
 /// The longest line but for its text: four varints of 64 bits and a tag.
 const LINE_SIZE_BYTES_MAX: usize = 41;
+/// Room behind the lines of a copy: every turn works on one, and adds a line or two.
+const ROOM_SIZE_BYTES: usize = 64;
 
 impl Timeline {
     /// How many lines there are.
@@ -73,7 +75,7 @@ impl Timeline {
     /// All lines as they are packed, to be stored.
     #[must_use]
     pub const fn packed(&self) -> &[u8] {
-        &self.packed
+        self.packed.as_slice()
     }
 
     /// Lines as [`Self::packed`] gave them; `None` where the bytes are no such lines.
@@ -88,7 +90,7 @@ impl Timeline {
             }
         }
         Some(Self {
-            packed: packed.into(),
+            packed: packed.to_vec(),
             n_entries: u8::try_from(n_entries).ok()?,
         })
     }
@@ -111,7 +113,7 @@ impl Timeline {
 
     /// Lines, oldest first, without copies of their texts.
     pub fn lines(&self) -> impl Iterator<Item = TimelineLine<'_>> + '_ {
-        let mut rest = &*self.packed;
+        let mut rest = self.packed.as_slice();
         std::iter::from_fn(move || (!rest.is_empty()).then(|| take_line(&mut rest)))
     }
 
@@ -134,24 +136,28 @@ impl Timeline {
         let length = head.length;
 
         let n_dropped = (self.len() + 1).saturating_sub(TIMELINE_ENTRIES_MAX);
-        let mut packed = if n_dropped == 0 {
-            // Grows in place where it can: a customer read from its rows gets its lines one by one.
-            std::mem::take(&mut self.packed).into_vec()
-        } else {
-            let mut kept = &*self.packed;
-            for _ in 0..n_dropped {
-                skip_line(&mut kept);
-            }
-            let mut packed = Vec::with_capacity(kept.len() + length + text.len());
-            packed.extend_from_slice(kept);
-            packed
-        };
-        packed.reserve_exact(length + text.len());
-        packed.extend_from_slice(&line[..length]);
-        packed.extend_from_slice(text.as_bytes());
-        self.packed = packed.into_boxed_slice();
+        let mut kept = self.packed.as_slice();
+        for _ in 0..n_dropped {
+            skip_line(&mut kept);
+        }
+        let n_bytes_dropped = self.packed.len() - kept.len();
+        self.packed.drain(..n_bytes_dropped);
+        self.packed.reserve_exact(length + text.len());
+        self.packed.extend_from_slice(&line[..length]);
+        self.packed.extend_from_slice(text.as_bytes());
         // At most 32.
         self.n_entries = self.n_entries + 1 - u8::try_from(n_dropped).unwrap_or(0);
+    }
+}
+
+impl Clone for Timeline {
+    fn clone(&self) -> Self {
+        let mut packed = Vec::with_capacity(self.packed.len() + ROOM_SIZE_BYTES);
+        packed.extend_from_slice(&self.packed);
+        Self {
+            packed,
+            n_entries: self.n_entries,
+        }
     }
 }
 

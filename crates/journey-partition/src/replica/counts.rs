@@ -40,8 +40,16 @@ impl Counts {
         if self.marks.get(&key).is_some_and(|mark| lsn <= *mark) {
             return;
         }
-        count_fact(self.by_version.entry(key.clone()).or_default(), event);
-        self.changed.insert(key, lsn);
+        match self.by_version.get_mut(&key) {
+            Some(counts) => count_fact(counts, event),
+            None => count_fact(self.by_version.entry(key.clone()).or_default(), event),
+        }
+        match self.changed.get_mut(&key) {
+            Some(last) => *last = lsn,
+            None => {
+                self.changed.insert(key, lsn);
+            }
+        }
     }
 
     /// Counts that rows lack.
