@@ -28,6 +28,7 @@ mod reconciler;
 mod routes;
 mod state_hashes;
 mod steward;
+mod survey_source;
 mod upkeep;
 
 use std::net::SocketAddr;
@@ -264,6 +265,7 @@ fn compose(
             events: config.limits.events_in_flight as usize,
             ..IngestLimits::default()
         },
+        survey_source: Arc::clone(&foundation.own_side) as Arc<_>,
     })))
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use journey_consensus::{
     Consensus, GroupHandle, MetadataError, MetadataHandle, NewNode, NodePlace, NodeRecord,
@@ -14,6 +14,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
+use crate::clock::monotonic_now;
 use crate::node::directory::NodeDirectory;
 use crate::node::error::NodeError;
 use crate::node::health::Health;
@@ -34,6 +35,8 @@ pub(crate) struct OwnSide {
     pub(crate) metadata: OnceLock<MetadataHandle>,
     pub(crate) node: OnceLock<journey_types::NodeId>,
     pub(crate) partitions: OnceLock<Weak<LocalPartitions>>,
+    /// When this process began.
+    pub(crate) started: Instant,
 }
 
 /// The service.
@@ -198,6 +201,9 @@ pub(crate) fn report(own: &OwnSide, with_replicas: bool) -> wire::NodeReport {
         serving: problems.is_empty(),
         problems,
         replicas: groups.iter().map(replica_report).collect(),
+        release: env!("CARGO_PKG_VERSION").to_owned(),
+        up_seconds: monotonic_now().duration_since(own.started).as_secs(),
+        disk_free_bytes: own.health.disk().space.free_bytes,
     }
 }
 

@@ -42,6 +42,7 @@ pub(crate) struct Foundation {
     pub(crate) node: NodeId,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) log: LogStorage,
+    /// What this node says of itself.
     pub(crate) own_side: Arc<OwnSide>,
     pub(crate) proposal_us: Arc<Histogram>,
 }
@@ -104,6 +105,7 @@ impl Foundation {
             metadata: OnceLock::new(),
             node: OnceLock::new(),
             partitions: OnceLock::new(),
+            started: monotonic_now(),
         });
         let (metadata, identity, node) = enter((config, &folder), &own_side, listening).await?;
         if identity.n_partitions != config.partitions {

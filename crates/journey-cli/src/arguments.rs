@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Talks to a journeyd node, and checks and simulates journeys without one.
 ///
-/// Exit codes: 0 fine, 1 the command failed, found errors, or (`ingest`, `simulate`) rejected lines, 2 wrong usage.
+/// Exit codes: 0 fine, 1 the command failed, found errors, or (`ingest`, `simulate`) rejected lines, 2 wrong usage, 10
+/// (`cluster health`) not healthy.
 #[derive(Debug, Parser)]
 #[command(name = "journeyctl", version, max_term_width = 110)]
 pub struct Arguments {
@@ -54,9 +55,15 @@ pub enum Command {
     /// Look at customers.
     #[command(subcommand)]
     Customer(CustomerCommand),
-    /// Ask how the node is.
+    /// Ask how the cluster is.
     #[command(subcommand)]
     Cluster(ClusterCommand),
+    /// Look at the nodes of the cluster.
+    #[command(subcommand)]
+    Node(NodeCommand),
+    /// Look at partitions and their replicas, and say which node leads one.
+    #[command(subcommand)]
+    Partition(PartitionCommand),
     /// Take effects, print each as a JSON line, and acknowledge it.
     Worker(WorkerArguments),
     /// Look at effects that failed too often, try them again or give them up.
@@ -151,12 +158,79 @@ pub struct EnrollArguments {
 /// `journeyctl cluster …`
 #[derive(Debug, Subcommand)]
 pub enum ClusterCommand {
-    /// Say whether the node serves: exit code 0 when it does, 10 when it does not or nobody answers.
-    Health {
-        /// Wait until it serves.
-        #[arg(long)]
-        exit_when_healthy: bool,
+    /// Show nodes, partitions and everything that is not as it should be, as any node sees it.
+    Status {
+        /// Again and again.
+        #[command(flatten)]
+        watch: WatchArguments,
     },
+    /// Say whether everything is served and every replica is there: exit code 0 when it is so, 10 when not or nobody
+    /// answers.
+    ///
+    /// Degraded is: everything is served, and less may be lost than should be. Before the next node is restarted it should
+    /// say healthy.
+    Health {
+        /// Wait until it is healthy.
+        #[arg(long, conflicts_with = "watch")]
+        exit_when_healthy: bool,
+        /// Again and again.
+        #[command(flatten)]
+        watch: WatchArguments,
+    },
+}
+
+/// `journeyctl node …`
+#[derive(Debug, Subcommand)]
+pub enum NodeCommand {
+    /// List the nodes with what they lead and hold, and whether they answer.
+    List {
+        /// Again and again.
+        #[command(flatten)]
+        watch: WatchArguments,
+    },
+}
+
+/// `journeyctl partition …`
+#[derive(Debug, Subcommand)]
+pub enum PartitionCommand {
+    /// List the partitions with their leader and replicas.
+    List {
+        /// Only those that are not healthy.
+        #[arg(long)]
+        unhealthy: bool,
+        /// Again and again.
+        #[command(flatten)]
+        watch: WatchArguments,
+    },
+    /// Show one partition with each of its replicas.
+    Describe {
+        /// The partition.
+        partition: u32,
+        /// Again and again.
+        #[command(flatten)]
+        watch: WatchArguments,
+    },
+    /// Let a node lead a partition, of which it must have a voting replica.
+    ///
+    /// Leaders are kept even over the nodes: what would make them uneven is refused.
+    TransferLeader {
+        /// The partition.
+        partition: u32,
+        /// The node that shall lead.
+        #[arg(long, value_name = "NODE")]
+        to: u64,
+    },
+}
+
+/// Whether and how often something is shown again.
+#[derive(Debug, Clone, Default, Args)]
+pub struct WatchArguments {
+    /// Show it again and again, until Ctrl-C.
+    #[arg(short, long)]
+    pub watch: bool,
+    /// Seconds between two looks of --watch.
+    #[arg(long, default_value_t = 2, requires = "watch", value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub interval: u32,
 }
 
 /// `journeyctl ingest …`

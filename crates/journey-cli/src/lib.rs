@@ -1,4 +1,4 @@
-//! `journeyctl`, one file per noun: journeys, events, customers, workers, simulation.
+//! `journeyctl`, one file per noun: journeys, events, customers, workers, the cluster, simulation.
 //!
 //! Never decides anything itself: it talks to a node through `journey-client`, or runs the engine's own partition in
 //! virtual time (`simulate`).
@@ -10,6 +10,7 @@
 //! Start at [`run`]; each command is a module.
 
 mod arguments;
+mod asking;
 mod cluster;
 mod customer;
 mod deadletter;
@@ -17,12 +18,15 @@ mod event_files;
 mod ingest;
 mod journey;
 mod journey_test;
+mod node;
 mod output;
+mod partition;
 mod quarantine;
 mod run;
 mod set_aside;
 mod simulate;
 mod sources;
+mod watching;
 mod worker;
 
 pub use arguments::{Arguments, Command, OutputFormat};

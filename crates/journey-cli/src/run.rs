@@ -7,7 +7,9 @@ use clap::Parser as _;
 
 use crate::arguments::{Arguments, Command};
 use crate::output::Output;
-use crate::{cluster, customer, deadletter, ingest, journey, quarantine, simulate, worker};
+use crate::{
+    cluster, customer, deadletter, ingest, journey, node, partition, quarantine, simulate, worker,
+};
 
 /// Parses the arguments (the first is the program's name), carries the command out, and says how it went.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -52,6 +54,8 @@ async fn carry_out(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Ingest(command) => ingest::run(command, address, workspace, &output).await,
         Command::Customer(command) => customer::run(command, address, workspace, &output).await,
         Command::Cluster(command) => cluster::run(command, address, &output).await,
+        Command::Node(command) => node::run(command, address, &output).await,
+        Command::Partition(command) => partition::run(command, address, &output).await,
         Command::Deadletter(command) => deadletter::run(command, address, workspace, &output).await,
         Command::Quarantine(command) => quarantine::run(command, address, workspace, &output).await,
         Command::Worker(command) => worker::run(command, address, workspace, &output).await,

@@ -184,6 +184,26 @@ impl Client {
         /// Reads which node leads which partition, and where customers lie.
         get_table, cluster_service, GetTableRequest => GetTableResponse
     );
+    unary!(
+        /// Reads how the cluster is as a whole.
+        get_status, cluster_service, GetStatusRequest => GetStatusResponse
+    );
+    unary!(
+        /// Lists the nodes.
+        list_nodes, cluster_service, ListNodesRequest => ListNodesResponse
+    );
+    unary!(
+        /// Lists the partitions with their replicas.
+        list_partitions, cluster_service, ListPartitionsRequest => ListPartitionsResponse
+    );
+    unary!(
+        /// Reads one partition with its replicas.
+        describe_partition, cluster_service, DescribePartitionRequest => DescribePartitionResponse
+    );
+    unary!(
+        /// Lets a node lead a partition. Safe to repeat.
+        transfer_leader, cluster_service, TransferLeaderRequest => TransferLeaderResponse
+    );
 
     unary!(
         /// Lists dead letters, one page.

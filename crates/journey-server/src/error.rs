@@ -63,6 +63,12 @@ pub enum ServerError {
         /// Who leads, where that is known.
         leader: Option<Leader>,
     },
+    /// The state of things does not allow it; the same call is refused until that has changed.
+    #[error("{reason}")]
+    Precondition {
+        /// What stands against it, and what would have to be done first.
+        reason: String,
+    },
     /// Another change came between.
     #[error("{reason}; read again and repeat")]
     Conflict {
@@ -110,6 +116,7 @@ impl ServerError {
             Self::OutcomeUnknown { .. } => "OUTCOME_UNKNOWN",
             Self::Unavailable { .. } => "UNAVAILABLE",
             Self::NotLeader { .. } => "NOT_LEADER",
+            Self::Precondition { .. } => "FAILED_PRECONDITION",
             Self::Conflict { .. } => "CONFLICT",
             Self::Internal { .. } => "INTERNAL",
         }

@@ -38,7 +38,7 @@ mod workers;
 pub use admission::WorkspaceRates;
 pub use api_metrics::ApiMetrics;
 pub use catalogs::{compile as compile_catalog, follow as follow_documents};
-pub use cluster::ClusterApi;
+pub use cluster::{ClusterApi, SurveySource};
 pub use convert::{EventFault, event_from_wire};
 pub use customers::CustomerApi;
 pub use dead_letters::DeadLetterApi;

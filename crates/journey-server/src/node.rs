@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::{RateLimit, WorkspaceRates};
 use crate::api_metrics::ApiMetrics;
+use crate::cluster::SurveySource;
 use crate::error::ServerError;
 use crate::gate::{Budget, IngestLimits};
 use crate::hosted::{Handles, HostedPartitions};
@@ -56,6 +57,8 @@ pub struct NodeParts {
     pub rates: WorkspaceRates,
     /// What `Ingest` calls may hold at once.
     pub ingest_limits: IngestLimits,
+    /// Where reports of replicas come from.
+    pub survey_source: Arc<dyn SurveySource>,
 }
 
 impl fmt::Debug for NodeParts {
@@ -194,6 +197,11 @@ impl Node {
     /// Who leads what elsewhere.
     pub(crate) const fn routes(&self) -> &Routes {
         &self.parts.routes
+    }
+
+    /// Where reports of replicas come from.
+    pub(crate) fn survey_source(&self) -> &dyn SurveySource {
+        self.parts.survey_source.as_ref()
     }
 
     /// How long a command waits for its partition.

@@ -83,6 +83,11 @@ impl Routes {
         self.table.borrow().addresses.is_empty()
     }
 
+    /// This node, where it is known.
+    pub(crate) fn own(&self) -> Option<NodeId> {
+        self.table.borrow().own
+    }
+
     /// The table, now and at each change.
     pub(crate) fn watch(&self) -> watch::Receiver<Arc<RouteTable>> {
         self.table.clone()

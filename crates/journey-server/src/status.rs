@@ -29,6 +29,7 @@ impl From<ServerError> for Status {
                 Code::NotFound
             }
             ServerError::NotAvailableYet { .. } => Code::Unimplemented,
+            ServerError::Precondition { .. } => Code::FailedPrecondition,
             ServerError::Overloaded {
                 retry_after,
                 subject,
