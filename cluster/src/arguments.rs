@@ -20,6 +20,10 @@ pub(crate) enum Command {
     Start(StartArguments),
     /// Run a durable node with three sample journeys, a generated shop and a worker, and show what happens.
     Demo(DemoArguments),
+    /// Run a cluster of several nodes on this machine, each a process of its own, with the sample journeys.
+    ///
+    /// While it runs, `kill n2`, `stop n2` and `start n2` can be typed. Variables JOURNEY__… configure every node.
+    Dev(DevArguments),
 }
 
 /// Flags over the configuration file and the environment (`JOURNEY__…`).
@@ -38,6 +42,9 @@ pub(crate) struct StartArguments {
     /// Allow --listen on an address that is not loopback, though there is no TLS yet.
     #[arg(long)]
     pub(crate) insecure_listen: bool,
+    /// Stop when standard input closes: `journeyd dev` ties its nodes to itself so.
+    #[arg(long, hide = true)]
+    pub(crate) stop_with_stdin: bool,
 }
 
 /// Flags about other nodes.
@@ -118,6 +125,26 @@ pub(crate) struct DemoArguments {
     /// Events the shop makes per second, 1 to 10,000.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) rate: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArguments {
+    /// How many nodes, 1 to 9.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub(crate) nodes: u8,
+    /// Folder of the nodes' data and logs [default: a temporary one, removed at the end].
+    #[arg(long)]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Port of the first node's gRPC API; the next two are for HTTP and for peers, and each further node begins ten ports
+    /// later. 0 takes free ones.
+    #[arg(long, default_value_t = 7701)]
+    pub(crate) port: u16,
+    /// Partitions of a new cluster (fixed when it is founded).
+    #[arg(long)]
+    pub(crate) partitions: Option<u32>,
+    /// Log level or filter of the nodes.
+    #[arg(long)]
+    pub(crate) log_level: Option<String>,
 }
 
 impl CommonArguments {

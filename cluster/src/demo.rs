@@ -73,7 +73,8 @@ pub(crate) async fn run(arguments: &DemoArguments, config: &Config) -> anyhow::R
     ended
 }
 
-async fn publish(client: &Client) -> anyhow::Result<()> {
+/// Publishes the sample journeys.
+pub(crate) async fn publish(client: &Client) -> anyhow::Result<()> {
     let files = JOURNEYS
         .iter()
         .map(|(name, text)| wire::SourceFile {

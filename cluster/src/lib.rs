@@ -1,4 +1,4 @@
-//! `journeyd`: puts a node together, runs it, and shows it in a demo.
+//! `journeyd`: puts a node together, runs it, shows it in a demo, and runs several of them for development.
 //!
 //! Never decides anything: it wires storage, consensus, partitions and server, and owns clock and configuration.
 //!
@@ -12,6 +12,7 @@ mod arguments;
 mod clock;
 mod config;
 mod demo;
+mod dev;
 mod logging;
 mod metric_names;
 mod node;

@@ -9,7 +9,7 @@ use toml::Value;
 use crate::arguments::{Arguments, Command};
 use crate::config::{Config, Layers, load};
 use crate::seams::Seams;
-use crate::{demo, logging, start};
+use crate::{demo, dev, logging, start};
 
 /// Threads of the node's main runtime (gRPC and partitions); Raft has its own.
 const WORKER_THREADS_MIN: usize = 2;
@@ -53,7 +53,7 @@ fn carry_out(arguments: Arguments, seams: &Seams) -> anyhow::Result<()> {
             };
             let config = load(layers)?;
             logging::start(&config.log);
-            runtime()?.block_on(start::run(&config, seams))
+            runtime()?.block_on(start::run(&config, seams, arguments.stop_with_stdin))
         }
         Command::Demo(arguments) => {
             let mut flags = vec![("log.level", Value::String("warn".to_owned()))];
@@ -66,6 +66,7 @@ fn carry_out(arguments: Arguments, seams: &Seams) -> anyhow::Result<()> {
             logging::start(&config.log);
             runtime()?.block_on(demo::run(&arguments, &config))
         }
+        Command::Dev(arguments) => runtime()?.block_on(dev::run(&arguments, &seams.leading)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where tests reach into a node: nothing of it is set outside of them.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ pub struct Seams {
     pub log_engine: Option<WrapEngine>,
     /// In the place of `journey_customer::decide`, to put a fault around it.
     pub decide: Option<Decide>,
+    /// Before the arguments of a node that this one starts, where the executable is several programs.
+    pub leading: Vec<OsString>,
 }
 
 impl fmt::Debug for Seams {

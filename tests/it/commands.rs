@@ -215,6 +215,50 @@ const SHOWN_BY: &[(&str, &str)] = &[
         "dead_letters::a_poison_event_is_quarantined_and_survives_a_crash",
     ),
     (
+        "journeyctl cluster status",
+        "sre::any_node_tells_of_the_whole_cluster_and_what_is_wrong_with_it",
+    ),
+    (
+        "journeyctl node list",
+        "sre::any_node_tells_of_the_whole_cluster_and_what_is_wrong_with_it",
+    ),
+    (
+        "journeyctl partition list",
+        "sre::any_node_tells_of_the_whole_cluster_and_what_is_wrong_with_it",
+    ),
+    (
+        "journeyctl partition describe",
+        "sre::any_node_tells_of_the_whole_cluster_and_what_is_wrong_with_it",
+    ),
+    (
+        "journeyctl partition transfer-leader",
+        "sre::any_node_tells_of_the_whole_cluster_and_what_is_wrong_with_it",
+    ),
+    (
+        "ClusterService/GetStatus",
+        "sre::any_node_tells_of_the_whole_cluster_and_what_is_wrong_with_it",
+    ),
+    (
+        "ClusterService/ListNodes",
+        "sre::any_node_tells_of_the_whole_cluster_and_what_is_wrong_with_it",
+    ),
+    (
+        "ClusterService/ListPartitions",
+        "sre::any_node_tells_of_the_whole_cluster_and_what_is_wrong_with_it",
+    ),
+    (
+        "ClusterService/DescribePartition",
+        "sre::any_node_tells_of_the_whole_cluster_and_what_is_wrong_with_it",
+    ),
+    (
+        "ClusterService/TransferLeader",
+        "sre::any_node_tells_of_the_whole_cluster_and_what_is_wrong_with_it",
+    ),
+    (
+        "journeyd dev",
+        "dev::one_command_runs_three_nodes_and_leaves_none_behind",
+    ),
+    (
         "ClusterService/GetTable",
         "sre::the_table_says_where_each_customer_lies_and_who_leads_there",
     ),

@@ -20,6 +20,7 @@ mod customers;
 mod damage;
 mod dead_letters;
 mod demo;
+mod dev;
 mod effects;
 mod enroll;
 mod failover;

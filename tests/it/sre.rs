@@ -1,9 +1,13 @@
 //! What an SRE and a client that goes direct see of the cluster.
 
-use journey_client::wire;
-use journey_types::{ClusterKey, CustomerId, CustomerKey, WorkspaceId, slot_of};
+use std::collections::BTreeMap;
 
-use crate::world::{World, accept, event};
+use journey_client::wire;
+use journey_client::wire::{ClusterHealth, GetStatusResponse, Partition};
+use journey_types::{ClusterKey, CustomerId, CustomerKey, WorkspaceId, slot_of};
+use tests::{ClusterProcess, Ctl, wait_until};
+
+use crate::world::{World, accept, event, programs};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_table_says_where_each_customer_lies_and_who_leads_there() -> anyhow::Result<()> {
@@ -39,5 +43,130 @@ async fn the_table_says_where_each_customer_lies_and_who_leads_there() -> anyhow
         assert_eq!(read.partition, slot * rule.partitions / rule.slots);
     }
     world.expect_no_warnings();
+    Ok(())
+}
+
+/// The partitions as one node sees them.
+fn partitions(ctl: &Ctl) -> anyhow::Result<Vec<Partition>> {
+    let listed = ctl.json(&["partition", "list"])?;
+    Ok(serde_json::from_value(listed)?)
+}
+
+/// Waits until leaders are where they should be, one node leading one more than the others.
+async fn wait_settled(cluster: &ClusterProcess, ctl: &Ctl) -> anyhow::Result<Vec<Partition>> {
+    let settled = wait_until("leaders to settle", || async {
+        let partitions = partitions(ctl).ok()?;
+        let is_settled = partitions.iter().all(|partition| {
+            partition.health() == ClusterHealth::Healthy
+                && partition.leader_node == partition.preferred_node
+        });
+        let mut loads = loads(&partitions);
+        loads.sort_unstable_by_key(|(_, n_led)| *n_led);
+        let loads: Vec<usize> = loads.into_iter().map(|(_, n_led)| n_led).collect();
+        (is_settled && loads == [1, 1, 2]).then_some(partitions)
+    });
+    settled
+        .await
+        .map_err(|error| anyhow::anyhow!("{error}\n{}", cluster.logs()))
+}
+
+/// How many partitions each node leads.
+fn loads(partitions: &[Partition]) -> Vec<(u64, usize)> {
+    let mut loads = BTreeMap::new();
+    for partition in partitions {
+        *loads.entry(partition.leader_node).or_insert(0) += 1;
+    }
+    loads.into_iter().collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_node_tells_of_the_whole_cluster_and_what_is_wrong_with_it() -> anyhow::Result<()> {
+    let mut cluster = ClusterProcess::start(&programs(), 3, 4).await?;
+    let ctls: Vec<Ctl> = cluster
+        .addresses()
+        .iter()
+        .map(|address| Ctl::new(&programs(), address))
+        .collect();
+    let health = ctls[1].run(&["cluster", "health", "--exit-when-healthy"])?;
+    assert_eq!(health.code, 0, "{health:?}\n{}", cluster.logs());
+    for ctl in &ctls {
+        let status = ctl.json(&["cluster", "status"])?;
+        let status: GetStatusResponse = serde_json::from_value(status)?;
+        let sums = status.partitions.unwrap_or_default();
+        assert_eq!((sums.total, sums.led, sums.replicas_wanted), (4, 4, 3));
+        assert_eq!(status.nodes.len(), 3);
+        assert!(
+            status
+                .nodes
+                .iter()
+                .all(|node| node.serving && node.replicas == 4)
+        );
+    }
+    let nodes = ctls[2].run(&["node", "list"])?;
+    assert_eq!(nodes.stdout.matches("active").count(), 3, "{nodes:?}");
+    // Let one that leads two give one to another, as a third is told.
+    let before = wait_settled(&cluster, &ctls[0]).await?;
+    let loads = loads(&before);
+    let most = loads.iter().find(|(_, n_led)| *n_led == 2).unwrap().0;
+    let least = loads.iter().find(|(_, n_led)| *n_led == 1).unwrap().0;
+    let moving = before
+        .iter()
+        .find(|partition| partition.leader_node == most);
+    let moving = moving.unwrap().partition.to_string();
+    let to = least.to_string();
+    let moved = ctls[2].run(&["partition", "transfer-leader", &moving, "--to", &to])?;
+    assert_eq!(moved.code, 0, "{moved:?}\n{}", cluster.logs());
+    let after = wait_settled(&cluster, &ctls[1]).await?;
+    let after = after.iter().find(|now| now.partition.to_string() == moving);
+    assert_eq!(after.unwrap().leader_node, least, "and there it stays");
+    let again = ctls[0].run(&["partition", "transfer-leader", &moving, "--to", &to])?;
+    assert!(again.stdout.contains("already"), "{again:?}");
+    // Where leaders would be uneven another partition goes the other way.
+    let alone = before
+        .iter()
+        .find(|partition| ![most, least].contains(&partition.leader_node));
+    let alone = alone.unwrap().partition.to_string();
+    let moved = ctls[0].run(&["partition", "transfer-leader", &alone, "--to", &to])?;
+    assert_eq!(moved.code, 0, "{moved:?}\n{}", cluster.logs());
+    let after = wait_settled(&cluster, &ctls[1]).await?;
+    let after = after.iter().find(|now| now.partition.to_string() == alone);
+    assert_eq!(after.unwrap().leader_node, least, "and there it stays");
+    // What cannot be is refused with the reason.
+    for (arguments, reason) in [
+        (["9", "--to", "1"], "there is no partition `9`"),
+        (["0", "--to", "77"], "there is no node `77`"),
+    ] {
+        let refused = ctls[0].run(&[&["partition", "transfer-leader"], &arguments[..]].concat())?;
+        assert_eq!(refused.code, 1, "{refused:?}");
+        assert!(refused.stderr.contains(reason), "{refused:?}");
+    }
+    let described = ctls[0].run(&["partition", "describe", &moving])?;
+    assert!(described.stdout.contains("leads"), "{described:?}");
+    // A frozen node takes connections and says nothing.
+    let frozen = cluster.addresses()[2]
+        .trim_start_matches("http://")
+        .to_owned();
+    cluster.node(2).freeze()?;
+    let health = ctls[0].run(&["cluster", "health"])?;
+    cluster.node(2).thaw()?;
+    assert_eq!(health.code, 10, "{health:?}");
+    let silent = format!("does not answer ({frozen})");
+    assert!(health.stdout.contains(&silent), "{health:?}");
+    let health = ctls[0].run(&["cluster", "health", "--exit-when-healthy"])?;
+    assert_eq!(health.code, 0, "{health:?}");
+    // A killed one refuses them, and whoever asks it is told to ask another.
+    cluster.node(2).kill()?;
+    let health = ctls[1].run(&["cluster", "health", "-o", "json"])?;
+    assert_eq!(health.code, 10, "{health:?}");
+    assert!(health.stdout.contains(&silent), "{health:?}");
+    let unreachable = ctls[2].run(&["cluster", "status"])?;
+    assert_eq!(unreachable.code, 1, "{unreachable:?}");
+    let both = format!("{},{}", cluster.addresses()[2], cluster.addresses()[0]);
+    let status = Ctl::new(&programs(), &both).run(&["cluster", "status"])?;
+    assert_eq!(status.code, 0, "{status:?}");
+    assert!(status.stdout.contains("silent"), "{status:?}");
+    cluster.node(2).restart()?;
+    let health = ctls[0].run(&["cluster", "health", "--exit-when-healthy"])?;
+    assert_eq!(health.code, 0, "{health:?}\n{}", cluster.logs());
     Ok(())
 }

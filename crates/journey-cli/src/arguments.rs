@@ -212,7 +212,7 @@ pub enum PartitionCommand {
     },
     /// Let a node lead a partition, of which it must have a voting replica.
     ///
-    /// Leaders are kept even over the nodes: what would make them uneven is refused.
+    /// Leaders are kept even over the nodes: another partition may go the other way.
     TransferLeader {
         /// The partition.
         partition: u32,

@@ -40,7 +40,13 @@ fn main() -> ExitCode {
             };
             cluster::run_with(arguments, &seams)
         }
-        Some("journeyd") => cluster::run(arguments),
+        Some("journeyd") => {
+            let seams = cluster::Seams {
+                leading: vec![program],
+                ..cluster::Seams::default()
+            };
+            cluster::run_with(arguments, &seams)
+        }
         Some("journeyd-hanging") => {
             let arguments: Vec<OsString> = arguments.collect();
             let seams = hanging(&arguments);

@@ -1,9 +1,10 @@
-//! An operator lets another replica lead a partition: written into the table first, so that it stays, then done at once.
+//! An operator lets another replica lead a partition: written into the table first, so that it
+//! stays, then done at once.
 
 use journey_consensus::placement::{REPLICATION_FACTOR, plan};
 use journey_consensus::{
-    MetadataError, MetadataState, NodeRecord, NodeState, PlacedReplica, PlacementChange,
-    ReplicaRole,
+    MetadataError, MetadataState, NodeRecord, NodeState, PartitionPlacement, PlacedReplica,
+    PlacementChange, ReplicaId, ReplicaRole,
 };
 use journey_proto::v1 as wire;
 use journey_proto::v1::cluster_service_client::ClusterServiceClient;
@@ -36,7 +37,14 @@ pub(super) async fn transfer(
         Target::Here(handle) if !handle.leads() => Err(node.not_leader(partition).into()),
         Target::Here(_) => {
             let from = node.routes().own();
-            prefer(node, partition, heir).await?;
+            let metadata = node.metadata().current();
+            let row = metadata.placement(partition);
+            if row.is_some_and(|row| row.preferred != heir.replica) {
+                if let Some((other, replica)) = exchange(&metadata, partition, heir)? {
+                    prefer(node, other, replica).await?;
+                }
+                prefer(node, partition, heir.replica).await?;
+            }
             if from == Some(to) {
                 return Ok(unchanged(to));
             }
@@ -108,50 +116,73 @@ fn heir(
             reason: format!("node {to} is {state}: only active nodes are given partitions to lead"),
         });
     }
-    if placement.preferred != voter.replica {
-        stays_even(metadata, partition, voter)?;
-    }
     Ok(voter)
 }
 
-/// Refuses what the planner would take back at once.
-fn stays_even(
+/// What the planner keeps even, as it would be with these replicas leading.
+struct Leading<'m> {
+    nodes: Vec<NodeRecord>,
+    metadata: &'m MetadataState,
+}
+
+impl Leading<'_> {
+    /// The replica that would lead a partition instead, once the planner has seen that these should lead theirs.
+    fn taken_back(
+        &self,
+        preferred: &[(PartitionId, ReplicaId)],
+        partition: PartitionId,
+    ) -> Option<ReplicaId> {
+        let mut table = self.metadata.table().as_ref().clone();
+        for (of, replica) in preferred {
+            let position = usize::try_from(of.get()).ok();
+            let row = position.and_then(|position| table.partitions.get_mut(position));
+            row?.preferred = *replica;
+        }
+        let steps = plan(&self.nodes, &table, REPLICATION_FACTOR);
+        steps.iter().find_map(|step| match step.change {
+            PlacementChange::Prefer(replica) if step.partition == partition => Some(replica),
+            PlacementChange::Prefer(_)
+            | PlacementChange::Add { .. }
+            | PlacementChange::Promoted(_)
+            | PlacementChange::Retire(_)
+            | PlacementChange::Keep(_)
+            | PlacementChange::Retired(_) => None,
+        })
+    }
+}
+
+/// Leaders are kept even: where the planner would take the partition back, another one that the node leads goes the other
+/// way.
+fn exchange(
     metadata: &MetadataState,
     partition: PartitionId,
     heir: PlacedReplica,
-) -> Result<(), ServerError> {
-    let mut table = metadata.table().as_ref().clone();
-    let position = usize::try_from(partition.get()).unwrap_or(usize::MAX);
-    let Some(row) = table.partitions.get_mut(position) else {
-        return Err(no_partition(partition));
+) -> Result<Option<(PartitionId, ReplicaId)>, ServerError> {
+    let leading = Leading {
+        nodes: metadata.nodes().cloned().collect(),
+        metadata,
     };
-    let before = row.replica(row.preferred).map(|placed| placed.node);
-    row.preferred = heir.replica;
-    let nodes: Vec<NodeRecord> = metadata.nodes().cloned().collect();
-    let is_taken_back = plan(&nodes, &table, REPLICATION_FACTOR).iter().any(|step| {
-        step.partition == partition && matches!(step.change, PlacementChange::Prefer(_))
-    });
-    if !is_taken_back {
-        return Ok(());
-    }
-    let to = heir.node;
-    let should_lead = |node: NodeId| {
-        let rows = table.partitions.iter();
-        rows.filter(|row| {
-            row.replica(row.preferred)
-                .is_some_and(|placed| placed.node == node)
-        })
-        .count()
+    let wanted = (partition, heir.replica);
+    let Some(back) = leading.taken_back(&[wanted], partition) else {
+        return Ok(None);
     };
-    let from = before.map_or_else(String::new, |from| {
-        format!(" and node {from} {}", should_lead(from))
-    });
-    Err(ServerError::Precondition {
+    let back = metadata
+        .placement(partition)
+        .and_then(|row| row.replica(back));
+    let other_way = |(other, row): (PartitionId, &PartitionPlacement)| {
+        let is_led = row.replica(row.preferred)?.node == heir.node;
+        let placed = row.on_node(back?.node)?;
+        let votes = placed.role == ReplicaRole::Voter;
+        let goes = (other, placed.replica);
+        let stays = || leading.taken_back(&[wanted, goes], partition).is_none();
+        (other != partition && is_led && votes && stays()).then_some(goes)
+    };
+    let found = metadata.table().iter().find_map(other_way);
+    found.map(Some).ok_or_else(|| ServerError::Precondition {
         reason: format!(
-            "leaders are kept even: node {to} would lead {} of {}{from}, and it would be handed back at once; let another \
-             node lead one of node {to}'s first",
-            should_lead(to),
-            table.partitions.len()
+            "leaders are kept even over the nodes: partition {partition} would go back from node {} at once, and no other \
+             partition can go the other way",
+            heir.node
         ),
     })
 }
@@ -160,7 +191,7 @@ fn stays_even(
 async fn prefer(
     node: &Node,
     partition: PartitionId,
-    heir: PlacedReplica,
+    replica: ReplicaId,
 ) -> Result<(), ServerError> {
     let metadata = node.metadata();
     for _ in 0..PREFER_ATTEMPTS_MAX {
@@ -168,10 +199,10 @@ async fn prefer(
         let Some(row) = current.placement(partition) else {
             return Err(no_partition(partition));
         };
-        if row.preferred == heir.replica {
+        if row.preferred == replica {
             return Ok(());
         }
-        let change = PlacementChange::Prefer(heir.replica);
+        let change = PlacementChange::Prefer(replica);
         match metadata
             .change_placement(partition, row.version, change)
             .await
