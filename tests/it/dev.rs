@@ -124,7 +124,7 @@ async fn one_command_runs_three_nodes_and_leaves_none_behind() -> anyhow::Result
     assert!(ended.contains("`start n2`"), "{ended}");
     let command = dev.line_with("journeyd start")?;
     assert!(command.contains("--join"), "{command}");
-    let mut nodes = ClusterClient::new(addresses.split(',').map(str::to_owned))?;
+    let nodes = ClusterClient::new(addresses.split(',').map(str::to_owned))?;
     let sent = nodes.ingest(vec![event("ann", "1", "signed_up")], wire::IngestMode::Live);
     let results = sent.await?;
     assert!(!results[0].retry, "two of three are enough: {results:?}");

@@ -94,10 +94,8 @@ impl Survey {
     /// Replicas that each partition should have: nodes that leave keep none, and those that are gone are missed.
     pub(super) fn replicas_wanted(&self) -> usize {
         let takes = |node: &&SurveyedNode| {
-            matches!(
-                node.record.state,
-                NodeState::Joining | NodeState::Active | NodeState::Down
-            )
+            let record = &node.record;
+            record.is_member() && !record.drains && record.state != NodeState::Draining
         };
         let n_nodes = self.nodes.values().filter(takes).count();
         n_nodes.clamp(1, REPLICATION_FACTOR)

@@ -83,6 +83,7 @@ fn record(id: u64) -> NodeRecord {
         },
         state: NodeState::Active,
         metadata_replica: ReplicaId::new(id),
+        drains: false,
     }
 }
 
