@@ -19,7 +19,7 @@ use crate::counts::{counts_here, merge_counts};
 use crate::enroll;
 use crate::error::{ServerError, Violation};
 use crate::limits::{FILES_PER_PUBLISH_MAX, HOP_ANSWER_SIZE_BYTES_MAX};
-use crate::node::Node;
+use crate::node::{Node, within};
 use crate::paging::{page_size, token_parts, token_text};
 use crate::router::Hop;
 
@@ -319,11 +319,13 @@ async fn publish(
         })
         .collect();
     let at_ms = node.now().unix_ms();
-    let outcome = node
+    let written = node
         .metadata()
-        .publish(catalog.revision.get(), documents, at_ms)
-        .await
-        .map_err(metadata_error)?;
+        .publish(catalog.revision.get(), documents, at_ms);
+    // Without a majority it would wait for ever; the next publish would wait behind it.
+    let written = within(node.answer_max(), written).await;
+    let written = written.unwrap_or(Err(MetadataError::OutcomeUnknown));
+    let outcome = written.map_err(metadata_error)?;
     let revision = catalogs::adopt(node, outcome.revision).await?;
     let documents = report
         .documents

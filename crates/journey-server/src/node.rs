@@ -298,7 +298,7 @@ fn refusal_of(error: SubmitError) -> Refusal {
 }
 
 /// Waits, up to a bound where there is one.
-async fn within<F: Future>(wait_max: Option<Duration>, future: F) -> Option<F::Output> {
+pub(crate) async fn within<F: Future>(wait_max: Option<Duration>, future: F) -> Option<F::Output> {
     match wait_max {
         Some(wait_max) => tokio::time::timeout(wait_max, future).await.ok(),
         None => Some(future.await),

@@ -215,3 +215,20 @@ async fn a_call_that_is_safe_to_repeat_goes_on_at_another_node() {
         .unwrap();
     assert_eq!(table.partitions.len(), N_PARTITIONS as usize);
 }
+
+#[tokio::test]
+async fn a_node_that_takes_connections_and_says_nothing_is_gone_around() {
+    // As the kernel of a frozen process does.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = silent.local_addr().unwrap().to_string();
+    let cluster = FakeCluster::start(2).await;
+    let client = ClusterClient::new([silent, cluster.address(1)]).unwrap();
+    let begun = Instant::now();
+    let results = client
+        .ingest(events(10, 3), wire::IngestMode::Live)
+        .await
+        .unwrap();
+    assert!(all_accepted(&results), "{results:?}");
+    assert!(begun.elapsed() < ATTEMPT_MAX, "{:?}", begun.elapsed());
+    cluster.seen().assert_in_order();
+}

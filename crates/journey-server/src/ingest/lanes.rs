@@ -16,6 +16,7 @@ use journey_proto::v1 as wire;
 use journey_types::{CustomerKey, NodeId, PartitionId, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -25,7 +26,7 @@ use super::batch::{Way, way_now};
 use super::forward::{Forwarded, fingerprint, ingest_service, mode_to_wire};
 use crate::convert::event_from_wire;
 use crate::error::ServerError;
-use crate::limits::LANE_BATCHES_MAX;
+use crate::limits::{HOP_ANSWER_MAX, LANE_BATCHES_MAX};
 use crate::node::Node;
 use crate::router::{Hop, Leader, no_answer, streamed_hop_request};
 
@@ -328,7 +329,9 @@ async fn run_lane(channel: Channel, mut shares: mpsc::Receiver<Sent>) {
     let (requests, queue) = mpsc::channel(LANE_BATCHES_MAX);
     let mut service = ingest_service(channel);
     let opened = service.ingest_stream(streamed_hop_request(ReceiverStream::new(queue)));
-    let Ok(opened) = opened.await else { return };
+    let Ok(Ok(opened)) = timeout(HOP_ANSWER_MAX, opened).await else {
+        return;
+    };
     let mut responses = opened.into_inner();
     let mut unanswered: VecDeque<oneshot::Sender<Vec<wire::EventResult>>> = VecDeque::new();
     let (mut n_sent, mut n_answered) = (0_u64, 0_u64);

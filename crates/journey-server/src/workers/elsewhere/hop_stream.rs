@@ -8,12 +8,13 @@ use journey_proto::v1::work_request::Request as WorkMessage;
 use journey_proto::v1::work_response::Response as WorkAnswer;
 use journey_types::NodeId;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::Channel;
 
 use super::lent::{AttemptName, HeldThere};
-use crate::limits::WORKER_MESSAGES_QUEUED_MAX;
+use crate::limits::{HOP_ANSWER_MAX, WORKER_MESSAGES_QUEUED_MAX};
 use crate::node::Node;
 use crate::router::{Leader, streamed_hop_request};
 use crate::workers::settle::service;
@@ -129,7 +130,9 @@ async fn receive(
     let Some(channel) = channel else { return };
     let mut service = service(channel);
     let opened = service.work(streamed_hop_request(ReceiverStream::new(queue)));
-    let Ok(opened) = opened.await else { return };
+    let Ok(Ok(opened)) = timeout(HOP_ANSWER_MAX, opened).await else {
+        return;
+    };
     let mut responses = opened.into_inner();
     while let Ok(Some(response)) = responses.message().await {
         let incoming = match response.response {
