@@ -44,3 +44,6 @@ pub const EVENTS_UNANSWERED_MAX: usize = 16 * EVENTS_PER_BATCH_MAX;
 pub const OUTCOMES_PER_MESSAGE_MAX: usize = 1_000;
 /// Requests with events that one dispatch has under way at a node: hides the commit's latency, bounds memory.
 pub const REQUESTS_AT_ONCE_MAX: usize = 4;
+/// How long a leader's answer is waited for before others are asked whether it still leads: an election's time, so that
+/// whoever was frozen or cut off is left about when it is replaced.
+pub const REPLACED_PATIENCE: Duration = Duration::from_millis(750);

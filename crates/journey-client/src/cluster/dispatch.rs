@@ -192,7 +192,8 @@ impl Dispatch {
             let n_requests = (n_open / self.options.n_events_max).clamp(1, REQUESTS_AT_ONCE_MAX);
             for part in partitions.chunks(partitions.len().div_ceil(n_requests)) {
                 let shares = self.gather(part);
-                let sent = send(asked.clone(), shares, self.options.mode, is_direct);
+                let nodes = is_direct.then(|| Arc::clone(&self.nodes));
+                let sent = send(asked.clone(), shares, self.options.mode, nodes);
                 self.under_way.push(sent.boxed());
             }
         }
@@ -337,11 +338,12 @@ impl Dispatch {
 /// The reason of an answer that names the leader.
 const NOT_LEADER: &str = "NOT_LEADER";
 
+/// Sends one request; of a leader that was replaced meanwhile no answer is waited for.
 async fn send(
     asked: Asked,
     shares: Vec<(PartitionNumber, Vec<Open>)>,
     mode: wire::IngestMode,
-    is_direct: bool,
+    directly: Option<Arc<Nodes>>,
 ) -> Sent {
     let events = shares.iter().flat_map(|(_, share)| share);
     let request = wire::IngestRequest {
@@ -349,7 +351,18 @@ async fn send(
         mode: mode.into(),
     };
     let n_events = request.events.len();
-    let answered = within(ATTEMPT_MAX, asked.client.ingest_at(request, is_direct)).await;
+    let call = asked.client.ingest_at(request, directly.is_some());
+    let replaced = async {
+        let Some(nodes) = directly else {
+            return std::future::pending().await;
+        };
+        let partitions: Vec<PartitionNumber> = shares.iter().map(|share| share.0).collect();
+        nodes.replaced(&asked.address, &partitions).await
+    };
+    let answered = tokio::select! {
+        answered = within(ATTEMPT_MAX, call) => answered,
+        within = replaced => Err(ClientError::NoAnswer { within }),
+    };
     let answered = answered.and_then(|answered| {
         let is_whole = answered.results.len() == n_events;
         is_whole

@@ -5,13 +5,14 @@ use std::future::Future;
 
 use journey_proto::v1 as wire;
 use parking_lot::Mutex;
-use tokio::time::{Duration, Instant, timeout};
+use tokio::time::{Duration, Instant, sleep, timeout};
 
 use super::table::{PartitionNumber, Rule, Table};
 use crate::client::Client;
 use crate::error::ClientError;
 use crate::limits::{
-    CLUSTER_NODES_MAX, SUSPECT_SPAN, TABLE_ANSWER_MAX, TABLE_PAUSE_MIN, TABLE_REFRESH_INTERVAL,
+    CLUSTER_NODES_MAX, REPLACED_PATIENCE, RETRY_PAUSE_MAX, SUSPECT_SPAN, TABLE_ANSWER_MAX,
+    TABLE_PAUSE_MIN, TABLE_REFRESH_INTERVAL,
 };
 
 /// The nodes and how to reach them. Shared by everything that one [`super::ClusterClient`] does.
@@ -135,6 +136,33 @@ impl Nodes {
         if !to.is_empty() && to != from {
             table.learn(partition, to.to_owned());
             known.suspects.remove(to);
+        }
+    }
+
+    /// Completes when others say that a node which has not answered for a while does not lead one of these partitions any
+    /// more: it may be frozen or cut off. Answers for how long it was waited for.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(super) async fn replaced(&self, address: &str, partitions: &[PartitionNumber]) -> Duration {
+        let begun = Instant::now();
+        sleep(REPLACED_PATIENCE).await;
+        loop {
+            self.read_table().await;
+            let is_replaced = {
+                let known = self.known.lock();
+                let leader = |partition: &PartitionNumber| {
+                    let table = known.table.as_ref()?;
+                    table.leader_of(*partition)
+                };
+                partitions
+                    .iter()
+                    .any(|partition| leader(partition).is_some_and(|leader| leader != address))
+            };
+            if is_replaced {
+                return begun.elapsed();
+            }
+            sleep(RETRY_PAUSE_MAX).await;
         }
     }
 

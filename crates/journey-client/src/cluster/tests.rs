@@ -232,3 +232,31 @@ async fn a_node_that_takes_connections_and_says_nothing_is_gone_around() {
     assert!(begun.elapsed() < ATTEMPT_MAX, "{:?}", begun.elapsed());
     cluster.seen().assert_in_order();
 }
+
+#[tokio::test]
+async fn a_leader_that_says_nothing_is_left_when_another_one_leads() {
+    let cluster = FakeCluster::start(3).await;
+    let client = ClusterClient::new([cluster.address(0)]).unwrap();
+    let first = client.ingest(events(40, 1), wire::IngestMode::Live).await;
+    assert!(all_accepted(&first.unwrap()));
+    cluster.silence(2);
+    let sending = client.ingest(events(40, 2)[40..].to_vec(), wire::IngestMode::Live);
+    let electing = async {
+        while cluster.seen().n_unanswered == 0 {
+            tokio::task::yield_now().await;
+        }
+        for partition in 0..N_PARTITIONS {
+            cluster.lead(partition, partition as usize % 2);
+        }
+    };
+    let begun = Instant::now();
+    let (results, ()) = tokio::join!(sending, electing);
+    assert!(all_accepted(&results.unwrap()));
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert_eq!(cluster.seen().n_accepted, 80);
+    cluster.seen().assert_in_order();
+}

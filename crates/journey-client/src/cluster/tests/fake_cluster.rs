@@ -36,6 +36,8 @@ struct State {
     tells_nothing: bool,
     /// Connections that stand outlive their listener.
     gone: BTreeSet<usize>,
+    /// They take requests and answer nothing but their table.
+    silent: BTreeSet<usize>,
     seen: Seen,
 }
 
@@ -46,6 +48,7 @@ pub(super) struct Seen {
     pub(super) n_redirects: usize,
     pub(super) n_hops: usize,
     pub(super) n_failures: usize,
+    pub(super) n_unanswered: usize,
     pub(super) n_by_node: BTreeMap<usize, usize>,
     order: BTreeMap<String, Vec<u32>>,
 }
@@ -109,6 +112,10 @@ impl FakeCluster {
     pub(super) fn fail(&self, customer: &str, id: &str, n_times: u32) {
         let name = (customer.to_owned(), id.to_owned());
         self.shared.state.lock().failing.insert(name, n_times);
+    }
+
+    pub(super) fn silence(&self, at: usize) {
+        self.shared.state.lock().silent.insert(at);
     }
 
     pub(super) fn tell_nothing(&self) {
@@ -189,6 +196,15 @@ impl IngestService for FakeNode {
         request: Request<wire::IngestRequest>,
     ) -> Result<Response<wire::IngestResponse>, Status> {
         self.answers()?;
+        let is_silent = {
+            let mut state = self.shared.state.lock();
+            let is_silent = state.silent.contains(&self.at);
+            state.seen.n_unanswered += usize::from(is_silent);
+            is_silent
+        };
+        if is_silent {
+            return std::future::pending().await;
+        }
         let is_direct = request.metadata().contains_key("journey-hop");
         assert!(request.metadata().contains_key("journey-in-order"));
         let rule = Table::of(told(&self.shared)).unwrap().rule;
