@@ -178,6 +178,12 @@ pub(crate) const RESIDENT_MEMORY: MetricName = MetricName::gauge(
     "process_resident_memory_bytes",
     "Resident memory of the process.",
 );
+pub(crate) const RUNTIME_BUSY: MetricName = MetricName::counter(
+    "journey_runtime_busy_seconds_total",
+    "How long the runtime's workers were not waiting for work, all of them together.",
+);
+pub(crate) const RUNTIME_WORKERS: MetricName =
+    MetricName::gauge("journey_runtime_workers", "Workers of the runtime.");
 pub(crate) const INFLIGHT: MetricName = MetricName::gauge(
     "journey_inflight",
     "Requests with events that wait at the partitions.",

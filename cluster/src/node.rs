@@ -143,6 +143,7 @@ impl RunningNode {
             proposal_us: Arc::clone(&foundation.proposal_us),
             upkeep: pulse,
             connectors: connectors.reader(),
+            runtime: tokio::runtime::Handle::current().metrics(),
         });
         health.set_phase(Phase::Serving);
         let serving = health.serving();

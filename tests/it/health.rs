@@ -223,6 +223,7 @@ async fn probes_and_metrics_answer_over_http() -> anyhow::Result<()> {
         ("store_batch_entries", "histogram"),
         ("store_disk_free_bytes", "gauge"),
         ("process_resident_memory_bytes", "gauge"),
+        ("journey_runtime_busy_seconds_total", "counter"),
         ("journey_activations_total", "counter"),
         ("journey_activation_duration_seconds", "histogram"),
         ("journey_mailbox_depth", "histogram"),

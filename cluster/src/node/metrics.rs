@@ -2,6 +2,8 @@
 
 mod journeys;
 
+use std::time::Duration;
+
 use journey_delivery::BreakerState;
 use journey_partition::{DepthHistogram, PartitionStatus, ReplicaStats, SpanHistogram};
 use journey_server::metric_names::{MICROSECONDS, MetricName, MetricSink as _};
@@ -30,6 +32,7 @@ pub(crate) fn text(observed: &Observed) -> String {
     disk(&mut text, observed);
     if let Some(watched) = observed.watched() {
         watched.node.metrics().export(&mut text);
+        runtime(&mut text, &watched);
         partitions(&mut text, &watched);
         journeys::export(&mut text, &watched);
         consensus(&mut text, &watched, observed);
@@ -52,6 +55,14 @@ fn process(text: &mut Exposition, observed: &Observed) {
     if let Some(bytes) = resident_bytes() {
         gauge(text, &names::RESIDENT_MEMORY, bytes);
     }
+}
+
+fn runtime(text: &mut Exposition, watched: &Watched) {
+    let n_workers = watched.runtime.num_workers();
+    let busy = (0..n_workers).map(|worker| watched.runtime.worker_total_busy_duration(worker));
+    let busy: Duration = busy.sum();
+    text.value(&names::RUNTIME_BUSY, &[], busy.as_secs_f64());
+    gauge(text, &names::RUNTIME_WORKERS, n_workers as u64);
 }
 
 /// Resident memory as Linux tells it; `None` elsewhere.

@@ -11,6 +11,7 @@ use journey_consensus::{GroupHandle, LogStorage};
 use journey_partition::{Intake, PartitionHandle, PartitionStatus, ReplicaStats, Role};
 use journey_server::Node;
 use journey_types::Histogram;
+use tokio::runtime::RuntimeMetrics;
 use tokio::sync::oneshot;
 
 use crate::clock::monotonic_now;
@@ -42,6 +43,8 @@ pub(crate) struct Watched {
     pub(crate) proposal_us: Arc<Histogram>,
     pub(crate) upkeep: Arc<UpkeepPulse>,
     pub(crate) connectors: ConnectorReader,
+    /// Of the runtime that everything but appliers, log and checkpoints runs on.
+    pub(crate) runtime: RuntimeMetrics,
 }
 
 impl Watched {

@@ -35,9 +35,10 @@ pub const TIMERS_IN_MEMORY_MAX: usize = 100_000;
 pub const TIMERS_AHEAD_MAX: TimeSpan = TimeSpan::from_hours(7 * 24);
 /// When less lies ahead, the next ones are read: far before the first of them is due.
 pub const TIMERS_AHEAD_MIN: TimeSpan = TimeSpan::from_hours(84);
-/// Timers read from the replica at a time.
-pub const TIMERS_LOADED_AT_ONCE: usize = 1_024;
-/// Such pages that one batch waits for: with each row checked against its head, about as long as deciding the batch.
+/// Timers read from the replica at a time: with each row checked against its head, about 3 ms.
+pub const TIMERS_LOADED_AT_ONCE: usize = 256;
+/// Such pages that one batch waits for: in a storm of timers every partition reads as many, and events wait meanwhile.
+/// A batch fires no more than one page.
 pub const TIMER_PAGES_PER_LOAD_MAX: usize = 4;
 /// How long a timer is left alone that was due and did not take effect: without it a fault of the deciding would spin.
 pub const IDLE_FIRE_PAUSE: TimeSpan = TimeSpan::from_secs(60);

@@ -180,11 +180,6 @@ impl Replica {
         let mut waiting = BTreeSet::new();
         for filed in self.filed_timers(start) {
             let Filed { filed, due_at } = filed?;
-            scanned.release(&mut waiting, Some(&filed), wanted.n_max);
-            if scanned.page.timers.len() >= wanted.n_max || scanned.early.len() >= wanted.early_max
-            {
-                return Ok(scanned);
-            }
             if filed.0 > wanted.before {
                 scanned.page.beyond = Some(filed.1);
                 break;
@@ -193,7 +188,6 @@ impl Replica {
                 scanned.early.push(filed.1.clone());
             }
             let timer = (due_at, filed.1.clone());
-            scanned.last = Some(filed);
             if due_at > wanted.before {
                 scanned.page.beyond = Some(timer.1);
             } else if wanted.from.is_none_or(|from| timer > *from) {
@@ -201,6 +195,13 @@ impl Replica {
                 if waiting.len() > wanted.n_max {
                     waiting.pop_last();
                 }
+            }
+            // What is filed later is due later as well.
+            scanned.release(&mut waiting, Some(&filed), wanted.n_max);
+            scanned.last = Some(filed);
+            if scanned.page.timers.len() >= wanted.n_max || scanned.early.len() >= wanted.early_max
+            {
+                return Ok(scanned);
             }
         }
         scanned.release(&mut waiting, None, wanted.n_max);
@@ -252,12 +253,12 @@ impl Replica {
 }
 
 impl Scanned {
-    /// Takes over those that are due before the scan's place, as far as the page takes them.
+    /// Takes over those that are due no later than the scan's place, as far as the page takes them.
     fn release(&mut self, waiting: &mut BTreeSet<Armed>, scan: Option<&Armed>, n_max: usize) {
         while self.page.timers.len() < n_max
             && waiting
                 .first()
-                .is_some_and(|timer| scan.is_none_or(|scan| timer < scan))
+                .is_some_and(|timer| scan.is_none_or(|scan| timer <= scan))
         {
             self.page.timers.extend(waiting.pop_first());
         }
