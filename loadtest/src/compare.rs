@@ -53,6 +53,18 @@ pub(crate) fn compare(first: &Report, second: &Report) -> String {
         );
         line(
             &mut text,
+            &name("refusal, from leaving, p99 ms"),
+            p99(phase.refusal_answer_ms),
+            p99(other.refusal_answer_ms),
+        );
+        line(
+            &mut text,
+            &name("share of the maximum"),
+            phase.share_of_maximum,
+            other.share_of_maximum,
+        );
+        line(
+            &mut text,
             &name("first ack ms"),
             phase.first_ack_ms,
             other.first_ack_ms,

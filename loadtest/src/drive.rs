@@ -53,6 +53,8 @@ struct Batch {
     events: Vec<Planned>,
     /// When it was to be sent.
     at: Instant,
+    /// When it was sent last.
+    left: Instant,
 }
 
 impl Connection {

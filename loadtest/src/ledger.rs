@@ -56,6 +56,8 @@ pub(crate) struct PhaseTally {
     pub(crate) latency_us: Histogram<u64>,
     /// Of batches of which nothing was accepted.
     pub(crate) refusal_us: Histogram<u64>,
+    /// Of the same, from the time they left: what the node took, without the harness's own lag.
+    pub(crate) refusal_answer_us: Histogram<u64>,
     /// How late batches left, in an open loop.
     pub(crate) send_lag_us: Histogram<u64>,
 }
@@ -75,6 +77,8 @@ pub(crate) struct Answered<'a> {
     pub(crate) results: &'a [wire::EventResult],
     /// From the time it was to be sent.
     pub(crate) latency: Duration,
+    /// From the time it left.
+    pub(crate) took: Duration,
     /// The phase that its latency belongs to.
     pub(crate) phase: Option<usize>,
     /// The phase that it was answered in.
@@ -111,6 +115,7 @@ impl PhaseTally {
             n_refused_in_part: 0,
             latency_us: histogram(3),
             refusal_us: histogram(3),
+            refusal_answer_us: histogram(3),
             send_lag_us: histogram(3),
         }
     }
@@ -273,6 +278,10 @@ impl Totals {
             phase.latency_us.saturating_record_n(latency_us, n_accepted);
             if n_accepted == 0 {
                 phase.refusal_us.saturating_record_n(latency_us, n_refused);
+                let took_us = micros(answered.took);
+                phase
+                    .refusal_answer_us
+                    .saturating_record_n(took_us, n_refused);
             } else {
                 phase.n_refused_in_part += n_refused;
             }

@@ -100,6 +100,9 @@ pub(crate) struct PhaseReport {
     pub(crate) measured: bool,
     pub(crate) seconds: f64,
     pub(crate) offered_per_second: Option<f64>,
+    /// Of what the first measured closed phase reached, where this one is open: the goodput of an overload.
+    #[serde(default)]
+    pub(crate) share_of_maximum: Option<f64>,
     /// Acknowledged within the phase; timers fired in a storm.
     pub(crate) events: u64,
     pub(crate) events_per_second: f64,
@@ -111,8 +114,11 @@ pub(crate) struct PhaseReport {
     pub(crate) refused: u64,
     /// Of those, the ones in batches of which something was accepted: their answer came with the others'.
     pub(crate) refused_in_part: u64,
-    /// Of batches that were refused as a whole.
+    /// Of batches that were refused as a whole, from the time they were to be sent.
     pub(crate) refusal_latency_ms: Option<Latency>,
+    /// Of the same, from the time they were sent: what the node took for them.
+    #[serde(default)]
+    pub(crate) refusal_answer_ms: Option<Latency>,
     /// From the start of the process to its first acknowledgement.
     pub(crate) first_ack_ms: Option<f64>,
     /// How long the process took to end.

@@ -30,6 +30,7 @@ mod state_machine;
 mod raft_types;
 mod record;
 
+mod log_appends;
 mod log_storage;
 mod log_trial;
 
@@ -49,6 +50,7 @@ pub use group::{
     GroupHandle, GroupMembership, GroupMetrics, GroupOptions, GroupStart, Leadership, PurgeOutcome,
 };
 pub use identifiers::{GroupId, ReplicaId};
+pub use log_appends::LogAppends;
 pub use log_storage::{LogMetrics, LogStorage};
 pub use log_trial::{TrialOutcome, log_trial};
 pub use metadata::{

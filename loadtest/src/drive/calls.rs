@@ -58,17 +58,18 @@ impl Connection {
                     self.take_answer(&segment, done, &mut again)?;
                 }
                 () = sleep_until(at), if next.is_some() && calls.len() < in_flight_max => {
-                    let batch = match again.pop_front() {
+                    let mut batch = match again.pop_front() {
                         Some((_, batch)) => batch,
                         None => {
                             pacer.step();
                             let events = self.make(&segment, &source, at);
-                            Batch { events, at }
+                            Batch { events, at, left: at }
                         }
                     };
                     if batch.events.is_empty() {
                         pacer.end();
                     } else {
+                        batch.left = cluster::monotonic_now();
                         let events = batch.events.iter().map(|e| self.run.wire_of(e)).collect();
                         let request = wire::IngestRequest { events, mode: 0 };
                         calls.push(call(self.client.clone(), batch, request));
@@ -94,6 +95,7 @@ impl Connection {
             events: &batch.events,
             results,
             latency: since(batch.at, now),
+            took: since(batch.left, now),
             phase: segment.phase_of(batch.at, now),
             answered_in: phase_at(&segment.windows, now),
         };
@@ -122,8 +124,8 @@ impl Connection {
             .partition(|planned| planned.is_uncertain || !gives_up);
         self.ledger.given_up(given_up.len() as u64);
         if !events.is_empty() {
-            let at = batch.at;
-            again.push_back((now + AGAIN_PAUSE, Batch { events, at }));
+            let batch = Batch { events, ..batch };
+            again.push_back((now + AGAIN_PAUSE, batch));
         }
         Ok(())
     }

@@ -60,7 +60,11 @@ impl Connection {
                     } else {
                         pacer.step();
                         let events = self.make(&segment, &source, at);
-                        Batch { events, at }
+                        Batch {
+                            events,
+                            at,
+                            left: cluster::monotonic_now(),
+                        }
                     };
                     if batch.events.is_empty() {
                         pacer.end();
@@ -81,6 +85,7 @@ impl Connection {
         Batch {
             events: Vec::new(),
             at: self.run.origin,
+            left: self.run.origin,
         }
     }
 
@@ -103,6 +108,7 @@ impl Connection {
             events: &batch.events,
             results,
             latency: since(batch.at, now),
+            took: since(batch.left, now),
             phase: segment.phase_of(batch.at, now),
             answered_in: crate::ledger::phase_at(&segment.windows, now),
         };
@@ -128,6 +134,10 @@ impl Connection {
         }
         let sent_us = events.iter().map(|planned| planned.sent_us).min();
         let at = self.run.origin + Duration::from_micros(sent_us.unwrap_or(0));
-        Batch { events, at }
+        Batch {
+            events,
+            at,
+            left: cluster::monotonic_now(),
+        }
     }
 }

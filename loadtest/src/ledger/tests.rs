@@ -34,6 +34,7 @@ fn answer(ledger: &Ledger, events: &[Planned], results: &[EventResult]) -> Vec<P
         events,
         results,
         latency: Duration::from_millis(3),
+        took: Duration::from_millis(2),
         phase: Some(0),
         answered_in: Some(0),
     })
@@ -124,4 +125,6 @@ fn refusals_beside_accepted_events_do_not_count_as_fast_or_slow_refusals() {
     let phase = &totals.phases[0];
     assert_eq!((phase.n_refused, phase.n_refused_in_part), (2, 1));
     assert_eq!((phase.refusal_us.len(), phase.latency_us.len()), (1, 1));
+    // What the harness was late by is no part of the node's answer.
+    assert!(phase.refusal_answer_us.max() < phase.refusal_us.max());
 }

@@ -4,7 +4,7 @@ use super::{EffectCounts, Floor, Latency, Lateness, Machine, PhaseReport, Report
 use crate::ledger::Totals;
 use crate::node::Scrape;
 use crate::sampler::Sample;
-use crate::scenario::{PhaseKind, Scenario};
+use crate::scenario::{Extent, Phase, PhaseKind, Scenario};
 use crate::stage::PhaseSpan;
 use crate::sums::Proof;
 use crate::worker::Seen;
@@ -149,6 +149,9 @@ fn phase(scenario: &Scenario, found: &Found, idx: usize) -> PhaseReport {
         measured: phase.is_measured,
         seconds: span.seconds,
         offered_per_second: span.offered_per_second,
+        share_of_maximum: span
+            .offered_per_second
+            .and_then(|_| Some(events_per_second / maximum(scenario, found)?)),
         events,
         events_per_second,
         share_of_floor,
@@ -157,9 +160,27 @@ fn phase(scenario: &Scenario, found: &Found, idx: usize) -> PhaseReport {
         refused: tally.n_refused,
         refused_in_part: tally.n_refused_in_part,
         refusal_latency_ms: Latency::of_some(&tally.refusal_us),
+        refusal_answer_ms: Latency::of_some(&tally.refusal_answer_us),
         first_ack_ms: span.first_ack.map(ms),
         ending_ms: span.ending.map(ms),
     }
+}
+
+/// Events per second of the first measured closed phase that is bounded by time.
+fn maximum(scenario: &Scenario, found: &Found) -> Option<f64> {
+    let is_it = |phase: &Phase| {
+        let is_closed = matches!(
+            phase.kind,
+            PhaseKind::Closed {
+                extent: Extent::Seconds(_)
+            }
+        );
+        phase.is_measured && is_closed
+    };
+    let idx = scenario.phases.iter().position(is_it)?;
+    let (span, tally) = (&found.spans[idx], &found.totals.phases[idx]);
+    let maximum = tally.n_in_time as f64 / span.seconds;
+    (maximum.is_finite() && maximum > 0.0).then_some(maximum)
 }
 
 /// From the samples of a phase.

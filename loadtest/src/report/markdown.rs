@@ -65,7 +65,12 @@ fn more(report: &Report) -> String {
             part.push_str(&format!(", p99 {} ms", ms(latency.p99)));
         }
         if let Some(latency) = phase.refusal_latency_ms {
-            part.push_str(&format!(", refusal p99 {} ms", ms(latency.p99)));
+            let share = phase.share_of_maximum.unwrap_or(0.0);
+            part.push_str(&format!(
+                ", goodput {share:.2} of the maximum, refusal p50 {} p99 {} ms",
+                ms(latency.p50),
+                ms(latency.p99)
+            ));
         }
         parts.push(part);
     }

@@ -42,6 +42,9 @@ impl fmt::Display for PhaseReport {
         if let Some(offered) = self.offered_per_second {
             write!(formatter, " of {offered:.0} offered")?;
         }
+        if let Some(share) = self.share_of_maximum {
+            write!(formatter, ", {share:.2} of the maximum")?;
+        }
         if let Some(latency) = &self.ack_latency_ms {
             write!(formatter, "; {latency}")?;
         }
@@ -57,6 +60,9 @@ impl fmt::Display for PhaseReport {
         }
         if let Some(latency) = &self.refusal_latency_ms {
             write!(formatter, ", the others in {latency}")?;
+        }
+        if let Some(latency) = &self.refusal_answer_ms {
+            write!(formatter, " ({latency} from when they left)")?;
         }
         Ok(())
     }

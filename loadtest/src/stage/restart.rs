@@ -65,6 +65,7 @@ impl Stage<'_> {
                         events: &events,
                         results: &response.results,
                         latency: now.duration_since(at),
+                        took: now.duration_since(at),
                         phase: None,
                         answered_in: None,
                     };
