@@ -1,4 +1,5 @@
-//! The door of a partition: a permit for each request that waits behind it, shared fairly between workspaces.
+//! The door of a partition: a permit for each request that waits behind it, and room for its events, both shared fairly
+//! between workspaces.
 //!
 //! Ingest and settlements have permits of their own, so that outcomes of workers are taken in while events are refused.
 
@@ -11,7 +12,7 @@ use journey_types::{CustomerKey, WorkspaceId};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::limits::{SETTLEMENTS_MAX, WORKSPACE_SHARE_PERCENT};
+use super::limits::{COMMANDS_WAITING_MAX, SETTLEMENTS_MAX, WORKSPACE_SHARE_PERCENT};
 
 /// What a partition takes in; set by whoever watches the node's disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,11 +72,25 @@ pub(super) struct Door {
     settling: Arc<Semaphore>,
     requests_max: usize,
     intake: AtomicU8,
-    /// Ingest requests that wait, by workspace; only those that have some.
-    waiting: Arc<Mutex<BTreeMap<WorkspaceId, usize>>>,
+    waiting: Arc<Mutex<Waiting>>,
     n_partition_busy: AtomicU64,
     n_workspace_busy: AtomicU64,
     n_disk_low: AtomicU64,
+}
+
+/// What waits with events.
+#[derive(Debug, Default)]
+struct Waiting {
+    n_commands: usize,
+    /// Only of workspaces that have something waiting.
+    by_workspace: BTreeMap<WorkspaceId, Load>,
+}
+
+/// What one workspace has waiting.
+#[derive(Debug, Clone, Copy, Default)]
+struct Load {
+    n_requests: usize,
+    n_commands: usize,
 }
 
 /// Held until the answers are out: this is what bounds the actor's mailbox.
@@ -88,18 +103,21 @@ pub(super) struct Permit {
 /// What a request takes of the shares of its workspaces.
 #[derive(Debug)]
 struct Share {
-    waiting: Arc<Mutex<BTreeMap<WorkspaceId, usize>>>,
-    workspaces: Vec<WorkspaceId>,
+    waiting: Arc<Mutex<Waiting>>,
+    /// With how many commands of each.
+    workspaces: Vec<(WorkspaceId, usize)>,
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
         let mut waiting = self.waiting.lock();
-        for workspace in &self.workspaces {
-            if let Some(n_waiting) = waiting.get_mut(workspace) {
-                *n_waiting -= 1;
-                if *n_waiting == 0 {
-                    waiting.remove(workspace);
+        for (workspace, n_commands) in &self.workspaces {
+            waiting.n_commands -= n_commands;
+            if let Some(load) = waiting.by_workspace.get_mut(workspace) {
+                load.n_requests -= 1;
+                load.n_commands -= n_commands;
+                if load.n_requests == 0 {
+                    waiting.by_workspace.remove(workspace);
                 }
             }
         }
@@ -171,32 +189,51 @@ impl Door {
         })
     }
 
-    /// A request with events of several workspaces counts for each of them.
+    /// A request with events of several workspaces counts for each of them. While there is room left at all, a request of any
+    /// size gets in, so that its time comes.
     fn share_of(&self, commands: &[(CustomerKey, Command)]) -> Result<Share, SubmitError> {
-        let mut workspaces: Vec<WorkspaceId> = Vec::with_capacity(1);
+        let mut workspaces: Vec<(WorkspaceId, usize)> = Vec::with_capacity(1);
         for (customer, _) in commands {
-            if !workspaces.contains(&customer.workspace) {
-                workspaces.push(customer.workspace.clone());
+            match workspaces
+                .iter_mut()
+                .find(|(w, _)| *w == customer.workspace)
+            {
+                Some((_, n_commands)) => *n_commands += 1,
+                None => workspaces.push((customer.workspace.clone(), 1)),
             }
         }
-        let share_max = (self.requests_max * WORKSPACE_SHARE_PERCENT).div_ceil(100);
+        let share = |n: usize| (n * WORKSPACE_SHARE_PERCENT).div_ceil(100);
+        let (requests_max, commands_max) = (share(self.requests_max), share(COMMANDS_WAITING_MAX));
         let mut waiting = self.waiting.lock();
-        let is_busy = |workspace: &WorkspaceId| {
-            waiting
-                .get(workspace)
-                .is_some_and(|n_waiting| *n_waiting >= share_max)
+        if waiting.n_commands >= COMMANDS_WAITING_MAX {
+            self.n_partition_busy.fetch_add(1, Ordering::Relaxed);
+            return Err(SubmitError::Overloaded {
+                n_waiting: self.n_waiting(),
+            });
+        }
+        let is_busy = |(workspace, _): &(WorkspaceId, usize)| {
+            let load = waiting.by_workspace.get(workspace);
+            load.is_some_and(|load| {
+                load.n_requests >= requests_max || load.n_commands >= commands_max
+            })
         };
-        if self.requests_max > 1 && workspaces.iter().any(is_busy) {
+        if self.requests_max > 1
+            && let Some((workspace, _)) = workspaces.iter().find(|w| is_busy(w))
+        {
             // A full door is the partition's fault, not the workspace's.
             if self.ingest.available_permits() > 0 {
                 self.n_workspace_busy.fetch_add(1, Ordering::Relaxed);
+                let load = waiting.by_workspace.get(workspace);
                 return Err(SubmitError::WorkspaceBusy {
-                    n_waiting: share_max,
+                    n_waiting: load.map_or(0, |load| load.n_requests),
                 });
             }
         }
-        for workspace in &workspaces {
-            *waiting.entry(workspace.clone()).or_default() += 1;
+        for (workspace, n_commands) in &workspaces {
+            waiting.n_commands += n_commands;
+            let load = waiting.by_workspace.entry(workspace.clone()).or_default();
+            load.n_requests += 1;
+            load.n_commands += n_commands;
         }
         drop(waiting);
         Ok(Share {
@@ -205,11 +242,14 @@ impl Door {
         })
     }
 
+    fn n_waiting(&self) -> usize {
+        self.requests_max
+            .saturating_sub(self.ingest.available_permits())
+    }
+
     pub(super) fn status(&self) -> DoorStatus {
         DoorStatus {
-            n_waiting: self
-                .requests_max
-                .saturating_sub(self.ingest.available_permits()),
+            n_waiting: self.n_waiting(),
             n_waiting_max: self.requests_max,
             n_partition_busy: self.n_partition_busy.load(Ordering::Relaxed),
             n_workspace_busy: self.n_workspace_busy.load(Ordering::Relaxed),

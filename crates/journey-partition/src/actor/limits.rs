@@ -19,3 +19,7 @@ pub const WORKSPACE_SHARE_PERCENT: usize = 75;
 
 /// Customers with something set aside that are looked at for the oldest dead letter: a scrape's worth of reads.
 pub(super) const OLDEST_LOOKS_MAX: usize = 64;
+
+/// Commands of requests with events that may wait at once at one partition: a fraction of a second of its work, and a few
+/// tens of MiB with ordinary events. Requests alone bound neither: one holds 1 to 1,000.
+pub const COMMANDS_WAITING_MAX: usize = 16_384;

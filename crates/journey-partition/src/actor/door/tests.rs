@@ -7,6 +7,7 @@ use journey_types::{
 };
 
 use super::{Door, Intake, SubmitError};
+use crate::actor::limits::COMMANDS_WAITING_MAX;
 
 fn event(workspace: &str) -> Vec<(CustomerKey, Command)> {
     let customer = CustomerKey {
@@ -57,7 +58,7 @@ fn one_workspace_leaves_room_for_another() {
     assert_eq!((status.n_waiting, status.n_workspace_busy), (0, 1));
     assert_eq!(status.n_partition_busy, 1);
     assert!(
-        door.waiting.lock().is_empty(),
+        door.waiting.lock().by_workspace.is_empty(),
         "nothing is kept of workspaces that have nothing waiting"
     );
     door.admit(&event("noisy")).unwrap();
@@ -81,4 +82,25 @@ fn settlements_are_taken_in_while_events_are_refused() {
     );
     door.set_intake(Intake::Open);
     door.admit(&event("w")).unwrap();
+}
+
+#[test]
+fn few_requests_with_many_events_fill_the_door_too() {
+    let door = Door::new(4_096);
+    let large: Vec<_> = std::iter::repeat_with(|| event("noisy").remove(0))
+        .take(COMMANDS_WAITING_MAX / 16)
+        .collect();
+    let held: Vec<_> = (0..12).map(|_| door.admit(&large).unwrap()).collect();
+    let busy = door.admit(&event("noisy")).unwrap_err();
+    assert_eq!(busy, SubmitError::WorkspaceBusy { n_waiting: 12 });
+    let mut quiet = large.clone();
+    for (customer, _) in &mut quiet {
+        customer.workspace = WorkspaceId::new("quiet").unwrap();
+    }
+    let others: Vec<_> = (0..4).map(|_| door.admit(&quiet).unwrap()).collect();
+    let full = door.admit(&event("third")).unwrap_err();
+    assert_eq!(full, SubmitError::Overloaded { n_waiting: 16 });
+    drop((held, others));
+    assert_eq!(door.waiting.lock().n_commands, 0);
+    door.admit(&event("noisy")).unwrap();
 }
