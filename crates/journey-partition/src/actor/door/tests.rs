@@ -93,7 +93,7 @@ fn few_requests_with_many_events_fill_the_door_too() {
     let held: Vec<_> = (0..12).map(|_| door.admit(&large).unwrap()).collect();
     let busy = door.admit(&event("noisy")).unwrap_err();
     assert_eq!(busy, SubmitError::WorkspaceBusy { n_waiting: 12 });
-    let mut quiet = large.clone();
+    let mut quiet = large;
     for (customer, _) in &mut quiet {
         customer.workspace = WorkspaceId::new("quiet").unwrap();
     }
