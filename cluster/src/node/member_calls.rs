@@ -48,7 +48,17 @@ async fn connect(address: &str) -> Result<MembersClient<Channel>, Status> {
         .map_err(|error| Status::invalid_argument(format!("`{address}` is no address: {error}")))?;
     let endpoint = endpoint.connect_timeout(CONNECT_WAIT_MAX).tcp_nodelay(true);
     let channel = endpoint.connect().await;
-    let channel = channel
-        .map_err(|error| Status::unavailable(format!("{address} does not answer: {error}")))?;
+    let channel = channel.map_err(|error| {
+        Status::unavailable(format!("no connection to {address}: {}", cause(&error)))
+    })?;
     Ok(MembersClient::new(channel))
+}
+
+/// What an error comes from at last: the outer ones only say that a connection failed.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
 }

@@ -6,6 +6,7 @@ use journey_consensus::{GroupId, ReplicaId};
 use journey_proto::internal::NodeReport;
 use journey_server::SurveySource;
 use journey_types::PartitionId;
+use tonic::Code;
 
 use crate::node::member_calls;
 use crate::node::members::{OwnSide, report};
@@ -18,7 +19,13 @@ impl SurveySource for OwnSide {
     fn ask(&self, peer_address: String) -> BoxFuture<'static, Result<NodeReport, String>> {
         async move {
             let asked = member_calls::report(&peer_address, true).await;
-            asked.map_err(|status| status.message().to_owned())
+            asked.map_err(|status| {
+                if [Code::Cancelled, Code::DeadlineExceeded].contains(&status.code()) {
+                    format!("{peer_address} takes connections and says nothing: frozen or cut off")
+                } else {
+                    status.message().to_owned()
+                }
+            })
         }
         .boxed()
     }

@@ -58,7 +58,7 @@ pub enum Command {
     /// Ask how the cluster is.
     #[command(subcommand)]
     Cluster(ClusterCommand),
-    /// Look at the nodes of the cluster.
+    /// Look at the nodes of the cluster, drain and remove them.
     #[command(subcommand)]
     Node(NodeCommand),
     /// Look at partitions and their replicas, and say which node leads one.
@@ -187,6 +187,29 @@ pub enum NodeCommand {
         /// Again and again.
         #[command(flatten)]
         watch: WatchArguments,
+    },
+    /// Let a node give its replicas away and take none, before it is stopped for long or removed.
+    ///
+    /// Until they are elsewhere it goes on serving them. Where too few nodes are left each partition keeps fewer replicas.
+    Drain {
+        /// The node's id.
+        node: u64,
+        /// Wait until it has none left.
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Let a node that drains take replicas again.
+    Undrain {
+        /// The node's id.
+        node: u64,
+    },
+    /// Take a node out of the cluster for ever; it must be drained, or down, and stopped.
+    Remove {
+        /// The node's id.
+        node: u64,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
     },
 }
 

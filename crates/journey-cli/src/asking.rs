@@ -26,6 +26,14 @@ where
         match tokio::time::timeout(wait_max, asked).await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) if !error.is_retryable() => return Err(error.into()),
+            Ok(Err(ClientError::Refused { status })) if status.details().is_empty() => {
+                // Not a node's refusal, but what became of the connection.
+                failures.push(anyhow::anyhow!(
+                    "the connection to {address} broke ({}): the node is frozen, cut off or has just ended; give another \
+                     one with --address",
+                    status.message()
+                ));
+            }
             Ok(Err(error)) => failures.push(anyhow::Error::from(error)),
             Err(_) => failures.push(anyhow::anyhow!(
                 "the node at {address} has not answered for {} s: it is frozen, cut off or busy; give another one with \

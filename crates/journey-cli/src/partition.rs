@@ -41,8 +41,13 @@ async fn list(address: &str, only_unhealthy: bool) -> anyhow::Result<Page> {
     if only_unhealthy {
         partitions.retain(|partition| partition.health() != ClusterHealth::Healthy);
     }
+    let text = if only_unhealthy && partitions.is_empty() {
+        "every partition is healthy".to_owned()
+    } else {
+        list_text(&partitions)
+    };
     Ok(Page {
-        text: list_text(&partitions),
+        text,
         json: serde_json::to_value(&partitions)?,
     })
 }

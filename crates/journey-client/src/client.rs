@@ -204,6 +204,18 @@ impl Client {
         /// Lets a node lead a partition. Safe to repeat.
         transfer_leader, cluster_service, TransferLeaderRequest => TransferLeaderResponse
     );
+    unary!(
+        /// Lets a node give its replicas away. Safe to repeat.
+        drain_node, cluster_service, ChangeNodeRequest => ChangeNodeResponse
+    );
+    unary!(
+        /// Lets a node that drains take replicas again. Safe to repeat.
+        undrain_node, cluster_service, ChangeNodeRequest => ChangeNodeResponse
+    );
+    unary!(
+        /// Takes a node out of the cluster for ever. Safe to repeat.
+        remove_node, cluster_service, ChangeNodeRequest => ChangeNodeResponse
+    );
 
     unary!(
         /// Lists dead letters, one page.

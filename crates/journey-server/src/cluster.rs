@@ -6,6 +6,7 @@
 
 mod answers;
 mod findings;
+mod lives;
 mod source;
 mod survey;
 mod table;
@@ -21,6 +22,7 @@ use tonic::{Request, Response, Status};
 pub use self::source::SurveySource;
 
 use crate::cluster::answers::Judged;
+use crate::cluster::lives::Turn;
 use crate::cluster::survey::{Survey, Surveys};
 use crate::node::Node;
 use crate::router::Hop;
@@ -48,6 +50,17 @@ impl ClusterApi {
         let metadata = self.node.metadata().current();
         let source = self.node.survey_source();
         self.surveys.fresh(source, &metadata, own).await
+    }
+
+    async fn change_node(
+        &self,
+        request: Request<wire::ChangeNodeRequest>,
+        turn: Turn,
+    ) -> Result<Response<wire::ChangeNodeResponse>, Status> {
+        let id = NodeId::new(request.into_inner().node);
+        let survey = self.survey().await;
+        let changed = lives::change(&self.node, &survey, (id, turn)).await?;
+        Ok(Response::new(changed))
     }
 }
 
@@ -110,5 +123,26 @@ impl ClusterService for ClusterApi {
         let parts = (self.node.as_ref(), self.node.survey_source());
         let answer = transfer::transfer(parts, &hop, request.into_inner()).await?;
         Ok(Response::new(answer))
+    }
+
+    async fn drain_node(
+        &self,
+        request: Request<wire::ChangeNodeRequest>,
+    ) -> Result<Response<wire::ChangeNodeResponse>, Status> {
+        self.change_node(request, Turn::Drain).await
+    }
+
+    async fn undrain_node(
+        &self,
+        request: Request<wire::ChangeNodeRequest>,
+    ) -> Result<Response<wire::ChangeNodeResponse>, Status> {
+        self.change_node(request, Turn::Undrain).await
+    }
+
+    async fn remove_node(
+        &self,
+        request: Request<wire::ChangeNodeRequest>,
+    ) -> Result<Response<wire::ChangeNodeResponse>, Status> {
+        self.change_node(request, Turn::Remove).await
     }
 }

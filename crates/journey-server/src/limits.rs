@@ -90,7 +90,7 @@ pub const PEEK_SIZE_BYTES_MAX: usize = 4 * 1024;
 pub const SURVEY_ANSWER_MAX: Duration = Duration::from_secs(3);
 /// A survey that young serves whoever asks: however many watch, the nodes ask one another a few times a second at most.
 pub const SURVEY_FRESH: Duration = Duration::from_millis(250);
-/// Attempts to write who should lead a partition while its row changes.
-pub const PREFER_ATTEMPTS_MAX: u32 = 5;
+/// Attempts to write what an operator wants while the row that it is about changes.
+pub const WRITE_ATTEMPTS_MAX: u32 = 5;
 /// How long a leadership that could not be handed over may take to be seen where it was to go: it was under way already.
 pub const TRANSFER_SEEN_MAX: Duration = Duration::from_secs(1);

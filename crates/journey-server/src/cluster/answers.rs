@@ -193,7 +193,8 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-const fn state_to_wire(state: NodeState) -> wire::cluster_node::State {
+/// A node's state.
+pub(super) const fn state_to_wire(state: NodeState) -> wire::cluster_node::State {
     match state {
         NodeState::Joining => wire::cluster_node::State::Joining,
         NodeState::Active => wire::cluster_node::State::Active,

@@ -13,7 +13,7 @@ use tonic::Status;
 
 use crate::cluster::source::SurveySource;
 use crate::error::ServerError;
-use crate::limits::{PREFER_ATTEMPTS_MAX, TRANSFER_SEEN_MAX};
+use crate::limits::{TRANSFER_SEEN_MAX, WRITE_ATTEMPTS_MAX};
 use crate::node::Node;
 use crate::router::{Hop, Target, hop_request};
 
@@ -194,7 +194,7 @@ async fn prefer(
     replica: ReplicaId,
 ) -> Result<(), ServerError> {
     let metadata = node.metadata();
-    for _ in 0..PREFER_ATTEMPTS_MAX {
+    for _ in 0..WRITE_ATTEMPTS_MAX {
         let current = metadata.current();
         let Some(row) = current.placement(partition) else {
             return Err(no_partition(partition));
