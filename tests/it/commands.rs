@@ -259,6 +259,30 @@ const SHOWN_BY: &[(&str, &str)] = &[
         "dev::one_command_runs_three_nodes_and_leaves_none_behind",
     ),
     (
+        "journeyctl node drain",
+        "sre::a_node_is_drained_taken_back_and_removed",
+    ),
+    (
+        "journeyctl node undrain",
+        "sre::a_node_is_drained_taken_back_and_removed",
+    ),
+    (
+        "journeyctl node remove",
+        "sre::a_node_is_drained_taken_back_and_removed",
+    ),
+    (
+        "ClusterService/DrainNode",
+        "sre::a_node_is_drained_taken_back_and_removed",
+    ),
+    (
+        "ClusterService/UndrainNode",
+        "sre::a_node_is_drained_taken_back_and_removed",
+    ),
+    (
+        "ClusterService/RemoveNode",
+        "sre::a_node_is_drained_taken_back_and_removed",
+    ),
+    (
         "ClusterService/GetTable",
         "sre::the_table_says_where_each_customer_lies_and_who_leads_there",
     ),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use journey_client::wire;
-use journey_client::wire::{ClusterHealth, GetStatusResponse, Partition};
+use journey_client::wire::{ClusterHealth, ClusterNode, GetStatusResponse, Partition};
 use journey_types::{ClusterKey, CustomerId, CustomerKey, WorkspaceId, slot_of};
 use tests::{ClusterProcess, Ctl, wait_until};
 
@@ -168,5 +168,45 @@ async fn any_node_tells_of_the_whole_cluster_and_what_is_wrong_with_it() -> anyh
     cluster.node(2).restart()?;
     let health = ctls[0].run(&["cluster", "health", "--exit-when-healthy"])?;
     assert_eq!(health.code, 0, "{health:?}\n{}", cluster.logs());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_is_drained_taken_back_and_removed() -> anyhow::Result<()> {
+    let mut cluster = ClusterProcess::start(&programs(), 3, 2).await?;
+    let ctl = Ctl::new(&programs(), &cluster.addresses()[0]);
+    let own = cluster.addresses()[2]
+        .trim_start_matches("http://")
+        .to_owned();
+    let nodes: Vec<ClusterNode> = serde_json::from_value(ctl.json(&["node", "list"])?)?;
+    let id = nodes.iter().find(|node| node.api_address == own).unwrap();
+    let id = id.node.to_string();
+    let early = ctl.run(&["node", "remove", &id, "--yes"])?;
+    assert_eq!(early.code, 1, "{early:?}");
+    assert!(early.stderr.contains("still has 2 replicas"), "{early:?}");
+    let drained = ctl.run(&["node", "drain", &id, "--wait"])?;
+    assert_eq!(drained.code, 0, "{drained:?}\n{}", cluster.logs());
+    assert!(drained.stdout.contains("is draining now"), "{drained:?}");
+    assert!(drained.stderr.contains("0 replicas left"), "{drained:?}");
+    let health = ctl.run(&["cluster", "health", "--exit-when-healthy"])?;
+    assert_eq!(health.code, 0, "what leaves is not missed: {health:?}");
+    let running = ctl.run(&["node", "remove", &id, "--yes"])?;
+    assert!(running.stderr.contains("still runs"), "{running:?}");
+    // Taken back it is given replicas again.
+    let back = ctl.run(&["node", "undrain", &id])?;
+    assert!(back.stdout.contains("is active now"), "{back:?}");
+    cluster.wait_whole().await?;
+    let drained = ctl.run(&["node", "drain", &id, "--wait"])?;
+    assert_eq!(drained.code, 0, "{drained:?}\n{}", cluster.logs());
+    cluster.node(2).terminate()?;
+    let removed = ctl.run(&["node", "remove", &id, "--yes"])?;
+    assert_eq!(removed.code, 0, "{removed:?}\n{}", cluster.logs());
+    let nodes: Vec<ClusterNode> = serde_json::from_value(ctl.json(&["node", "list"])?)?;
+    assert_eq!(nodes.len(), 2, "{nodes:?}");
+    let health = ctl.run(&["cluster", "health", "--exit-when-healthy"])?;
+    assert_eq!(health.code, 0, "{health:?}\n{}", cluster.logs());
+    // It is for ever.
+    let back = ctl.run(&["node", "undrain", &id])?;
+    assert!(back.stderr.contains("for ever"), "{back:?}");
     Ok(())
 }
