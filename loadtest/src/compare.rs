@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use crate::report::{Latency, Report};
+use crate::report::{Latency, PhaseReport, Report};
 
 /// Reads a report that `-o json` wrote.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Report> {
@@ -28,47 +28,11 @@ pub(crate) fn compare(first: &Report, second: &Report) -> String {
         line(&mut text, &name, a, b);
     }
     for phase in &first.phases {
-        let Some(other) = second.phases.iter().find(|other| other.name == phase.name) else {
-            continue;
-        };
-        let name = |what: &str| format!("{}: {what}", phase.name);
-        line(
-            &mut text,
-            &name("events/s"),
-            Some(phase.events_per_second),
-            Some(other.events_per_second),
-        );
-        let p99 = |latency: Option<Latency>| latency.map(|latency| latency.p99);
-        line(
-            &mut text,
-            &name("ack p99 ms"),
-            p99(phase.ack_latency_ms),
-            p99(other.ack_latency_ms),
-        );
-        line(
-            &mut text,
-            &name("refusal p99 ms"),
-            p99(phase.refusal_latency_ms),
-            p99(other.refusal_latency_ms),
-        );
-        line(
-            &mut text,
-            &name("refusal, from leaving, p99 ms"),
-            p99(phase.refusal_answer_ms),
-            p99(other.refusal_answer_ms),
-        );
-        line(
-            &mut text,
-            &name("share of the maximum"),
-            phase.share_of_maximum,
-            other.share_of_maximum,
-        );
-        line(
-            &mut text,
-            &name("first ack ms"),
-            phase.first_ack_ms,
-            other.first_ack_ms,
-        );
+        let other = second.phases.iter().find(|other| other.name == phase.name);
+        let other = other.map(phase_rows).unwrap_or_default();
+        for ((name, a), (_, b)) in phase_rows(phase).into_iter().zip(other) {
+            line(&mut text, &format!("{}: {name}", phase.name), a, b);
+        }
     }
     for (label, report) in [("A", first), ("B", second)] {
         if !report.sums_proven {
@@ -113,6 +77,22 @@ fn rows(report: &Report) -> Vec<(String, Option<f64>)> {
         ("rows bytes per customer", report.state_bytes_per_customer),
     ];
     rows.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+fn phase_rows(phase: &PhaseReport) -> Vec<(&'static str, Option<f64>)> {
+    let p99 = |latency: Option<Latency>| latency.map(|latency| latency.p99);
+    vec![
+        ("events/s", Some(phase.events_per_second)),
+        ("share of the maximum", phase.share_of_maximum),
+        ("CPU us per event", phase.cpu_us_per_event),
+        ("ack p99 ms", p99(phase.ack_latency_ms)),
+        ("refusal p99 ms", p99(phase.refusal_latency_ms)),
+        (
+            "refusal, from leaving, p99 ms",
+            p99(phase.refusal_answer_ms),
+        ),
+        ("first ack ms", phase.first_ack_ms),
+    ]
 }
 
 /// A row where at least one knows it.

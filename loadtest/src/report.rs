@@ -107,6 +107,9 @@ pub(crate) struct PhaseReport {
     pub(crate) events: u64,
     pub(crate) events_per_second: f64,
     pub(crate) share_of_floor: Option<f64>,
+    /// CPU of the nodes for each acknowledged event: what lasts where the machine has more to do than this run.
+    #[serde(default)]
+    pub(crate) cpu_us_per_event: Option<f64>,
     pub(crate) ack_latency_ms: Option<Latency>,
     /// How late batches left in an open loop, behind unanswered ones or because the harness had no time: part of the
     /// latencies.

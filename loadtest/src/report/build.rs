@@ -155,6 +155,7 @@ fn phase(scenario: &Scenario, found: &Found, idx: usize) -> PhaseReport {
         events,
         events_per_second,
         share_of_floor,
+        cpu_us_per_event: cpu_us_per_event(&found.samples, idx),
         send_lag_ms: Latency::of_some(&tally.send_lag_us),
         ack_latency_ms: Latency::of_some(&tally.latency_us),
         refused: tally.n_refused,

@@ -61,6 +61,9 @@ fn more(report: &Report) -> String {
             continue;
         }
         let mut part = format!("{}: {:.0}/s", phase.name, phase.events_per_second);
+        if let Some(us) = phase.cpu_us_per_event {
+            part.push_str(&format!(", {us:.1} µs"));
+        }
         if let Some(latency) = phase.ack_latency_ms {
             part.push_str(&format!(", p99 {} ms", ms(latency.p99)));
         }

@@ -45,6 +45,9 @@ impl fmt::Display for PhaseReport {
         if let Some(share) = self.share_of_maximum {
             write!(formatter, ", {share:.2} of the maximum")?;
         }
+        if let Some(us) = self.cpu_us_per_event {
+            write!(formatter, "; {us:.1} us of CPU per event")?;
+        }
         if let Some(latency) = &self.ack_latency_ms {
             write!(formatter, "; {latency}")?;
         }
