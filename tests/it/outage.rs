@@ -98,7 +98,7 @@ async fn a_node_that_is_cut_off_refuses_with_its_reason_and_nothing_diverges() -
             .iter()
             .enumerate()
             .filter(|(at, _)| *at != minority);
-        let mut majority = ClusterClient::new(others.map(|(_, address)| address.clone()))?;
+        let majority = ClusterClient::new(others.map(|(_, address)| address.clone()))?;
         for id in ["majority", "alone"] {
             let id = format!("{id}{round}");
             let events = customers
@@ -188,7 +188,7 @@ async fn without_a_quorum_of_metadata_or_of_a_partition_the_others_go_on() -> an
         cluster.node(at).kill()?;
     }
     let left: Vec<usize> = (0..4).filter(|at| !lost.contains(at)).collect();
-    let mut nodes = ClusterClient::new(left.iter().map(|at| addresses[*at].clone()))?;
+    let nodes = ClusterClient::new(left.iter().map(|at| addresses[*at].clone()))?;
     for round in 0..3 {
         let events = whole.iter().map(|partition| {
             let name = if round == 2 { "signed_up" } else { "seen" };

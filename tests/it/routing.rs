@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use journey_client::wire::enroll_result::Status as EnrollStatus;
 use journey_client::wire::event_result::Status;
+use journey_client::wire::ingest_service_client::IngestServiceClient;
 use journey_client::wire::outcome::Result as Outcome;
 use journey_client::wire::worker_service_client::WorkerServiceClient;
 use journey_client::{Client, ClientError, ClusterClient, EventAnswers, WorkerMessage, wire};
@@ -451,6 +452,108 @@ async fn a_worker_sees_every_effect_while_leaders_and_its_own_node_are_killed() 
         handed.2
     );
     handed.0.assert_exclusive();
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_and_a_stream_of_events_go_on_while_every_leader_is_moved() -> anyhow::Result<()> {
+    const N_EACH: usize = 40;
+    let cluster = ClusterProcess::start(&programs(), 3, PARTITIONS).await?;
+    publish(&client_of(&cluster, 0).await?, HELLO).await?;
+    let client = ClusterClient::new(cluster.addresses())?;
+    let mut worker = client.work(wire::Subscribe::default());
+    let handed = Arc::new(Mutex::new(Handed::default()));
+    let shared = Arc::clone(&handed);
+    let working = tokio::spawn(async move {
+        loop {
+            if let WorkerMessage::Effect(effect) = worker.next().await? {
+                shared.lock().await.note("worker", &effect);
+                worker.settle(vec![sent(&effect)]).await;
+            }
+        }
+        #[expect(unreachable_code, reason = "says what the task fails with")]
+        Ok::<(), ClientError>(())
+    });
+    let any = client_of(&cluster, 0).await?;
+    let (mut n_sent, mut n_moved) = (0, 0);
+    for round in 0..2 {
+        for partition in 0..PARTITIONS {
+            let sending = async {
+                let names = (0..N_EACH).map(|n| format!("m{round}-{partition}-{n}"));
+                let events = names.map(|name| event(&name, "1", "signed_up")).collect();
+                client.ingest(events, wire::IngestMode::Live).await
+            };
+            let moving = async {
+                let request = wire::DescribePartitionRequest { partition };
+                let described = any.describe_partition(request).await?.partition;
+                let leader = described.map_or(0, |described| described.leader_node);
+                let request = wire::TransferLeaderRequest {
+                    partition,
+                    to_node: leader % 3 + 1,
+                };
+                any.transfer_leader(request).await
+            };
+            let (results, moved) = tokio::join!(sending, moving);
+            let results = results?;
+            assert!(results.iter().all(|result| !result.retry), "{results:?}");
+            n_sent += N_EACH;
+            n_moved += usize::from(moved?.changed);
+        }
+    }
+    assert_eq!(n_moved, 2 * PARTITIONS as usize, "no leader was moved");
+    wait_until("every outcome to be recorded", || async {
+        let counts = counts(&any, "hello").await.ok()?;
+        (counts.completed == n_sent as u64).then_some(())
+    })
+    .await
+    .map_err(|error| anyhow::anyhow!("{error}\n{}", cluster.logs()))?;
+    assert!(!working.is_finished(), "the worker gave up");
+    working.abort();
+    let handed = handed.lock().await;
+    assert_eq!(handed.ids.len(), n_sent);
+    handed.assert_exclusive();
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_a_node_directly_is_told_who_leads() -> anyhow::Result<()> {
+    let cluster = ClusterProcess::start(&programs(), 3, PARTITIONS).await?;
+    let table = client_of(&cluster, 0)
+        .await?
+        .get_table(wire::GetTableRequest {})
+        .await?;
+    let leaders: BTreeMap<u32, &str> = table
+        .partitions
+        .iter()
+        .map(|route| (route.partition, route.leader_address.as_str()))
+        .collect();
+    assert_eq!(leaders.len() as u64, u64::from(PARTITIONS));
+    let mut n_redirects = 0;
+    for node in cluster.nodes() {
+        let channel = tonic::transport::Endpoint::from_shared(node.address().to_owned())?;
+        let mut raw = IngestServiceClient::new(channel.connect().await?);
+        let events = (0..40)
+            .map(|n| event(&format!("c{n}"), "1", "seen"))
+            .collect();
+        let mut request = tonic::Request::new(wire::IngestRequest { events, mode: 0 });
+        request.metadata_mut().insert("journey-hop", "1".parse()?);
+        for result in raw.ingest(request).await?.into_inner().results {
+            if result.status() != Status::Rejected {
+                let own = node.address().trim_start_matches("http://");
+                assert_eq!(leaders.get(&result.partition), Some(&own));
+                continue;
+            }
+            n_redirects += 1;
+            assert_eq!((result.reason.as_str(), result.retry), ("NOT_LEADER", true));
+            assert!(
+                leaders
+                    .values()
+                    .any(|leader| *leader == result.leader_address),
+                "{result:?}"
+            );
+        }
+    }
+    assert_eq!(n_redirects, 80, "each event has one leader of three nodes");
     Ok(())
 }
 

@@ -198,7 +198,7 @@ impl Trial {
     /// Whatever was acknowledged is remembered: sent again, it is a duplicate.
     async fn expect_duplicates(&self) -> anyhow::Result<()> {
         let all: Vec<Nth> = self.history.record().events.keys().copied().collect();
-        let mut nodes = ClusterClient::new(self.addresses.clone())?;
+        let nodes = ClusterClient::new(self.addresses.clone())?;
         for batch in all.chunks(BATCH) {
             let events = batch.iter().map(|nth| nth.event()).collect();
             let results = nodes.ingest(events, wire::IngestMode::Live).await?;
@@ -244,7 +244,7 @@ impl Trial {
         };
         let what = format!("{n} runs of {journey} to complete");
         wait_until(&what, || async {
-            let mut nodes = ClusterClient::new(self.addresses.clone()).ok()?;
+            let nodes = ClusterClient::new(self.addresses.clone()).ok()?;
             let client = nodes.client().await.ok()?;
             let counts = client.get_journey_counts(request()).await.ok()?.counts?;
             (counts.completed == n).then_some(counts)
