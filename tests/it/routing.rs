@@ -24,8 +24,7 @@ const PARTITIONS: u32 = 4;
 const CALLED: &str = "\
 journey: called
 entry: [ { api: enroll } ]
-steps:
-  wait: { wait: { until: { event: bought } }, next: end }
+steps: { rest: { delay: 1d } }
 ";
 
 const HELLO: &str = "\
