@@ -136,6 +136,10 @@ impl FakeCluster {
     }
 }
 
+fn not_needed() -> Status {
+    Status::unimplemented("no test needs it")
+}
+
 fn told(shared: &Shared) -> wire::GetTableResponse {
     let state = shared.state.lock();
     let partitions = state
@@ -187,6 +191,41 @@ impl ClusterService for FakeNode {
         }
         Ok(Response::new(told(&self.shared)))
     }
+
+    async fn get_status(
+        &self,
+        _request: Request<wire::GetStatusRequest>,
+    ) -> Result<Response<wire::GetStatusResponse>, Status> {
+        Err(not_needed())
+    }
+
+    async fn list_nodes(
+        &self,
+        _request: Request<wire::ListNodesRequest>,
+    ) -> Result<Response<wire::ListNodesResponse>, Status> {
+        Err(not_needed())
+    }
+
+    async fn list_partitions(
+        &self,
+        _request: Request<wire::ListPartitionsRequest>,
+    ) -> Result<Response<wire::ListPartitionsResponse>, Status> {
+        Err(not_needed())
+    }
+
+    async fn describe_partition(
+        &self,
+        _request: Request<wire::DescribePartitionRequest>,
+    ) -> Result<Response<wire::DescribePartitionResponse>, Status> {
+        Err(not_needed())
+    }
+
+    async fn transfer_leader(
+        &self,
+        _request: Request<wire::TransferLeaderRequest>,
+    ) -> Result<Response<wire::TransferLeaderResponse>, Status> {
+        Err(not_needed())
+    }
 }
 
 #[tonic::async_trait]
@@ -233,7 +272,7 @@ impl IngestService for FakeNode {
         &self,
         _request: Request<tonic::Streaming<wire::IngestStreamRequest>>,
     ) -> Result<Response<Self::IngestStreamStream>, Status> {
-        Err(Status::unimplemented("no test needs it"))
+        Err(not_needed())
     }
 }
 
