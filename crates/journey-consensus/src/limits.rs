@@ -128,6 +128,13 @@ pub(crate) const PEER_PROPOSAL_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Longest wait until a group has a leader, before a call that needs one is refused.
 pub(crate) const LEADER_WAIT_MAX: Duration = Duration::from_secs(5);
 
+/// For how many of the longest election timeouts a leader may hear of no quorum, or a follower of no leader, before that
+/// leader counts as none: by then others have elected another one, if they can.
+pub(crate) const SILENCE_ELECTIONS: u32 = 2;
+
+/// The shortest such silence: a machine that is busy for a moment ends nobody's session.
+pub(crate) const SILENCE_MIN: Duration = Duration::from_secs(1);
+
 /// Longest wait for one change of a group's membership.
 pub(crate) const MEMBERSHIP_CHANGE_WAIT_MAX: Duration = Duration::from_secs(10);
 

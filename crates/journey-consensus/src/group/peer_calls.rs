@@ -18,6 +18,9 @@ type PeerAnswer = Result<peer_answer::Body, String>;
 impl Running {
     /// Answers a peer; the text says why a request was not looked at.
     pub(super) fn answer(&self, body: peer_request::Body) -> BoxFuture<'static, PeerAnswer> {
+        if matches!(body, peer_request::Body::Append(_)) {
+            self.silence.ends();
+        }
         match body {
             peer_request::Body::Propose(proposal) => self.propose_for(proposal),
             peer_request::Body::ReadIndex(_) => self.read_index_for(),

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tonic::Streaming;
 
+use super::leadership::Silence;
 use super::{Change, GroupCore, GroupMembership, GroupMetrics, Leadership, PurgeOutcome, purge};
 use crate::adapter::{Adapter, Progress};
 use crate::applier::WeakApplier;
@@ -38,6 +39,7 @@ pub(super) struct Running {
     pub(super) group: GroupId,
     pub(super) replica: ReplicaId,
     pub(super) raft: RaftGroup,
+    pub(super) silence: Arc<Silence>,
     pub(super) peers: Peers,
     /// Held while the membership is changed.
     pub(super) changing: Arc<tokio::sync::Mutex<()>>,

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use openraft::{Config, LogIdOptionExt as _, Raft};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::leadership::Silence;
 use super::running::{RaftGroup, Running};
 use super::{GroupHandle, GroupOptions, GroupStart, leadership};
 use crate::adapter::{Adapter, position_of};
 use crate::applier::Applier;
+use crate::limits::{SILENCE_ELECTIONS, SILENCE_MIN};
 use crate::log_storage::{GroupLog, LogPlace, LogStorage, RaftLog};
 use crate::outcome::InFlight;
 use crate::peers::{Connections, Peers, Waits};
@@ -97,13 +100,16 @@ async fn start_on(
 
     let (tell, leadership) = watch::channel(leadership::unknown());
     let failure = start.storage.watch_failure();
-    start
-        .runtime
-        .spawn(leadership::follow(raft.clone(), failure, tell));
+    let election_max = Duration::from_millis(start.config.election_timeout_max);
+    let silence_max = (election_max * SILENCE_ELECTIONS).max(SILENCE_MIN);
+    let silence = Arc::new(Silence::at_most(silence_max));
+    let followed = leadership::follow(raft.clone(), Arc::clone(&silence), failure, tell);
+    start.runtime.spawn(followed);
     Ok(Running {
         group,
         replica: start.replica,
         raft,
+        silence,
         peers: start.peers.clone(),
         changing: Arc::default(),
         snapshots,

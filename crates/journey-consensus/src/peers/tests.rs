@@ -117,6 +117,12 @@ async fn minority_applies_nothing_and_follows_after_the_heal() {
     .await;
     let index = applied(many.group(next), "two").await;
     assert_eq!(many.nodes[&old].toy.values(), ["one"]);
+    // It does not say any more that it leads, and knows nobody who does.
+    until(|| {
+        let now = many.group(old).leadership().borrow().clone();
+        (!now.is_leader && now.leader.is_none()).then_some(())
+    })
+    .await;
 
     many.heal();
     let stale = stale.await.unwrap();
@@ -139,7 +145,10 @@ async fn replica_that_was_cut_off_disturbs_nobody_when_it_returns() {
     many.cut_off(&[lonely]);
     // It stands for election again and again, and asks first.
     tokio::time::sleep(timings().election_max * 5).await;
+    let known = || many.group(lonely).leadership().borrow().leader;
+    until(|| known().is_none().then_some(())).await;
     many.heal();
+    until(|| (known() == Some(ReplicaId::new(leader))).then_some(())).await;
     let index = applied(many.group(leader), "one").await;
     many.same_everywhere(index).await;
     assert_eq!(many.group(lonely).leadership().borrow().term, term);

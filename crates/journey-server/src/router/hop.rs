@@ -220,7 +220,26 @@ pub(crate) fn named(leader: &Leader, status: Status) -> Status {
         return status;
     }
     tracing::debug!(to = leader.node.get(), %status, "a hop failed");
+    if was_never_sent(&status) {
+        let (node, address) = (leader.node, &leader.address);
+        let reason = format!(
+            "node {node} at {address}, which was the last known to lead, cannot be reached, and no other leader is known yet"
+        );
+        return ServerError::Unavailable { reason }.into();
+    }
     no_answer(leader).into()
+}
+
+/// Whether there was no connection to send a request on.
+fn was_never_sent(status: &Status) -> bool {
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        if error.is::<tonic::ConnectError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Another node did not answer in time.
