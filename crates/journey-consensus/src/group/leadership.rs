@@ -46,7 +46,8 @@ pub(super) async fn follow(
             let metrics = server.borrow_and_update();
             let leads = metrics.state == ServerState::Leader;
             let term = metrics.vote.leader_id.term;
-            let is_alone = metrics.membership_config.membership().voter_ids().count() <= 1;
+            let voters = metrics.membership_config.membership().voter_ids();
+            let is_alone = voters.eq([metrics.id]);
             let acked = all.borrow_and_update().last_quorum_acked;
             if leads && (is_alone || acked.is_some()) {
                 heard_in_term = Some(term);
