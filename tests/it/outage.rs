@@ -94,6 +94,16 @@ async fn a_node_that_is_cut_off_refuses_with_its_reason_and_nothing_diverges() -
             longest = longest.max(asked.elapsed());
             reasons.insert(expect_refused_for_now(answered));
         }
+        // Soon it knows that it is cut off, and says so.
+        for customer in customers.values() {
+            let told = wait_until("a refusal that says that nothing took effect", || async {
+                let events = vec![event(customer, &format!("alone{round}"), "seen")];
+                let answered = alone.ingest(wire::IngestRequest { events, mode: 0 }).await;
+                let reason = expect_refused_for_now(answered);
+                (reason != "OUTCOME_UNKNOWN").then_some(reason)
+            });
+            reasons.insert(told.await?);
+        }
         let others = addresses
             .iter()
             .enumerate()
