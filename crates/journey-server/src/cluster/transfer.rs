@@ -3,8 +3,8 @@
 
 use journey_consensus::placement::{REPLICATION_FACTOR, plan};
 use journey_consensus::{
-    MetadataError, MetadataState, NodeRecord, NodeState, PartitionPlacement, PlacedReplica,
-    PlacementChange, ReplicaId, ReplicaRole,
+    MetadataError, MetadataState, NodeRecord, NodeState, PartitionPlacement, PartitionTable,
+    PlacedReplica, PlacementChange, ReplicaId, ReplicaRole,
 };
 use journey_proto::v1 as wire;
 use journey_proto::v1::cluster_service_client::ClusterServiceClient;
@@ -40,7 +40,9 @@ pub(super) async fn transfer(
             let metadata = node.metadata().current();
             let row = metadata.placement(partition);
             if row.is_some_and(|row| row.preferred != heir.replica) {
-                if let Some((other, replica)) = exchange(&metadata, partition, heir)? {
+                let nodes: Vec<NodeRecord> = metadata.nodes().cloned().collect();
+                let known = (&*nodes, metadata.table().as_ref());
+                if let Some((other, replica)) = exchange(known, partition, heir)? {
                     prefer(node, other, replica).await?;
                 }
                 prefer(node, partition, heir.replica).await?;
@@ -119,65 +121,52 @@ fn heir(
     Ok(voter)
 }
 
-/// What the planner keeps even, as it would be with these replicas leading.
-struct Leading<'m> {
-    nodes: Vec<NodeRecord>,
-    metadata: &'m MetadataState,
-}
-
-impl Leading<'_> {
-    /// The replica that would lead a partition instead, once the planner has seen that these should lead theirs.
-    fn taken_back(
-        &self,
-        preferred: &[(PartitionId, ReplicaId)],
-        partition: PartitionId,
-    ) -> Option<ReplicaId> {
-        let mut table = self.metadata.table().as_ref().clone();
-        for (of, replica) in preferred {
-            let position = usize::try_from(of.get()).ok();
-            let row = position.and_then(|position| table.partitions.get_mut(position));
-            row?.preferred = *replica;
-        }
-        let steps = plan(&self.nodes, &table, REPLICATION_FACTOR);
-        steps.iter().find_map(|step| match step.change {
-            PlacementChange::Prefer(replica) if step.partition == partition => Some(replica),
-            PlacementChange::Prefer(_)
-            | PlacementChange::Add { .. }
-            | PlacementChange::Promoted(_)
-            | PlacementChange::Retire(_)
-            | PlacementChange::Keep(_)
-            | PlacementChange::Retired(_) => None,
-        })
+/// The replica that would lead a partition instead, once the planner has seen that these should lead theirs.
+fn taken_back(
+    (nodes, table): (&[NodeRecord], &PartitionTable),
+    preferred: &[(PartitionId, ReplicaId)],
+    partition: PartitionId,
+) -> Option<ReplicaId> {
+    let mut table = table.clone();
+    for (of, replica) in preferred {
+        let position = usize::try_from(of.get()).ok();
+        let row = position.and_then(|position| table.partitions.get_mut(position));
+        row?.preferred = *replica;
     }
+    let steps = plan(nodes, &table, REPLICATION_FACTOR);
+    steps.iter().find_map(|step| match step.change {
+        PlacementChange::Prefer(replica) if step.partition == partition => Some(replica),
+        PlacementChange::Prefer(_)
+        | PlacementChange::Add { .. }
+        | PlacementChange::Promoted(_)
+        | PlacementChange::Retire(_)
+        | PlacementChange::Keep(_)
+        | PlacementChange::Retired(_) => None,
+    })
 }
 
 /// Leaders are kept even: where the planner would take the partition back, another one that the node leads goes the other
 /// way.
 fn exchange(
-    metadata: &MetadataState,
+    known: (&[NodeRecord], &PartitionTable),
     partition: PartitionId,
     heir: PlacedReplica,
 ) -> Result<Option<(PartitionId, ReplicaId)>, ServerError> {
-    let leading = Leading {
-        nodes: metadata.nodes().cloned().collect(),
-        metadata,
-    };
+    let (_, table) = known;
     let wanted = (partition, heir.replica);
-    let Some(back) = leading.taken_back(&[wanted], partition) else {
+    let Some(back) = taken_back(known, &[wanted], partition) else {
         return Ok(None);
     };
-    let back = metadata
-        .placement(partition)
-        .and_then(|row| row.replica(back));
+    let back = table.partition(partition).and_then(|row| row.replica(back));
     let other_way = |(other, row): (PartitionId, &PartitionPlacement)| {
         let is_led = row.replica(row.preferred)?.node == heir.node;
         let placed = row.on_node(back?.node)?;
         let votes = placed.role == ReplicaRole::Voter;
         let goes = (other, placed.replica);
-        let stays = || leading.taken_back(&[wanted, goes], partition).is_none();
+        let stays = || taken_back(known, &[wanted, goes], partition).is_none();
         (other != partition && is_led && votes && stays()).then_some(goes)
     };
-    let found = metadata.table().iter().find_map(other_way);
+    let found = table.iter().find_map(other_way);
     found.map(Some).ok_or_else(|| ServerError::Precondition {
         reason: format!(
             "leaders are kept even over the nodes: partition {partition} would go back from node {} at once, and no other \
@@ -230,3 +219,6 @@ pub(super) fn no_partition(partition: PartitionId) -> ServerError {
         hint: "`journeyctl partition list` names them all, from 0",
     }
 }
+
+#[cfg(test)]
+mod tests;
