@@ -32,7 +32,7 @@ const JOURNEY: &str = "
 journey: hello
 entry: [ { event: signed_up } ]
 steps:
-  rest: { delay: 30ms, next: say }
+  rest: { delay: 300ms, next: say }
   say: { message: { content: hello, channels: [push] }, next: end }
 ---
 content: hello
