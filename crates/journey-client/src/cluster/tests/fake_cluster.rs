@@ -192,6 +192,27 @@ impl ClusterService for FakeNode {
         Ok(Response::new(told(&self.shared)))
     }
 
+    async fn drain_node(
+        &self,
+        _request: Request<wire::ChangeNodeRequest>,
+    ) -> Result<Response<wire::ChangeNodeResponse>, Status> {
+        Err(not_needed())
+    }
+
+    async fn undrain_node(
+        &self,
+        _request: Request<wire::ChangeNodeRequest>,
+    ) -> Result<Response<wire::ChangeNodeResponse>, Status> {
+        Err(not_needed())
+    }
+
+    async fn remove_node(
+        &self,
+        _request: Request<wire::ChangeNodeRequest>,
+    ) -> Result<Response<wire::ChangeNodeResponse>, Status> {
+        Err(not_needed())
+    }
+
     async fn get_status(
         &self,
         _request: Request<wire::GetStatusRequest>,
