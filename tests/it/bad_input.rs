@@ -406,22 +406,22 @@ type Refused = (Option<journey_client::ClientError>, &'static [&'static str]);
 /// The same of what is set aside.
 async fn set_aside_misuses(client: &journey_client::Client) -> Vec<Refused> {
     let of = |filter: wire::SetAsideFilter| Some(filter);
-    let page = wire::ListDeadLettersRequest {
+    let page = wire::ListSetAsideRequest {
         page_size: 5_000,
         ..Default::default()
     };
-    let token = wire::ListQuarantinedRequest {
+    let token = wire::ListSetAsideRequest {
         page_token: "garbage".to_owned(),
         ..Default::default()
     };
-    let customer = wire::ListDeadLettersRequest {
+    let customer = wire::ListSetAsideRequest {
         filter: of(wire::SetAsideFilter {
             customer_id: "x".repeat(300),
             ..Default::default()
         }),
         ..Default::default()
     };
-    let letters_only = wire::ListQuarantinedRequest {
+    let letters_only = wire::ListSetAsideRequest {
         filter: of(wire::SetAsideFilter {
             journey: "hello".to_owned(),
             ..Default::default()
@@ -434,12 +434,12 @@ async fn set_aside_misuses(client: &journey_client::Client) -> Vec<Refused> {
     let command = wire::GetQuarantinedRequest {
         id: "garbage".to_owned(),
     };
-    let both = wire::DiscardDeadLettersRequest {
-        effect_ids: vec!["garbage".to_owned()],
+    let both = wire::SetAsideRequest {
+        ids: vec!["garbage".to_owned()],
         filter: of(wire::SetAsideFilter::default()),
         dry_run: true,
     };
-    let many = wire::ReplayQuarantinedRequest {
+    let many = wire::SetAsideRequest {
         ids: vec!["garbage".to_owned(); 1_001],
         ..Default::default()
     };
@@ -464,7 +464,7 @@ async fn set_aside_misuses(client: &journey_client::Client) -> Vec<Refused> {
         (client.get_quarantined(command).await.err(), &["id: "]),
         (
             client
-                .replay_quarantined(wire::ReplayQuarantinedRequest::default())
+                .replay_quarantined(wire::SetAsideRequest::default())
                 .await
                 .err(),
             &["filter: give either ids or a filter"],

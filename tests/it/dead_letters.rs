@@ -57,7 +57,7 @@ async fn answer(session: &mut WorkerSession, result: Outcome) -> anyhow::Result<
 }
 
 async fn letters(client: &Client) -> anyhow::Result<Vec<wire::DeadLetter>> {
-    let request = wire::ListDeadLettersRequest::default();
+    let request = wire::ListSetAsideRequest::default();
     Ok(client.list_dead_letters(request).await?.dead_letters)
 }
 

@@ -260,7 +260,7 @@ async fn a_poison_enroll_call_is_quarantined_and_taken_in_again() -> anyhow::Res
         listed.stdout
     );
     let listed = client
-        .list_quarantined(wire::ListQuarantinedRequest::default())
+        .list_quarantined(wire::ListSetAsideRequest::default())
         .await?;
     let id = listed.commands[0].id.as_str();
     let shown = ctl.run(&["quarantine", "show", id])?;

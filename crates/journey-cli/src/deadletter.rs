@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use journey_client::{Client, wire};
 
-use crate::arguments::{DeadLetterCommand, DeadLetterFilter, SetAsideArguments};
+use crate::arguments::{DeadLetterCommand, DeadLetterFilter};
 use crate::output::{Output, instant};
-use crate::set_aside::{PAGE_SIZE, confirm, held_text, show_report};
+use crate::set_aside::{carry_out, confirm, each_page, held_text};
 
 pub(crate) async fn run(
     command: DeadLetterCommand,
@@ -28,14 +28,14 @@ pub(crate) async fn run(
         DeadLetterCommand::Replay { filter, what } => {
             let by_filter = confirm(&what, filter.is_empty(), "replay")?;
             let filter = by_filter.then(|| filter_of(&filter, workspace));
-            let reports = reports(&client, &what, filter, true).await?;
-            show_report(reports, &what, "replayed", *output)
+            let call = |request| client.replay_dead_letters(request);
+            carry_out(&what, filter, ("replayed", *output), call).await
         }
         DeadLetterCommand::Discard { filter, what } => {
             let by_filter = confirm(&what, filter.is_empty(), "discard")?;
             let filter = by_filter.then(|| filter_of(&filter, workspace));
-            let reports = reports(&client, &what, filter, false).await?;
-            show_report(reports, &what, "discarded", *output)
+            let call = |request| client.discard_dead_letters(request);
+            carry_out(&what, filter, ("discarded", *output), call).await
         }
     }
 }
@@ -49,51 +49,11 @@ fn filter_of(filter: &DeadLetterFilter, workspace: &str) -> wire::SetAsideFilter
     }
 }
 
-/// Calls until everything that is meant is done.
-async fn reports(
-    client: &Client,
-    what: &SetAsideArguments,
-    filter: Option<wire::SetAsideFilter>,
-    replay: bool,
-) -> anyhow::Result<Vec<wire::SetAsideReport>> {
-    let mut reports = Vec::new();
-    loop {
-        let (effect_ids, filter, dry_run) = (what.ids.clone(), filter.clone(), what.dry_run);
-        let report = if replay {
-            let request = wire::ReplayDeadLettersRequest {
-                effect_ids,
-                filter,
-                dry_run,
-            };
-            client.replay_dead_letters(request).await?.report
-        } else {
-            let request = wire::DiscardDeadLettersRequest {
-                effect_ids,
-                filter,
-                dry_run,
-            };
-            client.discard_dead_letters(request).await?.report
-        };
-        let report = report.context("the node answered without a report")?;
-        // A call that did nothing would do nothing again.
-        let goes_on = report.more && report.done > 0;
-        reports.push(report);
-        if !goes_on {
-            return Ok(reports);
-        }
-    }
-}
-
 async fn list(client: &Client, filter: wire::SetAsideFilter, output: Output) -> anyhow::Result<()> {
     let mut rows = Vec::new();
-    let mut page_token = String::new();
-    loop {
-        let request = wire::ListDeadLettersRequest {
-            filter: Some(filter.clone()),
-            page_size: PAGE_SIZE,
-            page_token,
-        };
-        let page = client.list_dead_letters(request).await?;
+    let mut last = wire::ListDeadLettersResponse::default();
+    let ask = |request| client.list_dead_letters(request);
+    each_page(filter, ask, |page: wire::ListDeadLettersResponse| {
         for letter in &page.dead_letters {
             if output.is_json() {
                 output.json(letter)?;
@@ -101,14 +61,14 @@ async fn list(client: &Client, filter: wire::SetAsideFilter, output: Output) -> 
                 rows.push(row(letter));
             }
         }
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            if output.is_json() {
-                return Ok(());
-            }
-            return show(rows, page.held, &page.stopped_queues, output);
-        }
+        last = page;
+        Ok(std::mem::take(&mut last.next_page_token))
+    })
+    .await?;
+    if output.is_json() {
+        return Ok(());
     }
+    show(rows, last.held, &last.stopped_queues, output)
 }
 
 fn show(

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use journey_client::{Client, wire};
 
-use crate::arguments::{QuarantineCommand, SetAsideArguments};
+use crate::arguments::QuarantineCommand;
 use crate::output::{Output, instant};
-use crate::set_aside::{PAGE_SIZE, confirm, held_text, show_report};
+use crate::set_aside::{carry_out, confirm, each_page, held_text};
 
 pub(crate) async fn run(
     command: QuarantineCommand,
@@ -28,14 +28,14 @@ pub(crate) async fn run(
         QuarantineCommand::Replay { customer, what } => {
             let by_filter = confirm(&what, customer.is_none(), "replay")?;
             let filter = by_filter.then(|| filter_of(customer.as_deref(), workspace));
-            let reports = reports(&client, &what, filter, true).await?;
-            show_report(reports, &what, "replayed", *output)
+            let call = |request| client.replay_quarantined(request);
+            carry_out(&what, filter, ("replayed", *output), call).await
         }
         QuarantineCommand::Discard { customer, what } => {
             let by_filter = confirm(&what, customer.is_none(), "discard")?;
             let filter = by_filter.then(|| filter_of(customer.as_deref(), workspace));
-            let reports = reports(&client, &what, filter, false).await?;
-            show_report(reports, &what, "discarded", *output)
+            let call = |request| client.discard_quarantined(request);
+            carry_out(&what, filter, ("discarded", *output), call).await
         }
         QuarantineCommand::Release { customer } => {
             let request = wire::ReleaseCustomerRequest {
@@ -63,71 +63,25 @@ fn filter_of(customer: Option<&str>, workspace: &str) -> wire::SetAsideFilter {
     }
 }
 
-/// Calls until everything that is meant is done.
-async fn reports(
-    client: &Client,
-    what: &SetAsideArguments,
-    filter: Option<wire::SetAsideFilter>,
-    replay: bool,
-) -> anyhow::Result<Vec<wire::SetAsideReport>> {
-    let mut reports = Vec::new();
-    loop {
-        let (ids, filter, dry_run) = (what.ids.clone(), filter.clone(), what.dry_run);
-        let report = if replay {
-            let request = wire::ReplayQuarantinedRequest {
-                ids,
-                filter,
-                dry_run,
-            };
-            client.replay_quarantined(request).await?.report
-        } else {
-            let request = wire::DiscardQuarantinedRequest {
-                ids,
-                filter,
-                dry_run,
-            };
-            client.discard_quarantined(request).await?.report
-        };
-        let report = report.context("the node answered without a report")?;
-        // A call that did nothing would do nothing again.
-        let goes_on = report.more && report.done > 0;
-        reports.push(report);
-        if !goes_on {
-            return Ok(reports);
-        }
-    }
-}
-
 async fn list(client: &Client, filter: wire::SetAsideFilter, output: Output) -> anyhow::Result<()> {
-    let mut rows = Vec::new();
-    let mut parked = Vec::new();
-    let mut page_token = String::new();
-    let held = loop {
-        let request = wire::ListQuarantinedRequest {
-            filter: Some(filter.clone()),
-            page_size: PAGE_SIZE,
-            page_token,
-        };
-        let page = client.list_quarantined(request).await?;
-        for command in &page.commands {
-            if output.is_json() {
+    let (mut rows, mut parked) = (Vec::new(), Vec::new());
+    let mut held = wire::SetAsideSum::default();
+    let ask = |request| client.list_quarantined(request);
+    each_page(filter, ask, |page: wire::ListQuarantinedResponse| {
+        if output.is_json() {
+            for command in &page.commands {
                 output.json(command)?;
-            } else {
-                rows.push(row(command));
+            }
+            for customer in &page.parked {
+                output.json(customer)?;
             }
         }
-        for customer in page.parked {
-            if output.is_json() {
-                output.json(&customer)?;
-            } else {
-                parked.push(customer);
-            }
-        }
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            break page.held.unwrap_or_default();
-        }
-    };
+        rows.extend(page.commands.iter().map(row));
+        parked.extend(page.parked);
+        held = page.held.unwrap_or_default();
+        Ok(page.next_page_token)
+    })
+    .await?;
     if output.is_json() {
         return Ok(());
     }

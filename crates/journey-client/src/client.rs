@@ -219,7 +219,7 @@ impl Client {
 
     unary!(
         /// Lists dead letters, one page.
-        list_dead_letters, dead_letter_service, ListDeadLettersRequest => ListDeadLettersResponse
+        list_dead_letters, dead_letter_service, ListSetAsideRequest => ListDeadLettersResponse
     );
     unary!(
         /// Reads one dead letter with all attempts.
@@ -228,16 +228,16 @@ impl Client {
     unary!(
         /// Hands dead letters over anew.
         replay_dead_letters, dead_letter_service,
-        ReplayDeadLettersRequest => ReplayDeadLettersResponse
+        SetAsideRequest => SetAsideReport
     );
     unary!(
         /// Gives dead letters up.
         discard_dead_letters, dead_letter_service,
-        DiscardDeadLettersRequest => DiscardDeadLettersResponse
+        SetAsideRequest => SetAsideReport
     );
     unary!(
         /// Lists quarantined commands, one page, and parked customers.
-        list_quarantined, quarantine_service, ListQuarantinedRequest => ListQuarantinedResponse
+        list_quarantined, quarantine_service, ListSetAsideRequest => ListQuarantinedResponse
     );
     unary!(
         /// Reads one quarantined command with its event.
@@ -246,12 +246,12 @@ impl Client {
     unary!(
         /// Takes quarantined events in again.
         replay_quarantined, quarantine_service,
-        ReplayQuarantinedRequest => ReplayQuarantinedResponse
+        SetAsideRequest => SetAsideReport
     );
     unary!(
         /// Gives quarantined commands up.
         discard_quarantined, quarantine_service,
-        DiscardQuarantinedRequest => DiscardQuarantinedResponse
+        SetAsideRequest => SetAsideReport
     );
     unary!(
         /// Lets a parked customer go on.

@@ -17,11 +17,10 @@ use crate::customers::internal;
 use crate::error::ServerError;
 use crate::limits::HOP_ANSWER_SIZE_BYTES_MAX;
 use crate::node::Node;
-use crate::paging::{page_size, token_text};
 use crate::router::{Hop, Target, hop_request};
 use crate::set_aside::{
-    Asked, Customers, Deed, Filter, add_sum, carry_out, id_text, list_start, parsed_id,
-    partitions_meant, sum, target_of_id, token_behind_all,
+    Deed, Filter, Listing, add_sum, carry_out, id_text, list_page, parsed_id, sum, sums_elsewhere,
+    target_of_id,
 };
 
 /// The gRPC service.
@@ -47,85 +46,11 @@ impl DeadLetterApi {
         let mut held = sum(held, DEAD_LETTERS_SIZE_BYTES_MAX);
         let mut stopped = stopped_queues(&spread.here).await;
         stopped.extend(missing_connectors(&self.node));
-        let request = wire::ListDeadLettersRequest {
-            page_token: token_behind_all(&self.node),
-            ..Default::default()
-        };
-        let call =
-            |channel, request| async move { service(channel).list_dead_letters(request).await };
-        for other in spread.ask(&self.node, &request, call).await? {
+        for other in sums_elsewhere::<wire::ListDeadLettersResponse>(&self.node, &spread).await? {
             add_sum(&mut held, other.held);
             stopped.extend(other.stopped_queues);
         }
         Ok((held, stopped))
-    }
-
-    async fn carry_out(
-        &self,
-        hop: &Hop,
-        deed: Deed,
-        asked: Asked,
-    ) -> Result<Option<wire::SetAsideReport>, Status> {
-        carry_out(&self.node, hop, deed, asked).await.map(Some)
-    }
-
-    async fn list_dead_letters_once(
-        &self,
-        hop: &Hop,
-        request: &wire::ListDeadLettersRequest,
-    ) -> Result<wire::ListDeadLettersResponse, Status> {
-        let n_max = page_size(request.page_size)?;
-        let filter = Filter::of(request.filter.clone())?;
-        let (first, mut after) = list_start(&request.page_token)?;
-        let mut dead_letters = Vec::new();
-        let mut next_page_token = String::new();
-        for partition in partitions_meant(&self.node, hop, &filter) {
-            if partition < first || !next_page_token.is_empty() {
-                continue;
-            }
-            if dead_letters.len() >= n_max {
-                next_page_token = token_text(partition.get(), "");
-                continue;
-            }
-            let after = std::mem::take(&mut after);
-            match self.node.reader_of(hop, partition)? {
-                Target::Here(handle) => {
-                    let mut customers = Customers::of(&handle, &filter, &after)?;
-                    while let Some((token, state)) = customers.next()? {
-                        let letters = matching(&filter, &state);
-                        dead_letters
-                            .extend(letters.map(|letter| summary(&self.node, &state.key, letter)));
-                        if dead_letters.len() >= n_max {
-                            next_page_token = token;
-                            break;
-                        }
-                    }
-                }
-                Target::There(leader) => {
-                    let n_left = n_max - dead_letters.len();
-                    let request = wire::ListDeadLettersRequest {
-                        page_size: u32::try_from(n_left).unwrap_or(u32::MAX),
-                        page_token: token_text(partition.get(), &after),
-                        filter: request.filter.clone(),
-                    };
-                    let call = |channel| {
-                        let request = hop_request(request.clone(), &[partition]);
-                        async move { service(channel).list_dead_letters(request).await }
-                    };
-                    let page = self.node.hop(partition, leader, call).await?;
-                    dead_letters.extend(page.dead_letters);
-                    next_page_token = page.next_page_token;
-                }
-                Target::Nowhere => return Err(self.node.not_leader(partition).into()),
-            }
-        }
-        let (held, stopped_queues) = self.sums(hop).await?;
-        Ok(wire::ListDeadLettersResponse {
-            dead_letters,
-            next_page_token,
-            held: Some(held),
-            stopped_queues,
-        })
     }
 
     async fn get_dead_letter_once(
@@ -142,8 +67,7 @@ impl DeadLetterApi {
                     let request = hop_request(request.clone(), &[]);
                     async move { service(channel).get_dead_letter(request).await }
                 };
-                let read = self.node.hop(partition, leader, call).await;
-                return read;
+                return self.node.hop(partition, leader, call).await;
             }
             (partition, Target::Nowhere) => return Err(self.node.not_leader(partition).into()),
         };
@@ -160,6 +84,30 @@ impl DeadLetterApi {
         Ok(wire::GetDeadLetterResponse {
             dead_letter: Some(whole(&self.node, &id.customer, letter)),
         })
+    }
+}
+
+impl Listing for wire::ListDeadLettersResponse {
+    fn n(&self) -> usize {
+        self.dead_letters.len()
+    }
+
+    fn add(&mut self, node: &Node, filter: &Filter, state: &CustomerState) {
+        let letters = matching(filter, state);
+        self.dead_letters
+            .extend(letters.map(|letter| summary(node, &state.key, letter)));
+    }
+
+    fn append(&mut self, page: Self) -> String {
+        self.dead_letters.extend(page.dead_letters);
+        page.next_page_token
+    }
+
+    async fn ask(
+        channel: Channel,
+        request: Request<wire::ListSetAsideRequest>,
+    ) -> Result<Response<Self>, Status> {
+        service(channel).list_dead_letters(request).await
     }
 }
 
@@ -217,14 +165,21 @@ fn service(channel: Channel) -> DeadLetterServiceClient<Channel> {
 impl DeadLetterService for DeadLetterApi {
     async fn list_dead_letters(
         &self,
-        request: Request<wire::ListDeadLettersRequest>,
+        request: Request<wire::ListSetAsideRequest>,
     ) -> Result<Response<wire::ListDeadLettersResponse>, Status> {
         let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let read = self
-            .node
-            .read(&hop, || self.list_dead_letters_once(&hop, &request));
-        read.await.map(Response::new)
+        let list = || async {
+            let (page, next_page_token) = list_page(&self.node, &hop, &request).await?;
+            let (held, stopped_queues) = self.sums(&hop).await?;
+            Ok(wire::ListDeadLettersResponse {
+                next_page_token,
+                held: Some(held),
+                stopped_queues,
+                ..page
+            })
+        };
+        self.node.read(&hop, list).await.map(Response::new)
     }
 
     async fn get_dead_letter(
@@ -233,42 +188,22 @@ impl DeadLetterService for DeadLetterApi {
     ) -> Result<Response<wire::GetDeadLetterResponse>, Status> {
         let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let read = self
-            .node
-            .read(&hop, || self.get_dead_letter_once(&hop, &request));
+        let read = self.node.read(&hop, || self.get_dead_letter_once(&hop, &request));
         read.await.map(Response::new)
     }
 
     async fn replay_dead_letters(
         &self,
-        request: Request<wire::ReplayDeadLettersRequest>,
-    ) -> Result<Response<wire::ReplayDeadLettersResponse>, Status> {
-        let hop = Hop::of(request.metadata())?;
-        let request = request.into_inner();
-        let asked = Asked {
-            ids: request.effect_ids,
-            filter: request.filter,
-            is_dry: request.dry_run,
-        };
-        let report = self.carry_out(&hop, Deed::ReplayDeadLetters, asked).await?;
-        Ok(Response::new(wire::ReplayDeadLettersResponse { report }))
+        request: Request<wire::SetAsideRequest>,
+    ) -> Result<Response<wire::SetAsideReport>, Status> {
+        carry_out(&self.node, Deed::ReplayDeadLetters, request).await
     }
 
     async fn discard_dead_letters(
         &self,
-        request: Request<wire::DiscardDeadLettersRequest>,
-    ) -> Result<Response<wire::DiscardDeadLettersResponse>, Status> {
-        let hop = Hop::of(request.metadata())?;
-        let request = request.into_inner();
-        let asked = Asked {
-            ids: request.effect_ids,
-            filter: request.filter,
-            is_dry: request.dry_run,
-        };
-        let report = self
-            .carry_out(&hop, Deed::DiscardDeadLetters, asked)
-            .await?;
-        Ok(Response::new(wire::DiscardDeadLettersResponse { report }))
+        request: Request<wire::SetAsideRequest>,
+    ) -> Result<Response<wire::SetAsideReport>, Status> {
+        carry_out(&self.node, Deed::DiscardDeadLetters, request).await
     }
 }
 

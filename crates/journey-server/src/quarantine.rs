@@ -17,11 +17,10 @@ use crate::customers::internal;
 use crate::error::ServerError;
 use crate::limits::HOP_ANSWER_SIZE_BYTES_MAX;
 use crate::node::Node;
-use crate::paging::{page_size, token_text};
 use crate::router::{Hop, Target, hop_request};
 use crate::set_aside::{
-    Asked, Customers, Deed, Filter, add_sum, carry_out, id_text, list_start, parsed_id,
-    partitions_meant, sum, target_of_id, token_behind_all,
+    Deed, Filter, Listing, add_sum, carry_out, id_text, list_page, parsed_id, sum, sums_elsewhere,
+    target_of_id,
 };
 
 /// The gRPC service.
@@ -42,13 +41,7 @@ impl QuarantineApi {
         let spread = self.node.spread(hop)?;
         let held = spread.here.iter().map(|handle| handle.held().1);
         let mut held = sum(held, QUARANTINE_SIZE_BYTES_MAX);
-        let request = wire::ListQuarantinedRequest {
-            page_token: token_behind_all(&self.node),
-            ..Default::default()
-        };
-        let call =
-            |channel, request| async move { service(channel).list_quarantined(request).await };
-        for other in spread.ask(&self.node, &request, call).await? {
+        for other in sums_elsewhere::<wire::ListQuarantinedResponse>(&self.node, &spread).await? {
             add_sum(&mut held, other.held);
         }
         Ok(held)
@@ -56,76 +49,11 @@ impl QuarantineApi {
 
     async fn carry_out(
         &self,
-        hop: &Hop,
         deed: Deed,
-        asked: Asked,
-    ) -> Result<Option<wire::SetAsideReport>, Status> {
-        refuse_letters_only(asked.filter.as_ref())?;
-        carry_out(&self.node, hop, deed, asked).await.map(Some)
-    }
-
-    async fn list_quarantined_once(
-        &self,
-        hop: &Hop,
-        request: &wire::ListQuarantinedRequest,
-    ) -> Result<wire::ListQuarantinedResponse, Status> {
-        let n_max = page_size(request.page_size)?;
-        refuse_letters_only(request.filter.as_ref())?;
-        let filter = Filter::of(request.filter.clone())?;
-        let (first, mut after) = list_start(&request.page_token)?;
-        let (mut commands, mut parked) = (Vec::new(), Vec::new());
-        let mut next_page_token = String::new();
-        for partition in partitions_meant(&self.node, hop, &filter) {
-            if partition < first || !next_page_token.is_empty() {
-                continue;
-            }
-            let n_listed = commands.len() + parked.len();
-            if n_listed >= n_max {
-                next_page_token = token_text(partition.get(), "");
-                continue;
-            }
-            let after = std::mem::take(&mut after);
-            match self.node.reader_of(hop, partition)? {
-                Target::Here(handle) => {
-                    let mut customers = Customers::of(&handle, &filter, &after)?;
-                    while let Some((token, state)) = customers.next()? {
-                        parked.extend(parked_customer(&state));
-                        let quarantined = state.quarantined.iter();
-                        commands.extend(
-                            quarantined.map(|(entry, command)| {
-                                summary(&self.node, &state, *entry, command)
-                            }),
-                        );
-                        if commands.len() + parked.len() >= n_max {
-                            next_page_token = token;
-                            break;
-                        }
-                    }
-                }
-                Target::There(leader) => {
-                    let request = wire::ListQuarantinedRequest {
-                        page_size: u32::try_from(n_max - n_listed).unwrap_or(u32::MAX),
-                        page_token: token_text(partition.get(), &after),
-                        filter: request.filter.clone(),
-                    };
-                    let call = |channel| {
-                        let request = hop_request(request.clone(), &[partition]);
-                        async move { service(channel).list_quarantined(request).await }
-                    };
-                    let page = self.node.hop(partition, leader, call).await?;
-                    commands.extend(page.commands);
-                    parked.extend(page.parked);
-                    next_page_token = page.next_page_token;
-                }
-                Target::Nowhere => return Err(self.node.not_leader(partition).into()),
-            }
-        }
-        Ok(wire::ListQuarantinedResponse {
-            commands,
-            next_page_token,
-            held: Some(self.held(hop).await?),
-            parked,
-        })
+        request: Request<wire::SetAsideRequest>,
+    ) -> Result<Response<wire::SetAsideReport>, Status> {
+        refuse_letters_only(request.get_ref().filter.as_ref())?;
+        carry_out(&self.node, deed, request).await
     }
 
     async fn get_quarantined_once(
@@ -142,8 +70,7 @@ impl QuarantineApi {
                     let request = hop_request(request.clone(), &[]);
                     async move { service(channel).get_quarantined(request).await }
                 };
-                let read = self.node.hop(partition, leader, call).await;
-                return read;
+                return self.node.hop(partition, leader, call).await;
             }
             (partition, Target::Nowhere) => return Err(self.node.not_leader(partition).into()),
         };
@@ -168,6 +95,32 @@ impl QuarantineApi {
     }
 }
 
+impl Listing for wire::ListQuarantinedResponse {
+    fn n(&self) -> usize {
+        self.commands.len() + self.parked.len()
+    }
+
+    fn add(&mut self, node: &Node, _: &Filter, state: &CustomerState) {
+        self.parked.extend(parked_customer(state));
+        let quarantined = state.quarantined.iter();
+        self.commands
+            .extend(quarantined.map(|(entry, command)| summary(node, state, *entry, command)));
+    }
+
+    fn append(&mut self, page: Self) -> String {
+        self.commands.extend(page.commands);
+        self.parked.extend(page.parked);
+        page.next_page_token
+    }
+
+    async fn ask(
+        channel: Channel,
+        request: Request<wire::ListSetAsideRequest>,
+    ) -> Result<Response<Self>, Status> {
+        service(channel).list_quarantined(request).await
+    }
+}
+
 fn service(channel: Channel) -> QuarantineServiceClient<Channel> {
     QuarantineServiceClient::new(channel).max_decoding_message_size(HOP_ANSWER_SIZE_BYTES_MAX)
 }
@@ -176,14 +129,20 @@ fn service(channel: Channel) -> QuarantineServiceClient<Channel> {
 impl QuarantineService for QuarantineApi {
     async fn list_quarantined(
         &self,
-        request: Request<wire::ListQuarantinedRequest>,
+        request: Request<wire::ListSetAsideRequest>,
     ) -> Result<Response<wire::ListQuarantinedResponse>, Status> {
         let hop = Hop::of(request.metadata())?;
+        refuse_letters_only(request.get_ref().filter.as_ref())?;
         let request = request.into_inner();
-        let read = self
-            .node
-            .read(&hop, || self.list_quarantined_once(&hop, &request));
-        read.await.map(Response::new)
+        let list = || async {
+            let (page, next_page_token) = list_page(&self.node, &hop, &request).await?;
+            Ok(wire::ListQuarantinedResponse {
+                next_page_token,
+                held: Some(self.held(&hop).await?),
+                ..page
+            })
+        };
+        self.node.read(&hop, list).await.map(Response::new)
     }
 
     async fn get_quarantined(
@@ -192,42 +151,22 @@ impl QuarantineService for QuarantineApi {
     ) -> Result<Response<wire::GetQuarantinedResponse>, Status> {
         let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let read = self
-            .node
-            .read(&hop, || self.get_quarantined_once(&hop, &request));
+        let read = self.node.read(&hop, || self.get_quarantined_once(&hop, &request));
         read.await.map(Response::new)
     }
 
     async fn replay_quarantined(
         &self,
-        request: Request<wire::ReplayQuarantinedRequest>,
-    ) -> Result<Response<wire::ReplayQuarantinedResponse>, Status> {
-        let hop = Hop::of(request.metadata())?;
-        let request = request.into_inner();
-        let asked = Asked {
-            ids: request.ids,
-            filter: request.filter,
-            is_dry: request.dry_run,
-        };
-        let report = self.carry_out(&hop, Deed::ReplayQuarantined, asked).await?;
-        Ok(Response::new(wire::ReplayQuarantinedResponse { report }))
+        request: Request<wire::SetAsideRequest>,
+    ) -> Result<Response<wire::SetAsideReport>, Status> {
+        self.carry_out(Deed::ReplayQuarantined, request).await
     }
 
     async fn discard_quarantined(
         &self,
-        request: Request<wire::DiscardQuarantinedRequest>,
-    ) -> Result<Response<wire::DiscardQuarantinedResponse>, Status> {
-        let hop = Hop::of(request.metadata())?;
-        let request = request.into_inner();
-        let asked = Asked {
-            ids: request.ids,
-            filter: request.filter,
-            is_dry: request.dry_run,
-        };
-        let report = self
-            .carry_out(&hop, Deed::DiscardQuarantined, asked)
-            .await?;
-        Ok(Response::new(wire::DiscardQuarantinedResponse { report }))
+        request: Request<wire::SetAsideRequest>,
+    ) -> Result<Response<wire::SetAsideReport>, Status> {
+        self.carry_out(Deed::DiscardQuarantined, request).await
     }
 
     async fn release_customer(

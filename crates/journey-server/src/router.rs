@@ -26,6 +26,7 @@ pub(crate) use self::channels::HopChannels;
 pub(crate) use self::hop::{
     Hop, hop_request, is_not_leader, named, no_answer, reason_of, streamed_hop_request,
 };
+pub(crate) use self::spread::Spread;
 
 /// Who leads what, as this node knows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

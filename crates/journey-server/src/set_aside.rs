@@ -2,6 +2,7 @@
 //! operator decides.
 
 mod deed;
+mod list;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use journey_types::{
     WorkspaceId,
 };
 
-pub(crate) use self::deed::{Asked, Deed, carry_out};
+pub(crate) use self::deed::{Deed, carry_out};
+pub(crate) use self::list::{Listing, list_page, sums_elsewhere};
 use crate::convert::workspace_id;
 use crate::customers::internal;
 use crate::error::ServerError;
@@ -52,7 +54,7 @@ impl Filter {
 }
 
 /// The partitions that a list goes through: all that are meant, or that of the one customer.
-pub(crate) fn partitions_meant(node: &Node, hop: &Hop, filter: &Filter) -> Vec<PartitionId> {
+fn partitions_meant(node: &Node, hop: &Hop, filter: &Filter) -> Vec<PartitionId> {
     if let Some(customer) = &filter.customer {
         let key = CustomerKey {
             workspace: filter.workspace.clone(),
@@ -66,14 +68,14 @@ pub(crate) fn partitions_meant(node: &Node, hop: &Hop, filter: &Filter) -> Vec<P
 }
 
 /// Where a list begins: a partition, and what comes before in it.
-pub(crate) fn list_start(token: &str) -> Result<(PartitionId, String), ServerError> {
+fn list_start(token: &str) -> Result<(PartitionId, String), ServerError> {
     let parts = token_parts(token)?;
     let (partition, last) = parts.unwrap_or_default();
     Ok((PartitionId::new(partition), last))
 }
 
 /// Customers of one partition with something set aside, the oldest first.
-pub(crate) struct Customers<'f> {
+struct Customers<'f> {
     handle: PartitionHandle,
     filter: &'f Filter,
     after: Option<(Timestamp, CustomerKey)>,
@@ -83,11 +85,7 @@ pub(crate) struct Customers<'f> {
 
 impl<'f> Customers<'f> {
     /// Those after one that a page token names; empty for all.
-    pub(crate) fn of(
-        handle: &PartitionHandle,
-        filter: &'f Filter,
-        after: &str,
-    ) -> Result<Self, ServerError> {
+    fn of(handle: &PartitionHandle, filter: &'f Filter, after: &str) -> Result<Self, ServerError> {
         let bad = || ServerError::invalid("page_token", "is not a token of this list");
         let after = (!after.is_empty()).then(|| {
             let (since, customer) = after.split_once('|').ok_or_else(bad)?;
@@ -108,7 +106,7 @@ impl<'f> Customers<'f> {
     }
 
     /// The next customer, with the token of the page behind it.
-    pub(crate) fn next(&mut self) -> Result<Option<(String, Arc<CustomerState>)>, ServerError> {
+    fn next(&mut self) -> Result<Option<(String, Arc<CustomerState>)>, ServerError> {
         if let Some(customer) = &self.filter.customer {
             if std::mem::replace(&mut self.is_done, true) {
                 return Ok(None);
@@ -154,7 +152,7 @@ pub(crate) fn target_of_id(
 }
 
 /// A token behind which a list has nothing: for the sums alone.
-pub(crate) fn token_behind_all(node: &Node) -> String {
+fn token_behind_all(node: &Node) -> String {
     token_text(
         u32::try_from(node.partition_ids().count()).unwrap_or(u32::MAX),
         "",

@@ -9,7 +9,7 @@ use journey_proto::v1::dead_letter_service_client::DeadLetterServiceClient;
 use journey_proto::v1::quarantine_service_client::QuarantineServiceClient;
 use journey_types::{EffectId, PartitionId};
 use tonic::transport::Channel;
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use super::{Customers, Filter, id_text, parsed_id, partitions_meant, put_answer};
 use crate::dead_letters::matching;
@@ -25,14 +25,6 @@ pub(crate) enum Deed {
     DiscardDeadLetters,
     ReplayQuarantined,
     DiscardQuarantined,
-}
-
-/// What an operator asks for.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Asked {
-    pub(crate) ids: Vec<String>,
-    pub(crate) filter: Option<wire::SetAsideFilter>,
-    pub(crate) is_dry: bool,
 }
 
 /// The ids that are meant; the flag: there are more.
@@ -83,83 +75,44 @@ impl Deed {
     async fn ask(
         self,
         channel: Channel,
-        asked: Asked,
-        only: &[PartitionId],
-    ) -> Result<tonic::Response<wire::SetAsideReport>, Status> {
-        let Asked {
-            ids,
-            filter,
-            is_dry: dry_run,
-        } = asked;
-        let report = match self {
-            Self::ReplayDeadLetters => {
-                let request = wire::ReplayDeadLettersRequest {
-                    effect_ids: ids,
-                    filter,
-                    dry_run,
-                };
-                let mut service = DeadLetterServiceClient::new(channel);
-                let answered = service.replay_dead_letters(on(request, only)).await?;
-                answered.into_inner().report
-            }
-            Self::DiscardDeadLetters => {
-                let request = wire::DiscardDeadLettersRequest {
-                    effect_ids: ids,
-                    filter,
-                    dry_run,
-                };
-                let mut service = DeadLetterServiceClient::new(channel);
-                let answered = service.discard_dead_letters(on(request, only)).await?;
-                answered.into_inner().report
-            }
-            Self::ReplayQuarantined => {
-                let request = wire::ReplayQuarantinedRequest {
-                    ids,
-                    filter,
-                    dry_run,
-                };
-                let mut service = QuarantineServiceClient::new(channel);
-                let answered = service.replay_quarantined(on(request, only)).await?;
-                answered.into_inner().report
-            }
-            Self::DiscardQuarantined => {
-                let request = wire::DiscardQuarantinedRequest {
-                    ids,
-                    filter,
-                    dry_run,
-                };
-                let mut service = QuarantineServiceClient::new(channel);
-                let answered = service.discard_quarantined(on(request, only)).await?;
-                answered.into_inner().report
-            }
-        };
-        Ok(tonic::Response::new(report.unwrap_or_default()))
+        request: Request<wire::SetAsideRequest>,
+    ) -> Result<Response<wire::SetAsideReport>, Status> {
+        let letters = || DeadLetterServiceClient::new(channel.clone());
+        let quarantine = || QuarantineServiceClient::new(channel.clone());
+        match self {
+            Self::ReplayDeadLetters => letters().replay_dead_letters(request).await,
+            Self::DiscardDeadLetters => letters().discard_dead_letters(request).await,
+            Self::ReplayQuarantined => quarantine().replay_quarantined(request).await,
+            Self::DiscardQuarantined => quarantine().discard_quarantined(request).await,
+        }
     }
-}
-
-fn on<M>(message: M, only: &[PartitionId]) -> Request<M> {
-    hop_request(message, only)
 }
 
 /// Does it, or says what would be done.
 pub(crate) async fn carry_out(
     node: &Node,
-    hop: &Hop,
     deed: Deed,
-    asked: Asked,
-) -> Result<wire::SetAsideReport, Status> {
-    let is_dry = asked.is_dry;
-    let meant = node
-        .read(hop, || meant(node, hop, deed, asked.clone()))
-        .await?;
-    if is_dry {
-        return Ok(dry_run(meant));
-    }
-    Ok(do_to(node, hop, deed, meant).await)
+    request: Request<wire::SetAsideRequest>,
+) -> Result<Response<wire::SetAsideReport>, Status> {
+    let hop = Hop::of(request.metadata())?;
+    let asked = request.into_inner();
+    let is_dry = asked.dry_run;
+    let meant = meant(node, &hop, deed, asked).await?;
+    let report = if is_dry {
+        dry_run(meant)
+    } else {
+        do_to(node, &hop, deed, meant).await
+    };
+    Ok(Response::new(report))
 }
 
 /// The ids that are meant: those given, or with a filter those that every partition finds.
-async fn meant(node: &Node, hop: &Hop, deed: Deed, asked: Asked) -> Result<Meant, Status> {
+async fn meant(
+    node: &Node,
+    hop: &Hop,
+    deed: Deed,
+    asked: wire::SetAsideRequest,
+) -> Result<Meant, Status> {
     if asked.ids.is_empty() == asked.filter.is_none() {
         let text =
             "give either ids or a filter (an empty filter means everything of the workspace)";
@@ -179,17 +132,14 @@ async fn meant(node: &Node, hop: &Hop, deed: Deed, asked: Asked) -> Result<Meant
     let mut ids = Vec::new();
     let mut has_more = false;
     for partition in partitions_meant(node, hop, &filter) {
-        match node.reader_of(hop, partition)? {
+        match node.target_for(hop, partition)? {
             Target::Here(handle) => ids.extend(found_here(node, &handle, deed, &filter)?),
             Target::There(leader) => {
-                let asked = Asked {
-                    is_dry: true,
+                let asked = wire::SetAsideRequest {
+                    dry_run: true,
                     ..asked.clone()
                 };
-                let call = |channel| {
-                    let asked = asked.clone();
-                    async move { deed.ask(channel, asked, &[partition]).await }
-                };
+                let call = |channel| deed.ask(channel, hop_request(asked.clone(), &[partition]));
                 let report = node.hop(partition, leader, call).await?;
                 has_more |= report.more;
                 ids.extend(report.results.into_iter().map(|result| result.id));
@@ -262,14 +212,11 @@ async fn do_to(node: &Node, hop: &Hop, deed: Deed, (ids, more): Meant) -> wire::
         }
     }
     for ((partition, leader), (positions, ids)) in there {
-        let asked = Asked {
+        let asked = wire::SetAsideRequest {
             ids,
-            ..Asked::default()
+            ..Default::default()
         };
-        let call = |channel| {
-            let asked = asked.clone();
-            async move { deed.ask(channel, asked, &[]).await }
-        };
+        let call = |channel| deed.ask(channel, hop_request(asked.clone(), &[]));
         match node.hop(partition, leader, call).await {
             Ok(report) => {
                 for (position, result) in positions.into_iter().zip(report.results) {
