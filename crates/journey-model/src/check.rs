@@ -8,6 +8,7 @@ use std::ops::Range;
 use journey_types::{Channel, ConnectorId, ContentId, JourneyId};
 
 use crate::catalog::{Catalog, PublishedDocument, aggregates_of};
+use crate::content::Needs;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::document::{Document, DocumentKind, header, read_document};
 use crate::known::Known;
@@ -126,6 +127,7 @@ pub fn check_within(
     }
     refuse_same_events(&mut files);
     published::refuse_lost_channels(&mut files, published);
+    published::refuse_new_needs(&mut files, published);
     report(files, published)
 }
 
@@ -207,12 +209,10 @@ impl<'s> File<'s> {
     }
 }
 
-fn published_channels(published: &Catalog) -> BTreeMap<ContentId, BTreeSet<Channel>> {
-    let channels = |content: &crate::content::Content| content.variants.keys().cloned().collect();
-    published
-        .contents
-        .iter()
-        .map(|(id, content)| (id.clone(), channels(content)))
+fn published_channels(published: &Catalog) -> BTreeMap<ContentId, BTreeMap<Channel, Needs>> {
+    let contents = published.contents.iter();
+    contents
+        .map(|(id, content)| (id.clone(), content.needs()))
         .collect()
 }
 
@@ -222,9 +222,8 @@ fn learn(files: &[File<'_>], kind: DocumentKind, known: &mut Known) {
         match &part.document {
             Some(Document::Schema(schema)) => known.schemas.add(schema),
             Some(Document::Content(content)) => {
-                let channels = content.variants.keys().cloned().collect();
                 let contents = known.contents.get_or_insert_default();
-                contents.insert(content.id.clone(), channels);
+                contents.insert(content.id.clone(), content.needs());
             }
             Some(Document::Journey(_) | Document::Map(_)) => {}
             None => {

@@ -13,6 +13,7 @@ mod check;
 mod filters;
 mod limits;
 mod locale;
+mod needs;
 mod tags;
 mod values;
 
@@ -36,6 +37,7 @@ use crate::scope::Scope;
 pub use self::check::{ContentProblem, ContentSite};
 pub(crate) use self::locale::canonical_locale;
 pub use self::locale::{LocaleChoice, LocaleFit};
+pub(crate) use self::needs::{Needs, lacks};
 
 /// One version of a content document, compiled. Cheap to clone.
 #[derive(Clone)]
@@ -122,6 +124,17 @@ impl Content {
             variants,
             templates,
         })
+    }
+
+    /// What the variants of each channel cannot be rendered without.
+    pub(crate) fn needs(&self) -> BTreeMap<Channel, Needs> {
+        let mut by_channel: BTreeMap<Channel, Needs> = BTreeMap::new();
+        for ((channel, _), reads) in &self.templates.reads {
+            let needs = by_channel.entry(channel.clone()).or_default();
+            needs.entry |= reads.needs.entry;
+            needs.input |= reads.needs.input;
+        }
+        by_channel
     }
 
     /// The variant of a channel for customers of that locale; `None` when it has none for the channel.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use journey_types::{Channel, ConnectorId, ContentId, JourneyId};
 
+use crate::content::Needs;
 use crate::schema::Schemas;
 
 /// What may be named. `None` means that names are not held against anything: a catalog is built from documents that
@@ -11,7 +12,8 @@ use crate::schema::Schemas;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Known {
     pub(crate) journeys: Option<BTreeSet<JourneyId>>,
-    pub(crate) contents: Option<BTreeMap<ContentId, BTreeSet<Channel>>>,
+    /// Of each content its channels, with what each cannot be rendered without.
+    pub(crate) contents: Option<BTreeMap<ContentId, BTreeMap<Channel, Needs>>>,
     pub(crate) schemas: Schemas,
     /// Connectors of the node, which only the node knows.
     pub(crate) connectors: Option<BTreeSet<ConnectorId>>,

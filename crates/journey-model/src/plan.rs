@@ -13,7 +13,7 @@ use journey_types::{
 };
 
 use crate::calendar::{DailyTime, WeekdaySet, Window, ZoneChoice};
-use crate::expression::Expression;
+use crate::expression::{Entrances, Expression};
 
 /// One published version of a journey.
 #[derive(Debug, Clone)]
@@ -58,6 +58,15 @@ impl Plan {
     #[must_use]
     pub fn step(&self, step_idx: StepIdx) -> &Step {
         &self.steps[usize::from(step_idx.0)]
+    }
+
+    /// The ways in.
+    pub(crate) fn entrances(&self) -> Entrances {
+        let api = self.api_entries().count();
+        Entrances {
+            event: self.entry.len() > api,
+            api: api > 0,
+        }
     }
 
     /// The rules by which an enroll call enters, in listed order.

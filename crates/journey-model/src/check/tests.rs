@@ -161,6 +161,42 @@ fn a_content_cannot_lose_a_channel_that_a_published_journey_sends_on() {
 }
 
 #[test]
+fn a_content_cannot_begin_to_read_what_instances_of_a_published_journey_lack() {
+    let catalog = publish(
+        &check_text(
+            "journey: by_call\nentry: [ { api: enroll } ]\nsteps: { s: { message: { content: c, channels: [sms] } } }\n---\n\
+             journey: by_both\nentry: [ { api: enroll }, { event: e } ]\nsteps: { s: { message: { content: c, channels: [sms] } } }\n---\n\
+             content: c\nvariants: [ { channel: sms, body: hello } ]\n",
+        ),
+        |_| true,
+    );
+    let content = "content: c\nvariants: [ { channel: sms, body: '{{ entry.id }}' } ]\n";
+    let report = check(&[Source::new("c.yaml", content)], &catalog);
+    insta::assert_snapshot!(report.render(), @r"
+    error: `by_call` version 1 sends this content, and it reads `entry` on `sms`, which instances lack that are entered by enroll calls alone: those bring `input`
+     --> c.yaml:1:10
+      |
+    1 | content: c
+      |          ^
+      = write that part of it inside `{% if entry is defined %}…{% endif %}`
+
+    warning: `by_both` version 1 sends this content, and it reads `entry` on `sms`, which instances lack that enter by an enroll call: their message would fail
+     --> c.yaml:1:10
+      |
+    1 | content: c
+      |          ^
+      = write that part of it inside `{% if entry is defined %}…{% endif %}`
+    ");
+    assert!(!report.is_publishable());
+    let guarded = content.replace(
+        "{{ entry.id }}",
+        "{% if entry is defined %}{{ entry.id }}{% endif %}",
+    );
+    let report = check(&[Source::new("c.yaml", &guarded)], &catalog);
+    assert_eq!(report.render(), "");
+}
+
+#[test]
 fn counts_that_are_new_are_said_and_known_ones_are_not() {
     let report = check_text(good::METER);
     assert_eq!(report.new_aggregates, ["count(reading_failed)"]);

@@ -7,6 +7,7 @@ use journey_types::Channel;
 
 use super::filters::{FILTERS, TESTS, environment};
 use super::limits::{PROBLEMS_MAX, TAG_SIZE_BYTES_MAX, TEMPLATE_SIZE_BYTES_MAX};
+use super::needs::{needs_entry, needs_input};
 use super::tags::{Tag, Token, TokenKind, tags};
 use super::values::Reads;
 use crate::expression::{nearest, one_of};
@@ -94,6 +95,13 @@ pub(super) fn check(
         Ok(template) => {
             let mut paths: Vec<String> = template.undeclared_variables(true).into_iter().collect();
             paths.sort();
+            let reads_root = |root: &str| {
+                paths
+                    .iter()
+                    .any(|path| path.split('.').next() == Some(root))
+            };
+            reads.needs.entry |= reads_root("entry") && needs_entry(&tags);
+            reads.needs.input |= reads_root("input") && needs_input(&tags);
             for path in paths {
                 findings.extend(check_path(&path, &tags, site, reads));
             }

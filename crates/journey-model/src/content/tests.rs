@@ -387,3 +387,46 @@ fn hostile_templates_end_without_a_panic() {
         assert!(rendered.is_ok(), "a template panicked");
     }
 }
+
+/// What `check` takes for a guard is one: such templates are rendered without an entering event and without an input.
+#[test]
+fn templates_that_need_no_entry_are_rendered_without_one() {
+    let fixture = Fixture::new();
+    let scope = crate::scope::Scope {
+        entry: None,
+        input: None,
+        ..fixture.scope()
+    };
+    for (source, needs, expected) in [
+        (
+            "{% if entry is defined %}{{ entry.id }}{% else %}none{% endif %}",
+            false,
+            Ok("none"),
+        ),
+        ("{{ entry.id | default('none') }}", true, Err("undefined")),
+        ("{{ input.x | default('none') }}", false, Ok("none")),
+        ("{{ input.x | d('none') }}", false, Ok("none")),
+        ("{{ input.x.y | default('none') }}", true, Err("undefined")),
+        (
+            "{% if input.x is defined %}{{ input.x.y }}{% endif %}",
+            false,
+            Ok(""),
+        ),
+        (
+            "{% for name in input %}{{ name }}{% endfor %}",
+            false,
+            Ok(""),
+        ),
+        ("{{ input.x }}", true, Err("undefined")),
+    ] {
+        let content = compile("sms", &[("body", source)], &ContentSite::default()).unwrap();
+        let told = content.needs()[&channel("sms")];
+        assert_eq!(told.entry || told.input, needs, "{source}");
+        let rendered = content.render(&channel("sms"), &scope);
+        match (rendered, expected) {
+            (Ok(rendered), Ok(expected)) => assert_eq!(rendered["body"], expected, "{source}"),
+            (Err(error), Err(expected)) => assert!(error.reason.contains(expected), "{error}"),
+            (rendered, _) => panic!("{source}: {rendered:?}"),
+        }
+    }
+}

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use journey_types::{CustomerEvent, Value};
 use minijinja::value::Value as TemplateValue;
 
+use super::needs::Needs;
 use crate::expression::{EvaluationError, zoned};
 use crate::scope::{CustomerScope, InstanceScope, Scope};
 
 /// What the templates of one variant name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Reads {
+    pub(super) needs: Needs,
     pub(super) entry: bool,
     pub(super) input: bool,
     pub(super) instance: bool,

@@ -1,10 +1,11 @@
 //! `message: { content: id, channels: [push, sms], await: granted }`, with `refused` beside it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use journey_types::{Channel, ContentId, Value};
 
 use super::{KindContext, Rest};
+use crate::content::{Needs, lacks};
 use crate::expression::{nearest, one_of};
 use crate::fields::Fields;
 use crate::plan::{MessageAwait, MessageStep};
@@ -95,12 +96,24 @@ fn check_variant(
     reader: &mut Reader<'_, '_>,
     node: &Node,
     (channel, content): (&Channel, &ContentId),
-    variants: &BTreeSet<Channel>,
+    variants: &BTreeMap<Channel, Needs>,
 ) {
-    if variants.contains(channel) {
+    if let Some(needs) = variants.get(channel) {
+        for lack in lacks(*needs, reader.entrances) {
+            let message = format!(
+                "content `{content}` reads {} on `{channel}`, {}",
+                lack.what, lack.why
+            );
+            let span = node.span.clone();
+            if lack.is_sure {
+                reader.problems.error(span, message, lack.advice);
+            } else {
+                reader.problems.warning(span, message, lack.advice);
+            }
+        }
         return;
     }
-    let names = || variants.iter().map(Channel::as_str);
+    let names = || variants.keys().map(Channel::as_str);
     let suggestion = match nearest(channel.as_str(), names()) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => {
