@@ -290,7 +290,7 @@ const REFUSED: &[Case] = &[
         "index-of-sled",
         Left::Stopped,
         |folder| damage_index(&folder.join("log")),
-        &["opening", "/log"],
+        &["/log/snap.", "does not read", "move the file away"],
     ),
 ];
 

@@ -40,6 +40,9 @@ struct Arguments {
     /// Where the draws begin; the same seed makes the same inputs.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Keeps so many of the smallest inputs with an outcome of their own as files, for the tests to run.
+    #[arg(long, default_value_t = 0)]
+    keep: usize,
     /// Runs this one input from a file instead.
     #[arg(long)]
     input: Option<std::path::PathBuf>,
@@ -82,6 +85,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match fuzz(target, arguments.seed, limits)? {
         Ok(report) => {
             eprintln!("{report}");
+            let n_kept = corpus::keep(target.name(), report.found, arguments.keep)?;
+            if n_kept > 0 {
+                let folder = corpus::folder(target.name());
+                eprintln!("{n_kept} inputs kept in {}", folder.display());
+            }
             Ok(())
         }
         Err(finding) => anyhow::bail!("{finding}"),

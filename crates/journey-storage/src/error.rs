@@ -90,6 +90,15 @@ pub enum StorageError {
         /// What does not fit.
         reason: String,
     },
+    /// The index that sled made of its log at its last open does not hold what was written to it.
+    #[error(
+        "{} does not read: it is an index that sled made of its log beside it; move the file away and start again, sled makes it anew from the log",
+        path.display()
+    )]
+    DamagedIndex {
+        /// The file.
+        path: PathBuf,
+    },
     /// sled moved values to side files, which it never syncs.
     #[error(
         "{} holds {n_files} side files that are never synced, so a power cut could lose acknowledged data; restore this node's data from another replica or a backup, and report it",

@@ -1,7 +1,7 @@
 //! Opens a sled database past the traps that lie there, and makes its files survive a power cut.
 
 use std::fs::{self, File, OpenOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::SledOptions;
 use super::contained::contained;
@@ -28,7 +28,7 @@ pub(super) fn open(options: SledOptions) -> Result<Database, StorageError> {
     }
     create_folder(&path)?;
     let lock = lock_folder(&path)?;
-    let index_lsn = remove_half_written_indexes(&path)?;
+    let index_lsn = covered_by_index(&path)?;
     let witness = Witness::open(&path)?;
     let data = path.join("db");
     if let Some(synced_lsn) = witness.synced_lsn() {
@@ -59,10 +59,13 @@ pub(super) fn open(options: SledOptions) -> Result<Database, StorageError> {
     }))
 }
 
+/// The log position that the newest whole index covers, 0 without one.
+///
 /// sled writes an index of its log at every open. A crash meanwhile leaves `snap.X.generating`, which every later open
-/// takes for the newest index and fails on (sled#1527). Gives the log position that the newest whole index covers.
-fn remove_half_written_indexes(path: &Path) -> Result<i64, StorageError> {
-    let mut index_lsn = 0;
+/// takes for the newest index and fails on (sled#1527): that is removed. One that does not read is refused, since
+/// nothing but damage makes one.
+fn covered_by_index(path: &Path) -> Result<i64, StorageError> {
+    let mut newest: Option<(i64, PathBuf)> = None;
     for entry in fs::read_dir(path).map_err(io_error("reading", path))? {
         let entry = entry.map_err(io_error("reading", path))?;
         let name = entry.file_name();
@@ -71,10 +74,29 @@ fn remove_half_written_indexes(path: &Path) -> Result<i64, StorageError> {
             tracing::info!(file = %entry.path().display(), "removing a half-written index of sled, left by a crash while it opened");
             fs::remove_file(entry.path()).map_err(io_error("removing", &entry.path()))?;
         } else if let Some(lsn) = name.strip_prefix("snap.") {
-            index_lsn = index_lsn.max(i64::from_str_radix(lsn, 16).unwrap_or(0));
+            let lsn = i64::from_str_radix(lsn, 16).unwrap_or(0);
+            newest = newest.max(Some((lsn, entry.path())));
         }
     }
-    Ok(index_lsn)
+    let Some((lsn, path)) = newest else {
+        return Ok(0);
+    };
+    let index = fs::read(&path).map_err(io_error("reading", &path))?;
+    if !index_reads(&index) {
+        return Err(StorageError::DamagedIndex { path });
+    }
+    Ok(lsn)
+}
+
+/// An index ends with its length (8 bytes) and its checksum (4), as sled 0.34.7 checks them.
+fn index_reads(index: &[u8]) -> bool {
+    let Some((rest, checksum)) = index.split_last_chunk::<4>() else {
+        return false;
+    };
+    let Some((body, _length)) = rest.split_last_chunk::<8>() else {
+        return false;
+    };
+    !body.is_empty() && crc32fast::hash(body) == u32::from_le_bytes(*checksum)
 }
 
 /// What sled has found must reach as far as what was synced.

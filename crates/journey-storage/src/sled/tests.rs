@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
-use crate::conformance::{self, Fixture, VALUE_SIZE_BYTES_MAX};
+use crate::conformance::{self, Fixture, VALUE_SIZE_BYTES_MAX, crash};
 use crate::engine::Put;
 use crate::limits::STATE_SEGMENT_SIZE_BYTES;
 
@@ -114,21 +114,70 @@ fn sizes_that_would_make_side_files_are_refused() {
     assert!(matches!(opened, Err(StorageError::UnsafeSizes { .. })));
 }
 
+/// What sled made at its last open.
+fn indexes(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .filter(|path| path.to_string_lossy().contains("snap."))
+        .collect()
+}
+
 #[test]
-fn damaged_database_is_an_error_that_names_it() {
+fn damaged_index_is_refused_by_its_name_with_what_to_do() {
     let folder = with_one_row();
     drop(open(folder.path()).unwrap());
-    let is_index = |path: &PathBuf| path.to_string_lossy().contains("snap.");
-    let paths = fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    for index in paths.filter(is_index) {
-        fs::write(index, b"not an index of sled").unwrap();
+    let index = indexes(folder.path()).pop().unwrap();
+    let whole = fs::read(&index).unwrap();
+    let mut flipped = whole.clone();
+    flipped[3] ^= 1;
+    for damaged in [
+        b"not an index of sled".as_slice(),
+        b"",
+        &flipped,
+        &whole[..whole.len() - 1],
+    ] {
+        fs::write(&index, damaged).unwrap();
+        let message = open(folder.path()).unwrap_err().to_string();
+        let name = index.to_string_lossy();
+        assert!(message.starts_with(&*name), "{message}");
+        assert!(message.contains("move the file away"), "{message}");
     }
-    let message = open(folder.path()).unwrap_err().to_string();
-    assert!(message.contains("opening"), "{message}");
-    assert!(
-        message.contains(&*folder.path().to_string_lossy()),
-        "{message}"
-    );
+    // As it is told.
+    fs::remove_file(&index).unwrap();
+    let engine = open(folder.path()).unwrap();
+    let value = engine.tree("p1").unwrap().get(b"a").unwrap();
+    assert_eq!(value.as_deref(), Some(b"1".as_slice()));
+}
+
+/// The advice for a damaged index holds for databases that were opened, written and cleaned many times, after a stop
+/// and after a crash.
+#[test]
+fn index_is_made_anew_from_the_log() {
+    const ROUNDS: u64 = 120;
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("database");
+    let mut last = 0;
+    for opened in 0..6 {
+        let engine = open_with_segments(&database, damaged::SEGMENT_SIZE_BYTES).unwrap();
+        for round in last + 1..=last + ROUNDS {
+            crash::write_round(&engine, round).unwrap();
+        }
+        last += ROUNDS;
+        let crashed = folder.path().join("crashed");
+        damaged::copy_files(&database, &crashed);
+        drop(engine);
+        let stopped = folder.path().join("stopped");
+        damaged::copy_files(&database, &stopped);
+        for left in [crashed, stopped] {
+            let removed = indexes(&left);
+            assert_eq!(removed.is_empty(), opened == 0, "{}", left.display());
+            removed
+                .iter()
+                .for_each(|path| fs::remove_file(path).unwrap());
+            damaged::read_and_go_on(&left, last).unwrap_or_else(|error| {
+                panic!("opened {opened} times, {}: {error}", left.display())
+            });
+        }
+    }
 }

@@ -8,7 +8,7 @@ use super::open_with_segments;
 use crate::conformance::crash;
 use crate::error::StorageError;
 
-const SEGMENT_SIZE_BYTES: usize = 2 * 1024 * 1024;
+pub(super) const SEGMENT_SIZE_BYTES: usize = 2 * 1024 * 1024;
 /// Some of them lie in the index that a later open writes, the rest in the log behind it.
 const ROUNDS_BEFORE: u64 = 60;
 const ROUNDS_AFTER: u64 = 140;
@@ -31,7 +31,7 @@ impl Draw {
 }
 
 /// Copies the files of an open database, as a crash leaves them.
-fn copy_files(from: &Path, to: &Path) {
+pub(super) fn copy_files(from: &Path, to: &Path) {
     drop(fs::remove_dir_all(to));
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
@@ -68,7 +68,7 @@ fn damage(file: &mut Vec<u8>, draw: &mut Draw) -> String {
 }
 
 /// Opens the database, reads everything, writes and reads again.
-fn read_and_go_on(path: &Path, acknowledged: u64) -> Result<(), StorageError> {
+pub(super) fn read_and_go_on(path: &Path, acknowledged: u64) -> Result<(), StorageError> {
     let engine = open_with_segments(path, SEGMENT_SIZE_BYTES)?;
     let found = crash::check_survivor(&engine, acknowledged)?;
     for round in found + 1..found + 4 {
