@@ -98,6 +98,12 @@ impl PeerArguments {
     }
 }
 
+/// An address to listen on; names are not looked up.
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "write an IP address and a port, such as 127.0.0.1:7701".to_owned())
+}
+
 /// Flags that start and demo share.
 #[derive(Debug, Args)]
 pub(crate) struct CommonArguments {
@@ -105,7 +111,7 @@ pub(crate) struct CommonArguments {
     #[arg(long)]
     pub(crate) data_dir: Option<PathBuf>,
     /// Address of the gRPC API [default: 127.0.0.1:7701]; port 0 takes a free one.
-    #[arg(long)]
+    #[arg(long, value_parser = socket_address)]
     pub(crate) listen: Option<SocketAddr>,
     /// Address of health and metrics over HTTP [default: 127.0.0.1:7702]; port 0 takes a free one, empty is off.
     #[arg(long)]

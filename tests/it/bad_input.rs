@@ -308,12 +308,27 @@ fn every_misuse_of_the_command_line_says_what_to_do() -> anyhow::Result<()> {
             );
         }
     }
-    let no_address = tests::Ctl::new(&crate::world::programs(), "a b");
-    let said = no_address.run(&["journey", "list"])?.stderr;
-    assert!(
-        said.contains("`a b` is no address of a node; write it as http://127.0.0.1:7701"),
-        "{said}"
+    for address in [
+        "a b",
+        "localhost",
+        "http://127.0.0.1:99999",
+        "https://127.0.0.1:7701",
+        "ftp://x:1",
+    ] {
+        let no_address = tests::Ctl::new(&crate::world::programs(), address);
+        let said = no_address.run(&["journey", "list"])?.stderr;
+        let expected = format!(
+            "`{address}` is no address of a node; write it as http://127.0.0.1:7701, with its port"
+        );
+        assert!(said.contains(&expected), "{said}");
+    }
+    let nowhere = tests::Ctl::new(
+        &crate::world::programs(),
+        "http://no-such-host.invalid:7701",
     );
+    let said = nowhere.run(&["journey", "list"])?.stderr;
+    let expected = "no journeyd answers at http://no-such-host.invalid:7701";
+    assert!(said.contains(expected), "{said}");
     Ok(())
 }
 

@@ -7,8 +7,11 @@ use std::ops::Bound;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use journey_storage::{DataFolder, DataFolderOptions, Put, Tree};
-use tests::NodeProcess;
+use journey_client::wire;
+use journey_client::wire::event_result::Status;
+use journey_storage::keys::prefix_bounds;
+use journey_storage::{DataFolder, DataFolderOptions, Put, Table, Tree};
+use tests::{NodeProcess, http_get, wait_until};
 
 use crate::world::{World, accept, event, programs};
 
@@ -446,5 +449,73 @@ async fn of_processes_that_race_for_a_new_folder_one_gets_it() -> anyhow::Result
         refusals[0].contains("is in use by another process"),
         "{refusals:?}"
     );
+    Ok(())
+}
+
+/// One damaged row stops its partition where it is read, for good and with its reason; the other partition serves on.
+#[tokio::test]
+async fn a_partition_that_stops_lets_the_others_go_on() -> anyhow::Result<()> {
+    let folders = Folders::make().await?;
+    let folder = folders.copy_of(Left::Stopped, "one-partition")?;
+    {
+        let data = open(&folder);
+        let tree = data.state().tree("p0")?;
+        let (from, to) = prefix_bounds(&Table::Customer.key().finish());
+        let to = to.as_ref().map(Vec::as_slice);
+        let rows = tree.range(Bound::Included(&from), to, 1_000)?;
+        assert!(!rows.is_empty(), "no customer of partition 0 was written");
+        for (key, mut row) in rows {
+            row[0] = 7;
+            tree.put_ordered(&[Put::set(key, row)])?;
+        }
+        data.state().flush_durable()?;
+    }
+    let mut node = NodeProcess::start(&programs(), &folder, &[])?;
+    for _ in 0..2 {
+        let client = journey_client::Client::connect(node.address()).await?;
+        let (mut stopped, mut served) = (BTreeSet::new(), BTreeSet::new());
+        for round in 0..3 {
+            for number in N_EVENTS..N_EVENTS + 8 {
+                let result = crate::world::send(&client, started(number + 8 * round)).await?;
+                let customer = number % 8;
+                match (result.status(), result.reason.as_str()) {
+                    (Status::Rejected, "PARTITION_STOPPED") => {
+                        let told = &result.message;
+                        assert!(told.contains("format 7") && !result.retry, "{result:?}");
+                        stopped.insert(customer);
+                    }
+                    // The one that finds the row has no answer: what became of it is not known.
+                    (Status::Rejected, "OUTCOME_UNKNOWN") if round == 0 => {}
+                    (Status::Accepted | Status::Duplicate, _) => {
+                        served.insert(customer);
+                    }
+                    _ => panic!("{result:?}"),
+                }
+            }
+        }
+        assert!(
+            !stopped.is_empty() && !served.is_empty(),
+            "{stopped:?} {served:?}"
+        );
+        assert!(stopped.is_disjoint(&served), "{stopped:?} {served:?}");
+        assert_eq!(stopped.len() + served.len(), 8);
+        let http = node.http().to_owned();
+        let told = wait_until("the stopped partition in /readyz", async || {
+            let ready = http_get(&http, "/readyz").ok()?;
+            ready.body.contains("partition 0 stopped").then_some(ready)
+        });
+        let told = told.await?;
+        assert_eq!(told.code, 503);
+        assert!(told.body.contains("format 7"), "{told:?}");
+        // What only the other one has is read as ever.
+        let request = wire::GetCustomerRequest {
+            customer_id: format!("c{}", served.first().unwrap()),
+            ..Default::default()
+        };
+        client.get_customer(request).await?;
+        // A start does not mend it, and keeps nobody else from being served.
+        node.kill()?;
+        node.restart()?;
+    }
     Ok(())
 }

@@ -35,5 +35,6 @@ mod routing;
 mod scenarios;
 mod simulate;
 mod sre;
+mod unreadable;
 mod webhooks;
 mod world;

@@ -127,10 +127,10 @@ async fn read_all(client: &Client, n: usize) -> Result<(), ClientError> {
     };
     client.get_journey_counts(counts).await?;
     client
-        .list_dead_letters(wire::ListDeadLettersRequest::default())
+        .list_dead_letters(wire::ListSetAsideRequest::default())
         .await?;
     client
-        .list_quarantined(wire::ListQuarantinedRequest::default())
+        .list_quarantined(wire::ListSetAsideRequest::default())
         .await?;
     Ok(())
 }

@@ -238,3 +238,33 @@ async fn a_call_to_a_connector_that_the_node_does_not_have_is_refused_by_name() 
     assert!(shown.contains("did you mean `crm`?"), "{output:?}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_connector_that_is_gone_is_told_of_at_start_in_health_and_among_stopped_queues()
+-> anyhow::Result<()> {
+    let (mut world, _receiver) = world_with_receiver("200").await?;
+    publish(&world.client, SCORED).await?;
+    world.expect_no_warnings();
+    let config = world.folder.path().join("node.toml");
+    std::fs::write(config, "")?;
+    world.crash().await?;
+    let told =
+        |line: &String| line.contains("a connector that is not configured") && line.contains("crm");
+    let warnings = world.node.warnings();
+    assert_eq!(
+        warnings.iter().filter(|line| told(line)).count(),
+        1,
+        "{warnings:#?}"
+    );
+    let verbose = tests::http_get(world.node.http(), "/healthz?verbose")?;
+    assert_eq!(verbose.code, 200, "others are served: {verbose:?}");
+    assert!(
+        verbose.body.contains("connector crm is not configured"),
+        "{verbose:?}"
+    );
+    let listed = world.ctl.run(&["deadletter", "list"])?;
+    for text in ["STOPPED: ", "crm", "configure it again"] {
+        assert!(listed.stdout.contains(text), "{text}: {}", listed.stdout);
+    }
+    Ok(())
+}

@@ -8,7 +8,7 @@ use crate::config::{ByteCount, Config, DiskConfig, RaftConfig, Watermark, cluste
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration file {}: {source}", path.display())]
+    #[error("cannot read the configuration file {}", path.display())]
     Unreadable {
         /// Which.
         path: PathBuf,

@@ -50,7 +50,15 @@ fn collect(path: &Path, named: bool, files: &mut Vec<PathBuf>) -> anyhow::Result
         .extension()
         .is_some_and(|extension| extension == "yaml" || extension == "yml");
     if named || is_yaml {
-        anyhow::ensure!(path.is_file(), "{} does not exist", path.display());
+        match std::fs::metadata(path) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                anyhow::bail!("{} does not exist", path.display());
+            }
+            Err(error) => {
+                return Err(error).with_context(|| format!("reading {}", path.display()));
+            }
+        }
         anyhow::ensure!(
             files.len() < FILES_MAX,
             "more than {FILES_MAX} files; name a smaller folder"

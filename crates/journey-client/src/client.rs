@@ -327,10 +327,15 @@ fn with_scheme(address: &str) -> String {
 }
 
 fn endpoint(address: &str) -> Result<Endpoint, ClientError> {
-    let endpoint = Endpoint::from_shared(with_scheme(address));
-    let endpoint = endpoint.map_err(|_| ClientError::Address {
+    let no_address = || ClientError::Address {
         address: address.to_owned(),
-    })?;
+    };
+    let endpoint = Endpoint::from_shared(with_scheme(address)).map_err(|_| no_address())?;
+    // There is no TLS yet, and without its port an address would mean that of the web.
+    let uri = endpoint.uri();
+    if uri.scheme_str() != Some("http") || uri.port_u16().is_none() {
+        return Err(no_address());
+    }
     Ok(endpoint
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)

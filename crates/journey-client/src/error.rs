@@ -10,7 +10,9 @@ use tonic_types::StatusExt as _;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The address does not parse.
-    #[error("`{address}` is no address of a node; write it as http://127.0.0.1:7701")]
+    #[error(
+        "`{address}` is no address of a node; write it as http://127.0.0.1:7701, with its port"
+    )]
     Address {
         /// As given.
         address: String,

@@ -188,7 +188,9 @@ impl DeadLetterService for DeadLetterApi {
     ) -> Result<Response<wire::GetDeadLetterResponse>, Status> {
         let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let read = self.node.read(&hop, || self.get_dead_letter_once(&hop, &request));
+        let read = self
+            .node
+            .read(&hop, || self.get_dead_letter_once(&hop, &request));
         read.await.map(Response::new)
     }
 

@@ -151,7 +151,9 @@ impl QuarantineService for QuarantineApi {
     ) -> Result<Response<wire::GetQuarantinedResponse>, Status> {
         let hop = Hop::of(request.metadata())?;
         let request = request.into_inner();
-        let read = self.node.read(&hop, || self.get_quarantined_once(&hop, &request));
+        let read = self
+            .node
+            .read(&hop, || self.get_quarantined_once(&hop, &request));
         read.await.map(Response::new)
     }
 

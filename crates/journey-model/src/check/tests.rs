@@ -206,6 +206,33 @@ fn counts_that_are_new_are_said_and_known_ones_are_not() {
 }
 
 #[test]
+fn catalog_names_the_connectors_that_any_version_calls() {
+    let calls = |connector: &str, version| {
+        let journey = format!(
+            "journey: scored\nentry: [ {{ event: e }} ]\nsteps: {{ s: {{ call: {{ webhook: {connector} }} }} }}\n"
+        );
+        let report = check_text(&journey);
+        assert!(report.is_publishable(), "{}", report.render());
+        report.documents[0].clone().published(version)
+    };
+    let silent =
+        check_text("journey: quiet\nentry: [ { event: e } ]\nsteps: { s: { delay: 1d } }\n");
+    let documents = [
+        calls("old", 1),
+        calls("new", 2),
+        as_version_1(&silent.documents[0]),
+    ];
+    let catalog = Catalog::build(journey_types::CatalogRevision::new(1), &documents).unwrap();
+    let called: Vec<String> = catalog
+        .called_connectors()
+        .into_iter()
+        .map(|(journey, connector)| format!("{journey} calls {connector}"))
+        .collect();
+    // Instances stay on their versions: what an older one calls is called too.
+    assert_eq!(called, ["scored calls new", "scored calls old"]);
+}
+
+#[test]
 fn connectors_are_held_against_the_node_where_it_is_known() {
     let journey = "journey: a\nentry: [{ event: e }]\nsteps: { s: { call: { webhook: crn } } }\n";
     let says = |connectors: Option<&[&str]>| {

@@ -97,7 +97,8 @@ pub(crate) async fn carry_out(
     let hop = Hop::of(request.metadata())?;
     let asked = request.into_inner();
     let is_dry = asked.dry_run;
-    let meant = meant(node, &hop, deed, asked).await?;
+    let meant = || meant(node, &hop, deed, asked.clone());
+    let meant = node.read(&hop, meant).await?;
     let report = if is_dry {
         dry_run(meant)
     } else {
@@ -132,7 +133,7 @@ async fn meant(
     let mut ids = Vec::new();
     let mut has_more = false;
     for partition in partitions_meant(node, hop, &filter) {
-        match node.target_for(hop, partition)? {
+        match node.reader_of(hop, partition)? {
             Target::Here(handle) => ids.extend(found_here(node, &handle, deed, &filter)?),
             Target::There(leader) => {
                 let asked = wire::SetAsideRequest {

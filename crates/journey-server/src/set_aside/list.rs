@@ -34,7 +34,7 @@ pub(crate) trait Listing: Default + Send {
 pub(crate) async fn list_page<L: Listing>(
     node: &Node,
     hop: &Hop,
-    request: wire::ListSetAsideRequest,
+    request: &wire::ListSetAsideRequest,
 ) -> Result<(L, String), Status> {
     let n_max = page_size(request.page_size)?;
     let filter = Filter::of(request.filter.clone())?;
@@ -49,7 +49,7 @@ pub(crate) async fn list_page<L: Listing>(
             return Ok((page, token_text(partition.get(), "")));
         }
         let after = std::mem::take(&mut after);
-        match node.target_for(hop, partition)? {
+        match node.reader_of(hop, partition)? {
             Target::Here(handle) => {
                 let mut customers = Customers::of(&handle, &filter, &after)?;
                 while let Some((token, state)) = customers.next()? {
