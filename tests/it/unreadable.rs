@@ -87,27 +87,20 @@ const IMPOSSIBLE: &[Case] = &[
         &["opening {}/open.toml/a: Not a directory"],
     ),
     (
-        &[
-            "journeyctl",
-            "simulate",
-            "--journeys",
-            "{}/open.toml",
-            "--events",
-            "{}/shut",
-        ],
-        &["{}/shut is a folder"],
+        &["journeyctl", "ingest", "{}/mine"],
+        &["{}/mine is a folder; name the files in it"],
     ),
     (
-        &["journeyctl", "ingest", "/dev/null", "--map", "{}/shut"],
-        &["reading the map {}/shut: Is a directory"],
+        &["journeyctl", "ingest", "/dev/null", "--map", "{}/mine"],
+        &["reading the map {}/mine: Is a directory"],
     ),
     (
         &["journeyctl", "journey", "check", "{}/binary.yaml"],
         &["reading {}/binary.yaml: stream did not contain valid UTF-8"],
     ),
     (
-        &["journeyd", "start", "--config", "{}/shut"],
-        &["cannot read the configuration file {}/shut: Is a directory"],
+        &["journeyd", "start", "--config", "{}/mine"],
+        &["cannot read the configuration file {}/mine: Is a directory"],
     ),
     (
         &["journeyd", "start", "--config", "{}/none.toml"],
