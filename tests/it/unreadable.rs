@@ -165,7 +165,7 @@ fn run(folder: &Path, arguments: &[&str], as_another: bool) -> anyhow::Result<Op
     }
     match command.output() {
         Err(error) if as_another && error.kind() == std::io::ErrorKind::PermissionDenied => {
-            println!("skipped: another user may not run the programs under test ({error})");
+            eprintln!("skipped: another user may not run the programs under test ({error})");
             Ok(None)
         }
         output => Ok(Some(output?)),
@@ -179,7 +179,6 @@ fn expect(folder: &Path, cases: &[Case], as_another: bool) -> anyhow::Result<()>
             return Ok(());
         };
         let said = String::from_utf8_lossy(&output.stderr);
-        println!("{arguments:?}: {said}");
         assert!(
             matches!(output.status.code(), Some(1 | 2)),
             "{arguments:?}: {output:?}"
