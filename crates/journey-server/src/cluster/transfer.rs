@@ -154,19 +154,23 @@ fn exchange(
 ) -> Result<Option<(PartitionId, ReplicaId)>, ServerError> {
     let (_, table) = known;
     let wanted = (partition, heir.replica);
-    let Some(back) = taken_back(known, &[wanted], partition) else {
+    if taken_back(known, &[wanted], partition).is_none() {
         return Ok(None);
+    }
+    let is_led = |row: &PartitionPlacement| {
+        let preferred = row.replica(row.preferred);
+        preferred.is_some_and(|placed| placed.node == heir.node)
     };
-    let back = table.partition(partition).and_then(|row| row.replica(back));
-    let other_way = |(other, row): (PartitionId, &PartitionPlacement)| {
-        let is_led = row.replica(row.preferred)?.node == heir.node;
-        let placed = row.on_node(back?.node)?;
-        let votes = placed.role == ReplicaRole::Voter;
-        let goes = (other, placed.replica);
-        let stays = || taken_back(known, &[wanted, goes], partition).is_none();
-        (other != partition && is_led && votes && stays()).then_some(goes)
-    };
-    let found = table.iter().find_map(other_way);
+    let others = table
+        .iter()
+        .filter(|(other, row)| *other != partition && is_led(row));
+    // To whichever node: the one that lost the partition need not be the one that lacks one now.
+    let mut other_ways = others.flat_map(|(other, row)| {
+        let voters = row.of_role(ReplicaRole::Voter);
+        let elsewhere = voters.filter(|placed| placed.node != heir.node);
+        elsewhere.map(move |placed| (other, placed.replica))
+    });
+    let found = other_ways.find(|goes| taken_back(known, &[wanted, *goes], partition).is_none());
     found.map(Some).ok_or_else(|| ServerError::Precondition {
         reason: format!(
             "leaders are kept even over the nodes: partition {partition} would go back from node {} at once, and no other \
