@@ -6,6 +6,7 @@
 //!                              ▲ checkpoints, purges              ▲ gRPC
 //! ```
 
+mod cluster_clock;
 mod connectors;
 mod directory;
 mod disk;
@@ -126,6 +127,8 @@ impl RunningNode {
         let node = compose(config, &foundation, &partitions, &tasks)?;
         tasks.spawn(follow_documents(Arc::clone(&node)));
         steward::spawn(config, &foundation.metadata, foundation.node);
+        let (clock, metadata) = (&foundation.clock, &foundation.metadata);
+        cluster_clock::follow(&tasks, clock, metadata, foundation.node);
         let connectors = Connectors::start(&config.connectors, &node)?;
         let pulse = Arc::new(UpkeepPulse::default());
         let upkeep_watch = UpkeepWatch {

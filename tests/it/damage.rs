@@ -104,6 +104,13 @@ fn in_log(folder: &Path, change: impl FnOnce(&dyn Tree)) {
     data.log().flush_durable().unwrap();
 }
 
+/// Changes rows of one of the state's trees, durably.
+fn in_state(folder: &Path, tree: &str, change: impl FnOnce(&dyn Tree)) {
+    let data = open(folder);
+    change(data.state().tree(tree).unwrap().as_ref());
+    data.state().flush_durable().unwrap();
+}
+
 fn log_key(kind: u8, rest: &[u8]) -> Vec<u8> {
     [&GROUP.to_be_bytes()[..], &[kind], rest].concat()
 }
@@ -290,6 +297,28 @@ const REFUSED: &[Case] = &[
         Left::Stopped,
         |folder| fs::write(folder.join("state/blobs/1"), b"x").unwrap(),
         &["/state/blobs", "1 side files"],
+    ),
+    (
+        "node-identity-damaged",
+        Left::Stopped,
+        |folder| {
+            in_state(folder, "node", |tree| {
+                let mut row = tree.get(&[1]).unwrap().unwrap();
+                *row.last_mut().unwrap() ^= 1;
+                tree.put_ordered(&[Put::set([1], row)]).unwrap();
+            });
+        },
+        &["tree node", "checksum"],
+    ),
+    (
+        "node-identity-lost",
+        Left::Stopped,
+        |folder| {
+            in_state(folder, "node", |tree| {
+                tree.put_ordered(&[Put::remove([1])]).unwrap();
+            });
+        },
+        &["no member of cluster"],
     ),
     (
         "index-of-sled",

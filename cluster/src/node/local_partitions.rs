@@ -24,9 +24,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::metric_names::PARTITION_FIGURES;
+use crate::node::cluster_clock::ClusterClock;
 use crate::node::connectors;
 use crate::node::error::NodeError;
 use crate::node::journal::GroupJournal;
@@ -100,6 +100,7 @@ struct Opening {
     cluster_key: ClusterKey,
     proposal_us: Arc<Histogram>,
     memory: MemoryShare,
+    clock: Arc<ClusterClock>,
     requests_max: usize,
     delivery: DeliverySettings,
     decide: Decide,
@@ -121,6 +122,7 @@ impl LocalPartitions {
             cluster_key: foundation.identity.key,
             proposal_us: Arc::clone(&foundation.proposal_us),
             memory: MemoryShare::of(config, foundation.identity.n_partitions),
+            clock: Arc::clone(&foundation.clock),
             requests_max: config.limits.requests_per_partition as usize,
             delivery: connectors::delivery_settings(config)?,
             decide,
@@ -268,7 +270,7 @@ impl Opening {
             journal: Arc::new(journal),
             replica: Arc::clone(&replica),
             applied,
-            clock: Arc::new(SystemClock),
+            clock: Arc::clone(&self.clock) as Arc<_>,
             runtime: tokio::runtime::Handle::current(),
             hosted_customers_max: HOSTED_CUSTOMERS_MAX,
             memory: MemoryBounds {

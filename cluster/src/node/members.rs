@@ -8,13 +8,14 @@ use journey_consensus::{
     Consensus, GroupHandle, MetadataError, MetadataHandle, NewNode, NodePlace, NodeRecord,
     ReplicaId,
 };
+use journey_partition::Clock as _;
 use journey_proto::internal as wire;
 use journey_proto::internal::members_server::{Members, MembersServer};
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
-use crate::clock::monotonic_now;
+use crate::clock::{SystemClock, monotonic_now};
 use crate::node::directory::NodeDirectory;
 use crate::node::error::NodeError;
 use crate::node::health::Health;
@@ -204,6 +205,7 @@ pub(crate) fn report(own: &OwnSide, with_replicas: bool) -> wire::NodeReport {
         release: env!("CARGO_PKG_VERSION").to_owned(),
         up_seconds: monotonic_now().duration_since(own.started).as_secs(),
         disk_free_bytes: own.health.disk().space.free_bytes,
+        clock_unix_ms: SystemClock.now().unix_ms(),
     }
 }
 

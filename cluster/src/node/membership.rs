@@ -170,8 +170,8 @@ impl Entrance<'_> {
             let current = metadata.current();
             let knows_itself = current.node_by_key(&self.own.join_key).is_some();
             let refused = match metadata.latest().await {
-                Ok(state) if state.node_by_key(&self.own.join_key).is_some() => return Ok(state),
-                Ok(_) => "this node is not in it yet".to_owned(),
+                // What is committed by now says for good whether this node is in it.
+                Ok(state) => return Ok(state),
                 Err(error) => error.to_string(),
             };
             if let Some(reason) = &metadata.group().leadership().borrow().stopped {

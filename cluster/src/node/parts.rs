@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::clock::monotonic_now;
 use crate::config::Config;
+use crate::node::cluster_clock::ClusterClock;
 use crate::node::directory::NodeDirectory;
 use crate::node::error::NodeError;
 use crate::node::health::Health;
@@ -45,6 +46,8 @@ pub(crate) struct Foundation {
     /// What this node says of itself.
     pub(crate) own_side: Arc<OwnSide>,
     pub(crate) proposal_us: Arc<Histogram>,
+    /// What partitions stamp by.
+    pub(crate) clock: Arc<ClusterClock>,
 }
 
 /// Where this node is reached, bound before anything is written.
@@ -126,6 +129,7 @@ impl Foundation {
             log,
             own_side,
             proposal_us: Arc::new(Histogram::new(DURATION_BOUNDS_US)),
+            clock: Arc::default(),
         })
     }
 }

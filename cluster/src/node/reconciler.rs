@@ -41,8 +41,37 @@ struct Reconciler {
     metadata: MetadataHandle,
     /// Partitions that are left alone until then.
     paused: BTreeMap<PartitionId, Instant>,
+    hand_overs: HandOvers,
+}
+
+/// When leaderships may be handed over: while one is nobody decides, so it happens seldom, and never in a time in which
+/// leaders come and go.
+#[derive(Debug, Default)]
+struct HandOvers {
     /// Leaderships that stay where they are until then.
     settled: BTreeMap<PartitionId, Instant>,
+    /// In which term this node leads which partition.
+    led: BTreeMap<PartitionId, u64>,
+}
+
+impl HandOvers {
+    /// Takes note of who is led here: a leadership that has just come stays for a while.
+    fn lead(&mut self, partition: PartitionId, term: u64, now: Instant) {
+        let before = self.led.insert(partition, term);
+        if before.is_some_and(|before| before != term) {
+            self.settled.insert(partition, now + HAND_OVER_PAUSE);
+        }
+    }
+
+    /// At most one attempt in a while.
+    fn may_begin(&mut self, partition: PartitionId, now: Instant) -> bool {
+        self.settled.retain(|_, until| *until > now);
+        let may = !self.settled.contains_key(&partition);
+        if may {
+            self.settled.insert(partition, now + HAND_OVER_PAUSE);
+        }
+        may
+    }
 }
 
 /// Runs until the tasks are closed or the metadata group stops.
@@ -56,7 +85,7 @@ pub(crate) fn spawn(
         partitions: Arc::clone(partitions),
         metadata: foundation.metadata.clone(),
         paused: BTreeMap::new(),
-        settled: BTreeMap::new(),
+        hand_overs: HandOvers::default(),
     };
     let tracker = tasks.clone();
     tasks.spawn(async move {
@@ -123,14 +152,19 @@ impl Reconciler {
     /// Takes the next step of each partition that this node leads.
     async fn lead_on(&mut self, metadata: &MetadataState) {
         for (partition, local) in self.partitions.all().iter() {
-            let leads = local.group.leadership().borrow().is_leader;
-            if !leads || self.is_paused(*partition) {
+            let leadership = local.group.leadership().borrow().clone();
+            if !leadership.is_leader {
+                continue;
+            }
+            let now = monotonic_now();
+            self.hand_overs.lead(*partition, leadership.term, now);
+            if self.is_paused(*partition) {
                 continue;
             }
             let Some(step) = next_step(local, metadata) else {
                 continue;
             };
-            if matches!(step, Step::HandOver(_)) && !self.may_hand_over(*partition) {
+            if matches!(step, Step::HandOver(_)) && !self.hand_overs.may_begin(*partition, now) {
                 continue;
             }
             tracing::debug!(
@@ -177,17 +211,6 @@ impl Reconciler {
         let now = monotonic_now();
         self.paused.retain(|_, until| *until > now);
         self.paused.contains_key(&partition)
-    }
-
-    /// At most one attempt in a while: while a leadership is handed over nobody decides.
-    fn may_hand_over(&mut self, partition: PartitionId) -> bool {
-        let now = monotonic_now();
-        self.settled.retain(|_, until| *until > now);
-        let may = !self.settled.contains_key(&partition);
-        if may {
-            self.settled.insert(partition, now + HAND_OVER_PAUSE);
-        }
-        may
     }
 
     fn note(&mut self, partition: PartitionId, attempt: &str, outcome: Result<(), NodeError>) {

@@ -129,7 +129,13 @@ impl Steward {
 
     async fn tend_states(&self, state: &MetadataState) -> Result<(), MetadataError> {
         for node in state.nodes().filter(|node| node.is_member()) {
-            let Some(next) = self.next_state(node) else {
+            let lag = self.metadata.group().lag_of(node.metadata_replica);
+            let heard = Heard {
+                silence: self.silence_of(node.id),
+                down_after: self.down_after,
+                lag,
+            };
+            let Some(next) = heard.next_state(node) else {
                 continue;
             };
             tracing::info!(
@@ -143,32 +149,6 @@ impl Steward {
                 .await?;
         }
         Ok(())
-    }
-
-    fn next_state(&self, node: &NodeRecord) -> Option<NodeState> {
-        let silence = self.silence_of(node.id);
-        match node.state {
-            NodeState::Joining | NodeState::Active | NodeState::Draining
-                if silence > self.down_after =>
-            {
-                Some(NodeState::Down)
-            }
-            // It takes replicas once it has its copy of the metadata.
-            NodeState::Joining => {
-                let lag = self.metadata.group().lag_of(node.metadata_replica);
-                let has_copy = lag.is_some_and(|lag| lag <= LAG_MAX);
-                (has_copy && silence < SILENCE_MAX).then_some(NodeState::Active)
-            }
-            NodeState::Down => {
-                let before = if node.drains {
-                    NodeState::Draining
-                } else {
-                    NodeState::Active
-                };
-                (silence < SILENCE_MAX).then_some(before)
-            }
-            NodeState::Active | NodeState::Draining | NodeState::Removed => None,
-        }
     }
 
     /// One change of the metadata group's members, if one is due.
@@ -235,3 +215,37 @@ impl Steward {
         Ok(())
     }
 }
+
+/// What is known of a node that may change its state.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    /// How long it has not answered.
+    silence: Duration,
+    down_after: Duration,
+    /// How many entries its copy of the metadata lacks, where that is known.
+    lag: Option<u64>,
+}
+
+impl Heard {
+    fn next_state(self, node: &NodeRecord) -> Option<NodeState> {
+        let is_there = self.silence < SILENCE_MAX;
+        match node.state {
+            NodeState::Joining | NodeState::Active | NodeState::Draining
+                if self.silence > self.down_after =>
+            {
+                Some(NodeState::Down)
+            }
+            // It takes replicas once it has its copy of the metadata.
+            NodeState::Joining => {
+                let has_copy = self.lag.is_some_and(|lag| lag <= LAG_MAX);
+                (has_copy && is_there).then_some(NodeState::Active)
+            }
+            NodeState::Down if is_there && node.drains => Some(NodeState::Draining),
+            NodeState::Down => is_there.then_some(NodeState::Active),
+            NodeState::Active | NodeState::Draining | NodeState::Removed => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use journey_consensus::{
     GroupMembership, PartitionPlacement, PlacedReplica, PlacementChange, ReplicaId, ReplicaRole,
 };
-use journey_types::NodeId;
+use journey_types::{NodeId, PartitionId};
 
 use super::step::{Step, View, next};
+use super::{HAND_OVER_PAUSE, HandOvers};
+use crate::clock::monotonic_now;
 
 const fn id(number: u64) -> ReplicaId {
     ReplicaId::new(number)
@@ -233,4 +235,60 @@ fn nobody_loses_a_vote_while_a_voter_of_the_table_has_none() {
         membership: &model.membership,
     };
     assert_eq!(next(&view, |_| None), None);
+}
+
+#[test]
+fn leadership_goes_to_the_preferred_replica_when_all_else_is_done_and_it_has_caught_up() {
+    use ReplicaRole::{Joining, Voter};
+
+    let mut model = Model::new(
+        &[1, 2, 3],
+        vec![placed(1, Voter), placed(2, Voter), placed(3, Voter)],
+    );
+    assert_eq!(model.next(), None, "the preferred one leads");
+    model.row.preferred = id(3);
+    let with_lag = |model: &Model, lag: Option<u64>| {
+        let view = View {
+            own: model.leader,
+            row: &model.row,
+            known_through: id(100),
+            membership: &model.membership,
+        };
+        next(&view, |_| lag)
+    };
+    assert_eq!(with_lag(&model, None), None, "nothing is heard of it");
+    let behind = super::step::PROMOTE_LAG_MAX + 1;
+    assert_eq!(with_lag(&model, Some(behind)), None);
+    assert_eq!(with_lag(&model, Some(0)), Some(Step::HandOver(id(3))));
+    // While a replica joins nothing is handed over.
+    model.row.replicas.push(placed(20, Joining));
+    model.membership.learners.insert(id(20));
+    let joins = Some(Step::SetVoters([1, 2, 3, 20].map(id).into()));
+    assert_eq!(with_lag(&model, Some(0)), joins);
+    model.finish(usize::MAX);
+    assert_eq!(model.leader, id(3));
+}
+
+#[test]
+fn leaderships_are_handed_over_seldom_and_not_right_after_an_election() {
+    let (one, other) = (PartitionId::new(1), PartitionId::new(2));
+    let (mut hand_overs, start) = (HandOvers::default(), monotonic_now());
+    hand_overs.lead(one, 3, start);
+    assert!(hand_overs.may_begin(one, start), "it has led for ever");
+    assert!(
+        !hand_overs.may_begin(one, start),
+        "it was tried a moment ago"
+    );
+    assert!(
+        hand_overs.may_begin(other, start),
+        "each partition by itself"
+    );
+    let later = start + HAND_OVER_PAUSE;
+    assert!(hand_overs.may_begin(one, later));
+    // Another term: leaders come and go.
+    let much_later = later + HAND_OVER_PAUSE;
+    hand_overs.lead(one, 5, much_later);
+    assert!(!hand_overs.may_begin(one, much_later));
+    hand_overs.lead(one, 5, much_later + HAND_OVER_PAUSE);
+    assert!(hand_overs.may_begin(one, much_later + HAND_OVER_PAUSE));
 }

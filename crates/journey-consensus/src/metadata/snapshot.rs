@@ -149,3 +149,6 @@ fn take(from: &mut Bytes) -> Result<Bytes, String> {
     }
     Ok(from.split_to(length))
 }
+
+#[cfg(test)]
+mod tests;
