@@ -6,6 +6,8 @@
 //!                              ▲ checkpoints, purges              ▲ gRPC
 //! ```
 
+#[cfg(test)]
+mod bed;
 mod cluster_clock;
 mod connectors;
 mod directory;

@@ -56,3 +56,6 @@ impl ReplicaDirectory for NodeDirectory {
         self.cluster.get().copied()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -250,3 +250,6 @@ fn status_of(error: MetadataError) -> Status {
         | MetadataError::OutcomeUnknown => Status::unavailable(reason),
     }
 }
+
+#[cfg(test)]
+mod tests;

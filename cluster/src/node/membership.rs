@@ -362,3 +362,6 @@ fn new_identity(config: &Config) -> ClusterIdentity {
         founded_at_ms: SystemClock.now().unix_ms(),
     }
 }
+
+#[cfg(test)]
+mod tests;

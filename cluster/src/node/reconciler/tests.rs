@@ -1,4 +1,5 @@
-//! Steps over a model of a group and its table: whoever leads, and wherever it crashes, the move comes to its end.
+//! Steps over a model of a group and its table: whoever of those that take part crashes, and at whichever step, the move
+//! comes to its end.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +32,38 @@ struct Model {
     leader: ReplicaId,
     /// What a membership change has still to do.
     goal: BTreeSet<ReplicaId>,
+    /// Replicas that nothing is heard of.
+    silent: BTreeSet<ReplicaId>,
 }
+
+/// Who crashes beside the step that is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Crash {
+    /// The partition's leader, half way through the step.
+    Leader,
+    /// The node of the replica that joins; it comes back a few rounds later.
+    NewComer,
+    /// The same, for good: the metadata leader takes the move back.
+    NewComerWithDisk,
+    /// The node of the replica that leaves, for good.
+    Leaver,
+    /// The metadata leader, before it has written the table.
+    TableBefore,
+    /// The metadata leader, after it has; the partition's leader hears nothing and is replaced.
+    TableAfter,
+}
+
+const CRASHES: [Crash; 6] = [
+    Crash::Leader,
+    Crash::NewComer,
+    Crash::NewComerWithDisk,
+    Crash::Leaver,
+    Crash::TableBefore,
+    Crash::TableAfter,
+];
+
+/// Rounds for which a node that comes back is away.
+const AWAY_ROUNDS: usize = 4;
 
 impl Model {
     fn new(voters: &[u64], row: Vec<PlacedReplica>) -> Self {
@@ -49,6 +81,7 @@ impl Model {
                 is_joint: false,
             },
             goal: BTreeSet::new(),
+            silent: BTreeSet::new(),
         }
     }
 
@@ -59,7 +92,65 @@ impl Model {
             known_through: id(100),
             membership: &self.membership,
         };
-        next(&view, |_| Some(0))
+        next(&view, |replica| {
+            (!self.silent.contains(&replica)).then_some(0)
+        })
+    }
+
+    fn of_role(&self, role: ReplicaRole) -> Option<ReplicaId> {
+        self.row.of_role(role).next().map(|placed| placed.replica)
+    }
+
+    fn set_role(&mut self, replica: ReplicaId, role: ReplicaRole) {
+        let mut placed = self.row.replicas.iter_mut();
+        let placed = placed.find(|placed| placed.replica == replica);
+        placed.unwrap().role = role;
+    }
+
+    /// Somebody else who votes and is heard of leads, and knows only table and membership.
+    fn elect(&mut self) {
+        let heard = |voter: &&ReplicaId| !self.silent.contains(voter);
+        self.leader = *self.membership.voters.iter().rfind(heard).unwrap();
+    }
+
+    /// The step, and what the crash makes of it.
+    fn take_in_crash(&mut self, step: Step, crash: Crash) {
+        let is_table = matches!(step, Step::Table(_));
+        match crash {
+            Crash::Leader => {
+                self.take(step, true);
+                self.elect();
+            }
+            Crash::NewComer => {
+                self.take(step, false);
+                self.silent.extend(self.of_role(ReplicaRole::Joining));
+            }
+            Crash::NewComerWithDisk => {
+                self.take(step, true);
+                let Some(joining) = self.of_role(ReplicaRole::Joining) else {
+                    return;
+                };
+                self.silent.insert(joining);
+                // What the planner writes: whoever was to leave stays, then the one that is lost goes.
+                if let Some(leaving) = self.of_role(ReplicaRole::Leaving) {
+                    self.set_role(leaving, ReplicaRole::Voter);
+                }
+                self.set_role(joining, ReplicaRole::Leaving);
+            }
+            Crash::Leaver => {
+                self.take(step, true);
+                self.silent.extend(self.of_role(ReplicaRole::Leaving));
+            }
+            Crash::TableBefore if is_table => {}
+            Crash::TableBefore => self.take(step, false),
+            Crash::TableAfter => {
+                self.take(step, false);
+                self.elect();
+            }
+        }
+        if self.silent.contains(&self.leader) {
+            self.elect();
+        }
     }
 
     /// Takes the step, as far as its first half where it has two.
@@ -102,19 +193,29 @@ impl Model {
         }
     }
 
-    /// Goes on until there is nothing to do; the leader changes after that many steps, and that step stops half way.
-    fn finish(&mut self, crash_at: usize) -> usize {
-        for n_steps in 0..50 {
+    /// Goes on until there is nothing to do; at that step that crash happens.
+    fn finish(&mut self, crash_at: usize, crash: Crash) -> usize {
+        let mut back_in = None;
+        let mut n_steps = 0;
+        for _ in 0..50 {
+            if back_in == Some(0) {
+                self.silent.clear();
+            }
+            back_in = back_in.and_then(|rounds: usize| rounds.checked_sub(1));
             let Some(step) = self.next() else {
+                if back_in.is_some() || !self.silent.is_empty() && crash == Crash::NewComer {
+                    continue;
+                }
                 self.check_settled();
                 return n_steps;
             };
-            let crashes = n_steps == crash_at;
-            self.take(step, crashes);
-            if crashes {
-                // Somebody else who votes leads now, and knows only table and membership.
-                self.leader = *self.membership.voters.last().unwrap();
+            if n_steps == crash_at {
+                self.take_in_crash(step, crash);
+                back_in = (crash == Crash::NewComer).then_some(AWAY_ROUNDS);
+            } else {
+                self.take(step, false);
             }
+            n_steps += 1;
         }
         panic!("it never ends: {self:?}");
     }
@@ -130,7 +231,7 @@ impl Model {
 }
 
 #[test]
-fn move_ends_the_same_wherever_its_leader_crashes() {
+fn move_ends_whoever_crashes_at_whichever_step() {
     use ReplicaRole::{Joining, Leaving, Voter};
 
     let replaced = || {
@@ -172,10 +273,12 @@ fn move_ends_the_same_wherever_its_leader_crashes() {
     let makers: [&dyn Fn() -> Model; 5] =
         [&replaced, &leader_replaced, &grown, &shrunk, &withdrawn];
     for make in makers {
-        let n_steps = make().finish(usize::MAX);
+        let n_steps = make().finish(usize::MAX, Crash::Leader);
         assert!(n_steps > 1);
-        for crash_at in 0..n_steps {
-            make().finish(crash_at);
+        for crash in CRASHES {
+            for crash_at in 0..n_steps {
+                make().finish(crash_at, crash);
+            }
         }
     }
 }
@@ -265,7 +368,7 @@ fn leadership_goes_to_the_preferred_replica_when_all_else_is_done_and_it_has_cau
     model.membership.learners.insert(id(20));
     let joins = Some(Step::SetVoters([1, 2, 3, 20].map(id).into()));
     assert_eq!(with_lag(&model, Some(0)), joins);
-    model.finish(usize::MAX);
+    model.finish(usize::MAX, Crash::Leader);
     assert_eq!(model.leader, id(3));
 }
 
