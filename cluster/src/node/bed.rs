@@ -13,6 +13,7 @@ use journey_storage::limits::STATE_VALUE_SIZE_BYTES_MAX;
 use journey_types::{ClusterKey, EffectOrigin, Incarnation};
 use tokio::sync::watch;
 
+use crate::clock::monotonic_now;
 use crate::node::directory::NodeDirectory;
 use crate::node::health::Health;
 use crate::node::members::OwnSide;
@@ -75,6 +76,7 @@ impl Bed {
             metadata: OnceLock::new(),
             node: OnceLock::new(),
             partitions: OnceLock::new(),
+            started: monotonic_now(),
         });
         Self { own, metadata }
     }
