@@ -6,6 +6,7 @@
 //!                              ▲ checkpoints, purges              ▲ gRPC
 //! ```
 
+mod api;
 #[cfg(test)]
 mod bed;
 mod cluster_clock;
@@ -41,9 +42,9 @@ use std::time::Duration;
 use journey_consensus::Consensus;
 use journey_partition::{Clock as _, PartitionHandle};
 use journey_server::{
-    IngestLimits, Node, NodeParts, Routes, WorkspaceRates, bind, follow_documents, serve,
+    IngestLimits, Node, NodeParts, Routes, WorkspaceRates, bind, follow_documents,
 };
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
@@ -52,6 +53,7 @@ pub use self::error::NodeError;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::node::api::Api;
 use crate::node::connectors::Connectors;
 use crate::node::health::{Health, Phase};
 use crate::node::local_partitions::LocalPartitions;
@@ -72,9 +74,8 @@ pub struct RunningNode {
     partitions: Arc<LocalPartitions>,
     consensus: Arc<Consensus>,
     connectors: Connectors,
-    server: JoinHandle<()>,
     upkeep: JoinHandle<()>,
-    shutdown: Option<oneshot::Sender<()>>,
+    api: Api,
     failure: watch::Receiver<Option<Arc<NodeError>>>,
     tasks: TaskTracker,
     health: Arc<Health>,
@@ -152,21 +153,16 @@ impl RunningNode {
         });
         health.set_phase(Phase::Serving);
         let serving = health.serving();
-        let (shutdown, stop) = oneshot::channel();
-        let server = tokio::spawn(async move {
-            let stopped = async move { drop(stop.await) };
-            if let Err(error) = serve(node, listener, serving, stopped).await {
-                failed.send_replace(Some(Arc::new(NodeError::Serve(error))));
-            }
-        });
+        let api = Api::start(node, listener, serving, move |error| {
+            failed.send_replace(Some(Arc::new(NodeError::Serve(error))));
+        })?;
         Ok(Self {
             address,
             partitions,
             consensus: foundation.consensus,
             connectors,
-            server,
             upkeep,
-            shutdown: Some(shutdown),
+            api,
             failure,
             tasks,
             health,
@@ -226,14 +222,7 @@ impl RunningNode {
     /// Not safe: call it again is not possible; the process should end.
     pub async fn stop(mut self) -> Result<(), NodeError> {
         self.health.set_phase(Phase::Draining);
-        // A dropped sender ends the wait just as well.
-        drop(self.shutdown.take());
-        if tokio::time::timeout(DRAIN_MAX, &mut self.server)
-            .await
-            .is_err()
-        {
-            self.server.abort();
-        }
+        self.api.stop().await;
         self.connectors.stop().await;
         self.upkeep.abort();
         self.observer.watch_nothing();

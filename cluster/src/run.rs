@@ -11,7 +11,7 @@ use crate::config::{Config, Layers, load};
 use crate::seams::Seams;
 use crate::{demo, dev, logging, start};
 
-/// Threads of the node's main runtime (gRPC and partitions); Raft has its own.
+/// Threads of the node's main runtime (partitions and everything small); the API and Raft have their own.
 const WORKER_THREADS_MIN: usize = 2;
 
 /// Parses the arguments (the first is the program's name), runs the command, and says how it went: 0 fine, 1 failed,

@@ -41,6 +41,10 @@ pub(crate) struct Report {
     /// costs.
     #[serde(default)]
     pub(crate) replication_ratio: Option<f64>,
+    /// CPU per event of that one node as a share of what all nodes together used: on one machine the ratio of rates says
+    /// little where cores are idle or busy elsewhere, this one still does.
+    #[serde(default)]
+    pub(crate) replication_cpu_ratio: Option<f64>,
     /// What that one node did.
     #[serde(default)]
     pub(crate) one_node: Option<OneNode>,
@@ -200,6 +204,8 @@ impl Report {
     pub(crate) fn beside_one_node(mut self, one_node: Self) -> Self {
         let alone = one_node.events_per_second;
         self.replication_ratio = (alone > 0.0).then(|| self.events_per_second / alone);
+        let cpu = one_node.cpu_us_per_event.zip(self.cpu_us_per_event);
+        self.replication_cpu_ratio = cpu.map(|(alone, together)| alone / together);
         self.sums_proven &= one_node.sums_proven;
         self.failures.extend(one_node.failures);
         let proofs = one_node.sums.into_iter().map(|proof| Proof {

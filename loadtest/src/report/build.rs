@@ -60,6 +60,7 @@ pub(crate) fn build(scenario: &Scenario, found: Found) -> Report {
         in_flight: scenario.traffic.in_flight,
         nodes: found.n_nodes,
         replication_ratio: None,
+        replication_cpu_ratio: None,
         one_node: None,
         events: first.events,
         events_per_second,

@@ -163,6 +163,9 @@ impl Report {
         if let Some(us) = one_node.cpu_us_per_event {
             write!(formatter, ", {us:.1} us of CPU per event")?;
         }
+        if let Some(ratio) = self.replication_cpu_ratio {
+            write!(formatter, " ({ratio:.3} of what all nodes use)")?;
+        }
         writeln!(formatter)
     }
 
