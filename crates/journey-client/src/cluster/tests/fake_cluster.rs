@@ -247,27 +247,6 @@ impl ClusterService for FakeNode {
     ) -> Result<Response<wire::TransferLeaderResponse>, Status> {
         Err(not_needed())
     }
-
-    async fn drain_node(
-        &self,
-        _request: Request<wire::ChangeNodeRequest>,
-    ) -> Result<Response<wire::ChangeNodeResponse>, Status> {
-        Err(not_needed())
-    }
-
-    async fn undrain_node(
-        &self,
-        _request: Request<wire::ChangeNodeRequest>,
-    ) -> Result<Response<wire::ChangeNodeResponse>, Status> {
-        Err(not_needed())
-    }
-
-    async fn remove_node(
-        &self,
-        _request: Request<wire::ChangeNodeRequest>,
-    ) -> Result<Response<wire::ChangeNodeResponse>, Status> {
-        Err(not_needed())
-    }
 }
 
 #[tonic::async_trait]
