@@ -22,8 +22,9 @@ pub(crate) async fn run(
     }
     let node = tokio::select! {
         biased;
-        // Whoever starts may wait for others that never come.
-        () = &mut told, if stops_with_stdin => return Ok(()),
+        // Whoever starts may wait for others that never come. It is listened to from the beginning, so that no signal
+        // finds nobody there; what a start leaves behind is what a killed process leaves.
+        () = &mut told => return Ok(()),
         node = RunningNode::start_with(config, seams) => node?,
     };
     let http = node.http_address().map(|address| address.to_string());

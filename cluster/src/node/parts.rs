@@ -190,7 +190,8 @@ fn sole(partitions: &LocalPartitions, foundation: &Foundation) -> Vec<Arc<LocalP
 }
 
 /// Waits until every partition that is here alone can prove that it leads, after replaying what a restart left to replay.
-/// Others have a leader elsewhere, or get one while this node serves already.
+/// Others have a leader elsewhere, or get one while this node serves already; one that has stopped never leads, says why
+/// (its callers hear it, and so does `/readyz`), and keeps nobody else waiting.
 pub(crate) async fn wait_for_leaders(
     partitions: &LocalPartitions,
     foundation: &Foundation,
@@ -198,6 +199,9 @@ pub(crate) async fn wait_for_leaders(
     let deadline = monotonic_now() + LEADERS_WAIT_MAX;
     for local in sole(partitions, foundation) {
         while let Err(refusal) = local.handle.prove_leadership().await {
+            if local.handle.stopped().is_some() {
+                break;
+            }
             if monotonic_now() > deadline {
                 return Err(NodeError::NoLeader {
                     partition: local.id(),

@@ -47,9 +47,9 @@ impl ClusterApi {
     async fn survey(&self) -> Arc<Survey> {
         let own = self.node.routes().own();
         let own = own.unwrap_or_else(|| NodeId::new(0));
-        let metadata = self.node.metadata().current();
         let source = self.node.survey_source();
-        self.surveys.fresh(source, &metadata, own).await
+        let metadata = self.node.metadata();
+        self.surveys.fresh(source, metadata, own).await
     }
 
     async fn change_node(

@@ -88,8 +88,6 @@ pub const WORKSPACE_SHARE_PERCENT: usize = 75;
 pub const PEEK_SIZE_BYTES_MAX: usize = 4 * 1024;
 /// How long a survey of the cluster waits for one node: two seconds for a report, one for the connection.
 pub const SURVEY_ANSWER_MAX: Duration = Duration::from_secs(3);
-/// A survey that young serves whoever asks: however many watch, the nodes ask one another a few times a second at most.
-pub const SURVEY_FRESH: Duration = Duration::from_millis(250);
 /// Attempts to write what an operator wants while the row that it is about changes.
 pub const WRITE_ATTEMPTS_MAX: u32 = 5;
 /// How long a leadership that could not be handed over may take to be seen where it was to go: it was under way already.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use journey_consensus::placement::REPLICATION_FACTOR;
 use journey_consensus::{
-    GroupId, MetadataState, NodeRecord, NodeState, PartitionPlacement, PartitionTable, ReplicaId,
+    GroupId, MetadataHandle, MetadataState, NodeRecord, NodeState, PartitionPlacement, PartitionTable, ReplicaId,
     ReplicaRole,
 };
 use journey_proto::internal::{NodeReport, ReplicaReport};
@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::cluster::source::SurveySource;
-use crate::limits::{SURVEY_ANSWER_MAX, SURVEY_FRESH};
+use crate::limits::SURVEY_ANSWER_MAX;
 
 /// A node that is a member, and what it said.
 #[derive(Debug, Clone)]
@@ -250,28 +250,31 @@ fn follows(report: &ReplicaReport, leader: &ReplicaReport) -> bool {
     report.problem.is_empty() && is_one_of_it && report.term == leader.term
 }
 
-/// The latest survey: whoever asks while it is fresh, or while one is under way, gets the same one.
+/// The latest survey: one is under way at a time, and it serves all who asked before it began.
 #[derive(Debug, Default)]
 pub(super) struct Surveys {
     latest: Mutex<Option<(Instant, Arc<Survey>)>>,
 }
 
 impl Surveys {
-    /// A survey that is not old.
+    /// A survey that began after it was asked for: what was changed before is seen. However many ask, the nodes are
+    /// asked by one of them at a time.
     pub(super) async fn fresh(
         &self,
         source: &dyn SurveySource,
-        metadata: &MetadataState,
+        metadata: &MetadataHandle,
         own: NodeId,
     ) -> Arc<Survey> {
+        let asked_at = Instant::now();
         let mut latest = self.latest.lock().await;
-        if let Some((at, survey)) = &*latest
-            && at.elapsed() < SURVEY_FRESH
+        if let Some((began_at, survey)) = &*latest
+            && *began_at >= asked_at
         {
             return Arc::clone(survey);
         }
-        let survey = Arc::new(Survey::take(source, metadata, own).await);
-        *latest = Some((Instant::now(), Arc::clone(&survey)));
+        let began_at = Instant::now();
+        let survey = Arc::new(Survey::take(source, &metadata.current(), own).await);
+        *latest = Some((began_at, Arc::clone(&survey)));
         survey
     }
 }
