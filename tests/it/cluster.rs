@@ -39,7 +39,7 @@ fn customer(n: usize) -> String {
 }
 
 /// One event for each of the customers, sent until each is accepted.
-async fn send_to_all(nodes: &mut ClusterClient, id: &str, name: &str) -> anyhow::Result<()> {
+async fn send_to_all(nodes: &ClusterClient, id: &str, name: &str) -> anyhow::Result<()> {
     let events = (0..CUSTOMERS).map(|n| event(&customer(n), id, name));
     let results = nodes
         .ingest(events.collect(), wire::IngestMode::Live)
@@ -149,8 +149,8 @@ async fn killing_the_busiest_node_under_load_loses_nothing_and_doubles_nothing()
         let addresses = cluster.addresses();
         let others = addresses.iter().enumerate();
         let others = others.filter(|(at, _)| *at != busiest);
-        let mut nodes = ClusterClient::new(others.map(|(_, address)| address.clone()))?;
-        send_to_all(&mut nodes, &format!("probe{round}"), "seen").await?;
+        let nodes = ClusterClient::new(others.map(|(_, address)| address.clone()))?;
+        send_to_all(&nodes, &format!("probe{round}"), "seen").await?;
         let took = killed.elapsed();
         eprintln!(
             "round {round}: killed node {} which led {n_led}; every partition writes again after {} ms",
@@ -198,8 +198,8 @@ async fn killing_the_busiest_node_under_load_loses_nothing_and_doubles_nothing()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_minority_refuses_and_goes_on_when_it_is_none_any_more() -> anyhow::Result<()> {
     let cluster = ClusterProcess::start(&programs(), 3, PARTITIONS).await?;
-    let mut nodes = ClusterClient::new(cluster.addresses())?;
-    send_to_all(&mut nodes, "before", "seen").await?;
+    let nodes = ClusterClient::new(cluster.addresses())?;
+    send_to_all(&nodes, "before", "seen").await?;
     cluster.nodes()[1].freeze()?;
     cluster.nodes()[2].freeze()?;
     // No majority acknowledges anything: what is sent is refused for now, or its outcome is unknown.
@@ -224,7 +224,7 @@ async fn a_minority_refuses_and_goes_on_when_it_is_none_any_more() -> anyhow::Re
     cluster.nodes()[1].thaw()?;
     cluster.nodes()[2].thaw()?;
     // The same ids again: each takes effect once, whatever became of it before.
-    send_to_all(&mut nodes, "while", "seen").await?;
+    send_to_all(&nodes, "while", "seen").await?;
     for client in clients(&cluster).await? {
         let read = wire::GetCustomerRequest {
             customer_id: customer(0),
@@ -246,18 +246,18 @@ async fn a_minority_refuses_and_goes_on_when_it_is_none_any_more() -> anyhow::Re
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_node_comes_back_and_catches_up() -> anyhow::Result<()> {
     let mut cluster = ClusterProcess::start(&programs(), 3, PARTITIONS).await?;
-    let mut nodes = ClusterClient::new(cluster.addresses())?;
+    let nodes = ClusterClient::new(cluster.addresses())?;
     accept(&nodes.client().await?, event("first", "1", "seen")).await?;
     cluster.node(2).kill()?;
-    send_to_all(&mut nodes, "1", "seen").await?;
+    send_to_all(&nodes, "1", "seen").await?;
     cluster.node(2).restart()?;
     wait_customers(&cluster, 2, CUSTOMERS + 1).await?;
     cluster.wait_whole().await?;
     // It takes its part: without one of the others it is half of the majority.
     cluster.node(1).kill()?;
     let addresses = [0, 2].map(|at| cluster.nodes()[at].address().to_owned());
-    let mut nodes = ClusterClient::new(addresses)?;
-    send_to_all(&mut nodes, "2", "seen").await?;
+    let nodes = ClusterClient::new(addresses)?;
+    send_to_all(&nodes, "2", "seen").await?;
     Ok(())
 }
 
@@ -268,11 +268,11 @@ async fn a_fourth_node_takes_its_share_without_a_failed_request() -> anyhow::Res
     let stop = Arc::new(AtomicBool::new(false));
     let is_stopped = Arc::clone(&stop);
     let traffic = tokio::spawn(async move {
-        let mut nodes = ClusterClient::new(addresses)?;
+        let nodes = ClusterClient::new(addresses)?;
         let mut n_rounds = 0_u32;
         while !is_stopped.load(Ordering::Relaxed) {
             n_rounds += 1;
-            send_to_all(&mut nodes, &format!("t{n_rounds}"), "seen").await?;
+            send_to_all(&nodes, &format!("t{n_rounds}"), "seen").await?;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok::<_, anyhow::Error>(n_rounds)

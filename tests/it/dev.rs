@@ -105,10 +105,10 @@ async fn one_command_runs_three_nodes_and_leaves_none_behind() -> anyhow::Result
         "{ready}"
     );
     let line = dev.line_with("--address")?;
-    let addresses = line
+    let mut after = line
         .split_whitespace()
         .skip_while(|word| *word != "--address");
-    let addresses = addresses.skip(1).next().context("no addresses")?.to_owned();
+    let addresses = after.nth(1).context("no addresses")?.to_owned();
     let ctl = Ctl::new(&programs(), &addresses);
     let healthy = ctl.run(&["cluster", "health"])?;
     assert_eq!(healthy.code, 0, "{healthy:?}");

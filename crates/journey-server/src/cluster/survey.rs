@@ -13,8 +13,8 @@ use std::sync::Arc;
 use futures::future::join_all;
 use journey_consensus::placement::REPLICATION_FACTOR;
 use journey_consensus::{
-    GroupId, MetadataHandle, MetadataState, NodeRecord, NodeState, PartitionPlacement, PartitionTable, ReplicaId,
-    ReplicaRole,
+    GroupId, MetadataHandle, MetadataState, NodeRecord, NodeState, PartitionPlacement,
+    PartitionTable, ReplicaId, ReplicaRole,
 };
 use journey_proto::internal::{NodeReport, ReplicaReport};
 use journey_types::{NodeId, PartitionId, Timestamp};
