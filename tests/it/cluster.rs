@@ -7,24 +7,15 @@ use std::time::Duration;
 use journey_client::wire::event_result::Status;
 use journey_client::wire::outcome::Result as Outcome;
 use journey_client::{Client, ClusterClient, WorkerMessage, wire};
-use tests::{ClusterProcess, metric, slow_tests_wanted, wait_until};
+use tests::{ClusterProcess, JOURNEYS, metric, slow_tests_wanted, wait_until};
 
-use crate::kill::{JOURNEYS, Shared, n_runs, produce, work};
-use crate::world::{accept, counts, event, programs, publish};
+use crate::cluster_world::{HELLO, accept_in_time};
+use crate::kill::{Shared, n_runs, produce, work};
+use crate::world::{counts, event, programs, publish};
 
 const PARTITIONS: u32 = 4;
 /// Enough that each partition has some.
 const CUSTOMERS: usize = 40;
-
-const HELLO: &str = "\
-journey: hello
-entry: [ { event: signed_up } ]
-steps:
-  greet: { message: { content: hi, channels: [push], await: sent }, next: end, on_error: end }
----
-content: hi
-variants: [ { channel: push, body: Hey } ]
-";
 
 async fn clients(cluster: &ClusterProcess) -> anyhow::Result<Vec<Client>> {
     let mut clients = Vec::new();
@@ -69,7 +60,7 @@ async fn three_nodes_hold_every_customer_and_any_node_takes_any_request() -> any
     // Published at one node, live at every one.
     publish(&clients[1], HELLO).await?;
     for n in 0..CUSTOMERS {
-        accept(&clients[n % 3], event(&customer(n), "1", "signed_up")).await?;
+        accept_in_time(&clients[n % 3], event(&customer(n), "1", "signed_up")).await?;
     }
     for at in 0..3 {
         wait_customers(&cluster, at, CUSTOMERS).await?;
@@ -247,7 +238,7 @@ async fn a_minority_refuses_and_goes_on_when_it_is_none_any_more() -> anyhow::Re
 async fn a_killed_node_comes_back_and_catches_up() -> anyhow::Result<()> {
     let mut cluster = ClusterProcess::start(&programs(), 3, PARTITIONS).await?;
     let nodes = ClusterClient::new(cluster.addresses())?;
-    accept(&nodes.client().await?, event("first", "1", "seen")).await?;
+    accept_in_time(&nodes.client().await?, event("first", "1", "seen")).await?;
     cluster.node(2).kill()?;
     send_to_all(&nodes, "1", "seen").await?;
     cluster.node(2).restart()?;

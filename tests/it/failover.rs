@@ -9,26 +9,12 @@ use journey_client::{Client, wire};
 use tests::{ClusterPlan, ClusterProcess, groups_at_rest, slow_tests_wanted};
 use tokio::time::Instant;
 
+use crate::cluster_world::{client_of, customers_of};
 use crate::world::{event, programs, send};
 
 const PARTITIONS: u32 = 8;
 /// How long one attempt may take before another one is made.
 const ATTEMPT_MAX: Duration = Duration::from_secs(2);
-
-/// A customer of each partition.
-async fn customers(client: &Client) -> anyhow::Result<BTreeMap<u32, String>> {
-    let mut customers = BTreeMap::new();
-    let mut n = 0;
-    while customers.len() < PARTITIONS as usize {
-        let customer = format!("c{n}");
-        let result = send(client, event(&customer, "where", "seen")).await?;
-        if result.status() == Status::Accepted {
-            customers.insert(result.partition, customer);
-        }
-        n += 1;
-    }
-    Ok(customers)
-}
 
 /// Sends an event to one node after another until it is accepted, and says when that was.
 async fn first_write(nodes: Vec<Client>, event: wire::CustomerEvent) -> Instant {
@@ -58,7 +44,7 @@ async fn partitions_of_a_killed_node_are_written_again_within_seconds() -> anyho
         ..ClusterPlan::of(3, PARTITIONS)
     };
     let mut cluster = ClusterProcess::start_as(&programs(), plan).await?;
-    let customers = customers(&Client::connect(&cluster.addresses()[0]).await?).await?;
+    let customers = customers_of(&client_of(&cluster, 0).await?, PARTITIONS).await?;
     let mut firsts = Vec::new();
     let mut wholes = Vec::new();
     eprintln!("round  node  led  first write of each affected partition, in ms");

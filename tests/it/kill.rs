@@ -12,42 +12,10 @@ use journey_client::wire::outcome::Result as Outcome;
 use journey_client::{Client, WorkerMessage, wire};
 use journey_types::Value;
 use rand::Rng as _;
-use tests::{slow_tests_wanted, wait_until};
+use tests::{JOURNEYS, slow_tests_wanted, wait_until};
 use tokio::sync::Mutex;
 
 use crate::world::{World, counts, event, event_with};
-
-/// `started` enters an instance, which sends one message at once and one after its timer; `asked` enters one that sends
-/// one message, when it is `answered` or when its timer fires.
-pub(crate) const JOURNEYS: &str = "\
-journey: twice
-entry: [ { event: started } ]
-key: event.id
-steps:
-  now: { message: { content: first, channels: [push] }, next: rest }
-  rest: { delay: 2s, next: later }
-  later: { message: { content: second, channels: [push] }, next: end }
----
-journey: question
-entry: [ { event: asked } ]
-key: event.properties.question
-steps:
-  wait:
-    wait_until:
-      - { event: answered, match_key: true, next: thank }
-      - { after: 2s, next: remind }
-  thank: { message: { content: thanks, channels: [push] } }
-  remind: { message: { content: thanks, channels: [push] } }
----
-content: thanks
-variants: [ { channel: push, body: '{{ instance.key }}' } ]
----
-content: first
-variants: [ { channel: push, body: '{{ instance.key }}' } ]
----
-content: second
-variants: [ { channel: push, body: '{{ instance.key }}' } ]
-";
 
 const ROUNDS: u32 = 3;
 const ROUNDS_SLOW: u32 = 30;

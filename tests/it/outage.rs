@@ -14,32 +14,8 @@ use tokio::time::Instant;
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
+use crate::cluster_world::{HELLO, customers_of};
 use crate::world::{event, programs, publish, send};
-
-const HELLO: &str = "\
-journey: hello
-entry: [ { event: signed_up } ]
-steps:
-  greet: { message: { content: hi, channels: [push], await: sent }, next: end, on_error: end }
----
-content: hi
-variants: [ { channel: push, body: Hey } ]
-";
-
-/// Some customers of each partition.
-async fn customers_of(client: &Client, n_partitions: u32) -> anyhow::Result<BTreeMap<u32, String>> {
-    let mut customers = BTreeMap::new();
-    let mut n = 0;
-    while customers.len() < n_partitions as usize {
-        let customer = format!("c{n}");
-        let result = send(client, event(&customer, "where", "seen")).await?;
-        if result.status() == Status::Accepted {
-            customers.insert(result.partition, customer);
-        }
-        n += 1;
-    }
-    Ok(customers)
-}
 
 /// A refusal for now: of one event, or of the whole call with `UNAVAILABLE`; either way with a reason.
 fn expect_refused_for_now(answered: Result<wire::IngestResponse, ClientError>) -> String {
