@@ -24,12 +24,12 @@ pub(crate) async fn client_of(cluster: &ClusterProcess, at: usize) -> anyhow::Re
     Ok(Client::connect(cluster.nodes()[at].address()).await?)
 }
 
-/// Sends one event to one node until it stands: leaders may move at any time, and a refusal with `retry` asks for the
-/// same event again.
+/// Sends one event to one node until it stands, and returns how: leaders may move at any time, and a refusal with `retry`
+/// asks for the same event again.
 pub(crate) async fn accept_in_time(
     client: &Client,
     event: wire::CustomerEvent,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<wire::EventResult> {
     let result = wait_until("the event to be accepted", || async {
         let result = send(client, event.clone()).await.ok()?;
         (!result.retry).then_some(result)
@@ -37,7 +37,7 @@ pub(crate) async fn accept_in_time(
     .await?;
     let stands = [Status::Accepted, Status::Duplicate].contains(&result.status());
     anyhow::ensure!(stands, "not accepted: {result:?}");
-    Ok(())
+    Ok(result)
 }
 
 /// A customer of each partition.
@@ -49,10 +49,8 @@ pub(crate) async fn customers_of(
     let mut n = 0;
     while customers.len() < n_partitions as usize {
         let customer = format!("c{n}");
-        let result = send(client, event(&customer, "where", "seen")).await?;
-        if result.status() == Status::Accepted {
-            customers.insert(result.partition, customer);
-        }
+        let result = accept_in_time(client, event(&customer, "where", "seen")).await?;
+        customers.insert(result.partition, customer);
         n += 1;
     }
     Ok(customers)

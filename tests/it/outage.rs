@@ -7,7 +7,7 @@ use std::time::Duration;
 use journey_client::wire::event_result::Status;
 use journey_client::{Client, ClientError, ClusterClient, wire};
 use tests::{
-    ClusterPlan, ClusterProcess, Cut, Fault, LoadPlan, Trial, Way, groups_at_rest, metric,
+    ClusterPlan, ClusterProcess, Ctl, Cut, Fault, LoadPlan, Trial, Way, groups_at_rest, metric,
     node_report, slow_tests_wanted, state_hashes, wait_until,
 };
 use tokio::time::Instant;
@@ -267,6 +267,11 @@ async fn replicas_of_a_node_that_is_lost_with_its_disk_are_rebuilt_and_it_return
         .await
         .map_err(|error| anyhow::anyhow!("{error}\n{}", cluster.logs()))?;
     assert!(told.contains(&format!("node_id={former}")), "{told}");
+    let health = Ctl::new(&programs, &cluster.addresses()[0]).run(&["cluster", "health"])?;
+    assert_eq!(health.code, 10, "{health:?}");
+    for said in [&*format!("node {former}"), "its replicas are rebuilt"] {
+        assert!(health.stdout.contains(said), "{said}: {health:?}");
+    }
     let wanted = f64::from(PARTITIONS * 3);
     let rebuilt = wait_until(
         "every partition to have three replicas on three nodes",
