@@ -380,6 +380,7 @@ kinds! {
         units {
             1 => Sent,
             2 => Delivered,
+            6 => Returned,
         }
         structs {
             3 => FailedForGood as "FailedForGood" {

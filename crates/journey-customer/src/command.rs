@@ -175,6 +175,8 @@ pub enum Outcome {
         /// one that has passed; the partition takes the later of it and its own backoff.
         retry_at: Timestamp,
     },
+    /// Whoever held the claim did not act on it and never will: offered again at once.
+    Returned,
 }
 
 /// The answer to a command that was not rejected. Released only when everything it depends on is applied.

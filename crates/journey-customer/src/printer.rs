@@ -294,6 +294,7 @@ fn effect_text(body: &EventBody) -> String {
         Outcome::FailedForNow { reason, retry_at } => {
             format!("failed for now, again at {retry_at}: {reason}")
         }
+        Outcome::Returned => "returned".to_owned(),
     };
     format!("effect {effect} attempt {attempt} {outcome}")
 }

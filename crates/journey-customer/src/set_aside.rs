@@ -17,6 +17,9 @@ use crate::state::{CustomerState, OutboxRow};
 /// What is said of a handing over that nobody answered.
 pub(crate) const NO_ANSWER: &str = "no answer by its until";
 
+/// What is said of a handing over that came back unbegun.
+pub(crate) const RETURNED: &str = "returned unbegun";
+
 /// One handing over of an effect, as it is kept for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {

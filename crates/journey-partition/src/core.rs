@@ -211,6 +211,7 @@ impl PartitionCore {
             }
             Input::Subscribe(subscription) => self.subscribe(subscription),
             Input::Unsubscribe(worker) => self.unsubscribe(worker),
+            Input::Unsent(unsent) => self.give_back(&unsent.customer, &unsent.row),
             Input::AcceptClock => self.clock.accept(),
             Input::CreditAdded(_) | Input::Wake => {}
         }

@@ -51,4 +51,4 @@ pub use node::{Node, NodeParts};
 pub use quarantine::QuarantineApi;
 pub use router::{Leader, RouteTable, Routes};
 pub use serve::{ServeError, bind, serve};
-pub use workers::{NodeSubscription, SettledOne, WorkerApi};
+pub use workers::{NodeSubscription, SettledOne, Unsent, WorkerApi};

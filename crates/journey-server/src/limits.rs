@@ -27,6 +27,8 @@ pub const WORKER_CREDIT_DEFAULT: u32 = 100;
 pub const CREDIT_LOST_AFTER: TimeSpan = TimeSpan::from_secs(60);
 /// Outcomes of one message of a worker.
 pub const OUTCOMES_PER_MESSAGE_MAX: usize = 1_000;
+/// Outcomes of one worker stream without a result: one for each effect that it may hold. Beyond it its messages wait.
+pub const OUTCOMES_HELD_MAX: usize = WORKER_CREDIT_MAX as usize;
 /// Messages to one worker that wait to be written; the claims behind them are bounded by its credit.
 pub const WORKER_MESSAGES_QUEUED_MAX: usize = 1_024;
 /// Things set aside that one call replays or discards: some batches of work, and an answer of some hundred KiB.
@@ -76,6 +78,8 @@ pub const HOP_ANSWER_SIZE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Pause between two looks at how a worker's credit lies with several nodes, and half of the one before a stream that
 /// broke is opened again.
 pub const HOP_STREAM_PAUSE: Duration = Duration::from_millis(250);
+/// How long a stream to another node is read after its worker has gone: that node settles what it was told.
+pub const HOP_WIND_UP_MAX: Duration = Duration::from_secs(2);
 /// Events of `Ingest` calls that are being decided at once: some batches for each partition, a fraction of a second of work,
 /// so that what is let in is answered soon and what is not is refused at once.
 pub const EVENTS_IN_FLIGHT_DEFAULT: usize = 16_384;

@@ -5,10 +5,13 @@ mod credit;
 mod elsewhere;
 mod handed_over;
 mod settle;
+mod settlements;
 mod subscription;
+mod unsent;
 
 use std::sync::Arc;
 
+use futures::future::FutureExt as _;
 use futures::stream::BoxStream;
 use journey_partition::{Destinations, HandOver, Subscription, WorkerId};
 use journey_proto::v1 as wire;
@@ -26,8 +29,10 @@ use self::credit::Ledger;
 use self::elsewhere::{Came, Elsewhere, Received};
 use self::handed_over::effect_to_wire;
 pub use self::settle::SettledOne;
-use self::settle::{Settled, settle};
+use self::settle::{Settled, check_number, place_of, settle, settle_each};
+use self::settlements::Settlements;
 pub use self::subscription::NodeSubscription;
+pub use self::unsent::Unsent;
 use crate::convert::workspace_id;
 use crate::error::ServerError;
 use crate::limits::{
@@ -55,8 +60,10 @@ type Answers = mpsc::Sender<Outgoing>;
 /// Something for the worker's socket.
 struct Outgoing {
     response: Result<wire::WorkResponse, Status>,
-    /// After this instant it is not written any more: its claim is left to expire.
+    /// After this instant it is not written any more.
     write_by: Option<Timestamp>,
+    /// Gives the effect in it back, unless it is written.
+    unsent: Option<Unsent>,
 }
 
 impl Outgoing {
@@ -64,13 +71,19 @@ impl Outgoing {
         Self {
             response,
             write_by: None,
+            unsent: None,
         }
     }
 
     /// What is written now, if anything: a worker that reads slowly may have let it wait for too long.
     fn written(self, now: Timestamp) -> Option<Result<wire::WorkResponse, Status>> {
-        let is_too_late = self.write_by.is_some_and(|write_by| now > write_by);
-        (!is_too_late).then_some(self.response)
+        if self.write_by.is_some_and(|write_by| now > write_by) {
+            return None;
+        }
+        if let Some(unsent) = self.unsent {
+            unsent.is_sent();
+        }
+        Some(self.response)
     }
 }
 
@@ -118,8 +131,8 @@ impl WorkerService for WorkerApi {
     }
 }
 
-/// Serves one stream from its subscription to its end; whatever is unanswered then is offered again when its claim
-/// expires.
+/// Serves one stream from its subscription to its end. What was not written by then is offered again at once, what was
+/// written and is unanswered when its claim expires.
 async fn serve_worker(
     (node, hop): (Arc<Node>, Hop),
     mut requests: Streaming<wire::WorkRequest>,
@@ -141,10 +154,10 @@ async fn serve_worker(
 struct WorkerStream {
     node: Arc<Node>,
     worker: WorkerId,
-    hop: Hop,
     subscription: NodeSubscription,
     ledger: Ledger,
     elsewhere: Elsewhere,
+    settlements: Settlements,
 }
 
 impl WorkerStream {
@@ -181,13 +194,14 @@ impl WorkerStream {
             claim_span: CLAIM_SPAN,
         };
         let subscription = NodeSubscription::open(node.hosted(), subscription, hand_overs);
+        let settlements = settlements(&node, hop);
         Ok(Self {
             node,
             worker,
-            hop,
             subscription,
             ledger,
             elsewhere,
+            settlements,
         })
     }
 
@@ -199,25 +213,37 @@ impl WorkerStream {
         answers: Answers,
     ) -> Result<(), Status> {
         self.elsewhere.look(&mut self.ledger);
+        let ended = self.serve(&mut requests, &mut effects, &answers).await;
+        self.wind_up(effects, &answers).await;
+        ended
+    }
+
+    async fn serve(
+        &mut self,
+        requests: &mut Streaming<wire::WorkRequest>,
+        effects: &mut mpsc::Receiver<HandOver>,
+        answers: &Answers,
+    ) -> Result<(), Status> {
         loop {
             let look = self.ledger.next_look(self.node.now());
             tokio::select! {
                 biased;
                 // Outcomes first: they free credit and settle claims before new effects go out.
-                request = requests.next() => match request {
+                settled = self.settlements.next() => self.settled(settled, answers).await,
+                request = requests.next(), if self.settlements.has_room() => match request {
                     None => return Ok(()),
-                    Some(request) => self.handle(request?, &answers).await?,
+                    Some(request) => self.handle(request?, answers).await?,
                 },
                 effect = effects.recv() => {
                     let Some(hand_over) = effect else { return Ok(()) };
                     let write_by = hand_over.hand_over_by;
-                    let Some(effect) = self.begin(hand_over) else { continue };
-                    if !hand_over_to(&answers, effect, write_by).await {
+                    let Some((effect, unsent)) = self.begin(hand_over) else { continue };
+                    if !hand_over_to(answers, (effect, unsent), write_by).await {
                         return Ok(());
                     }
                 }
                 received = self.elsewhere.next() => {
-                    if !self.handle_elsewhere(received, &answers).await? {
+                    if !self.handle_elsewhere(received, answers).await {
                         return Ok(());
                     }
                 }
@@ -254,40 +280,64 @@ impl WorkerStream {
                 Ok(())
             }
             Some(WorkMessage::Outcomes(outcomes)) => {
+                check_number(&outcomes.outcomes)?;
                 let outcomes = self.elsewhere.send_back(outcomes.outcomes);
-                self.settle(outcomes, answers).await
+                self.settle(outcomes);
+                Ok(())
             }
         }
     }
 
-    /// Records outcomes by the table of leaders and answers them.
-    async fn settle(
-        &mut self,
-        outcomes: Vec<wire::Outcome>,
-        answers: &Answers,
-    ) -> Result<(), Status> {
-        if outcomes.is_empty() {
-            return Ok(());
-        }
-        let settled = settle(&self.node, &self.hop, outcomes).await?;
-        let has_more = self.ledger.answered(settled.answered);
-        self.elsewhere.answered(&settled.results, &mut self.ledger);
+    /// Begins to record outcomes by the table of leaders.
+    fn settle(&mut self, outcomes: Vec<wire::Outcome>) {
+        let node = &self.node;
+        let placed = outcomes.into_iter();
+        let placed = placed.map(|outcome| (place_of(node, &outcome), outcome));
+        self.settlements.add(placed);
+    }
+
+    /// Outcomes were recorded, or refused.
+    async fn settled(&mut self, settled: Settled, answers: &Answers) {
+        let Settled { results, answered } = settled;
+        let has_more = self.ledger.answered(answered);
+        self.elsewhere.answered(&results, &mut self.ledger);
         self.tell_credit(has_more);
-        let results = settled.results;
-        answer(
-            answers,
-            WorkAnswer::Results(wire::OutcomeResults { results }),
-        )
-        .await;
-        Ok(())
+        let results = WorkAnswer::Results(wire::OutcomeResults { results });
+        answer(answers, results).await;
+    }
+
+    /// Takes no more, gives back what did not go out, and records what the worker has said.
+    async fn wind_up(self, mut effects: mpsc::Receiver<HandOver>, answers: &Answers) {
+        let Self {
+            node,
+            subscription,
+            elsewhere,
+            mut settlements,
+            ..
+        } = self;
+        drop((subscription, elsewhere));
+        effects.close();
+        while let Ok(hand_over) = effects.try_recv() {
+            drop(Unsent::of_hand_over(&node, &hand_over));
+        }
+        while !settlements.is_idle() {
+            let results = settlements.next().await.results;
+            let results = WorkAnswer::Results(wire::OutcomeResults { results });
+            // Without waiting: whoever ended the stream may not read any more.
+            drop(
+                answers.try_send(Outgoing::at_any_time(Ok(wire::WorkResponse {
+                    response: Some(results),
+                }))),
+            );
+        }
     }
 
     /// An effect of this node on its way out; `None` where it came too late.
-    fn begin(&mut self, hand_over: HandOver) -> Option<wire::Effect> {
+    fn begin(&mut self, hand_over: HandOver) -> Option<(wire::Effect, Unsent)> {
         let now = self.node.now();
+        let unsent = Unsent::of_hand_over(&self.node, &hand_over);
         if now > hand_over.hand_over_by {
-            // The claim is applied, and writing it now could overlap the next one.
-            let has_more = self.ledger.left_to_expire(now);
+            let has_more = self.ledger.came_too_late(now);
             self.tell_credit(has_more);
             return None;
         }
@@ -296,40 +346,36 @@ impl WorkerStream {
         let (effect_id, attempt) = (&effect.effect_id, effect.attempt);
         tracing::debug_span!("deliver", effect_id, attempt, worker_id = self.worker.0)
             .in_scope(|| tracing::debug!(channel = effect.channel, "effect handed over"));
-        Some(effect)
+        Some((effect, unsent))
     }
 
     /// Takes in what another node sent, or looks at the streams to others; answers whether the worker is still there.
-    async fn handle_elsewhere(
-        &mut self,
-        received: Option<Received>,
-        answers: &Answers,
-    ) -> Result<bool, Status> {
+    async fn handle_elsewhere(&mut self, received: Option<Received>, answers: &Answers) -> bool {
         let Some(received) = received else {
             self.elsewhere.look(&mut self.ledger);
             self.tell_credit(self.ledger.has_credit());
-            return Ok(true);
+            return true;
         };
         match self.elsewhere.take(received, &mut self.ledger) {
             Came::Nothing => {
                 self.tell_credit(self.ledger.has_credit());
-                Ok(true)
+                true
             }
-            Came::Effect(effect) => {
+            Came::Effect(effect, unsent) => {
                 // Its node has kept its time; a claim that ran out on the way is offered to others.
                 let write_by = effect
                     .until
                     .as_ref()
                     .map_or(Timestamp::EPOCH, timestamp_from_wire);
-                Ok(hand_over_to(answers, *effect, write_by).await)
+                hand_over_to(answers, (*effect, unsent), write_by).await
             }
             Came::Results(results, other_ways) => {
                 if !results.is_empty() {
                     let results = wire::OutcomeResults { results };
                     answer(answers, WorkAnswer::Results(results)).await;
                 }
-                self.settle(other_ways, answers).await?;
-                Ok(true)
+                self.settle(other_ways);
+                true
             }
         }
     }
@@ -342,6 +388,16 @@ impl WorkerStream {
     }
 }
 
+/// Outcomes that are recorded by the table of leaders.
+fn settlements(node: &Arc<Node>, hop: Hop) -> Settlements {
+    let node = Arc::clone(node);
+    let hop = Arc::new(hop);
+    Settlements::new(Box::new(move |outcomes| {
+        let (node, hop) = (Arc::clone(&node), Arc::clone(&hop));
+        async move { settle_each(&node, &hop, outcomes).await }.boxed()
+    }))
+}
+
 /// Sends to the worker; whether it is still there.
 async fn answer(answers: &Answers, response: WorkAnswer) -> bool {
     let response = Some(response);
@@ -350,11 +406,16 @@ async fn answer(answers: &Answers, response: WorkAnswer) -> bool {
 }
 
 /// Sends an effect to the worker, unless it is too late when its turn comes; whether the worker is still there.
-async fn hand_over_to(answers: &Answers, effect: wire::Effect, write_by: Timestamp) -> bool {
+async fn hand_over_to(
+    answers: &Answers,
+    (effect, unsent): (wire::Effect, Unsent),
+    write_by: Timestamp,
+) -> bool {
     let response = Some(WorkAnswer::Effect(effect));
     let outgoing = Outgoing {
         response: Ok(wire::WorkResponse { response }),
         write_by: Some(write_by),
+        unsent: Some(unsent),
     };
     answers.send(outgoing).await.is_ok()
 }

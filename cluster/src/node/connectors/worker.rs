@@ -7,7 +7,7 @@ use journey_delivery::{
     AttemptClass, BreakerOptions, BreakerState, Flow, FlowOptions, Health, Webhook,
 };
 use journey_partition::{Destinations, HandOver, Subscription, WorkerCredit};
-use journey_server::{Node, NodeSubscription};
+use journey_server::{Node, NodeSubscription, Unsent};
 use journey_types::{InvalidId, WorkspaceId};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
@@ -125,7 +125,7 @@ impl ConnectorWorker {
         self.last_sign = monotonic_now();
         self.flow.begun(now);
         if self.node.now() > hand_over.hand_over_by {
-            // Left to expire: sending it now could overlap the next claim.
+            drop(Unsent::of_hand_over(&self.node, &hand_over));
             self.flow.ended(now, Health::Unknown);
             self.status.update(|status| status.n_late += 1);
             return;

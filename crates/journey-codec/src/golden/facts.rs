@@ -352,6 +352,7 @@ fn effect_facts() -> Vec<(&'static str, EventBody)> {
             settled(Outcome::FailedForGood { reason }),
         ),
         ("effect_settled_for_now", settled(failed_for_now)),
+        ("effect_settled_returned", settled(Outcome::Returned)),
     ]
 }
 

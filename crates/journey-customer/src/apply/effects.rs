@@ -6,7 +6,7 @@ use journey_types::{Destination, Sequence, Timestamp};
 
 use crate::command::Outcome;
 use crate::event::{MessageGranted, WorkEmitted};
-use crate::set_aside::NO_ANSWER;
+use crate::set_aside::{NO_ANSWER, RETURNED};
 use crate::state::{CustomerState, EffectBody, EffectStatus, MessageBody, OutboxRow, WorkBody};
 
 /// Puts a granted message into the outbox under the sequence of its own fact.
@@ -116,6 +116,11 @@ pub(super) fn settle(state: &mut CustomerState, effect: Sequence, outcome: &Outc
                 retry_at: *retry_at,
                 reason: reason.clone(),
             };
+        }
+        Outcome::Returned => {
+            let row = of(state, effect);
+            row.end_attempt(RETURNED);
+            row.status = EffectStatus::Open;
         }
     }
 }

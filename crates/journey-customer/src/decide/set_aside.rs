@@ -48,7 +48,7 @@ pub(super) fn settle_late(
 ) -> bool {
     let is_done = match outcome {
         Outcome::Sent | Outcome::Delivered | Outcome::Completed { .. } => true,
-        Outcome::FailedForGood { .. } | Outcome::FailedForNow { .. } => false,
+        Outcome::FailedForGood { .. } | Outcome::FailedForNow { .. } | Outcome::Returned => false,
     };
     let letter = turn.state.dead_letters.get(&effect);
     let was_tried = |letter: &&Arc<DeadLetter>| (1..=letter.row.attempt).contains(&attempt);

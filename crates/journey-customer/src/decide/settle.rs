@@ -65,6 +65,7 @@ pub(super) fn decide(
                 set_aside::bury_if_spent(&mut turn, &row, reason);
             }
         }
+        (Outcome::Returned, _) => {}
     }
     turn.advance();
     Ok(turn.close(Reply::Recorded))
@@ -85,7 +86,9 @@ fn refuse_unfit(row: &OutboxRow, outcome: &Outcome) -> Result<(), Rejection> {
         }
         (EffectBody::Message(_), Outcome::Sent | Outcome::Delivered)
         | (EffectBody::Work(_), Outcome::Completed { .. })
-        | (_, Outcome::FailedForNow { .. } | Outcome::FailedForGood { .. }) => return Ok(()),
+        | (_, Outcome::FailedForNow { .. } | Outcome::FailedForGood { .. } | Outcome::Returned) => {
+            return Ok(());
+        }
     };
     Err(Rejection::OutcomeUnfit {
         reason: format!("the effect is a {kind} and cannot be {advice}"),
@@ -101,7 +104,7 @@ fn is_news(row: &OutboxRow, attempt: u32, outcome: &Outcome) -> bool {
             Outcome::Sent | Outcome::Delivered | Outcome::Completed { .. } => true,
             // What is open again after an attempt was escalated to others, whom an earlier failure does not bind.
             Outcome::FailedForGood { .. } => is_current && row.status != EffectStatus::Open,
-            Outcome::FailedForNow { .. } => is_current && is_with_worker,
+            Outcome::FailedForNow { .. } | Outcome::Returned => is_current && is_with_worker,
         }
 }
 
@@ -111,7 +114,10 @@ fn is_late_receipt(turn: &Turn<'_>, effect: Sequence, outcome: &Outcome) -> bool
         Outcome::Delivered | Outcome::FailedForGood { .. } => {
             message::awaiting(turn, effect).is_some()
         }
-        Outcome::Sent | Outcome::Completed { .. } | Outcome::FailedForNow { .. } => false,
+        Outcome::Sent
+        | Outcome::Completed { .. }
+        | Outcome::FailedForNow { .. }
+        | Outcome::Returned => false,
     }
 }
 
@@ -134,5 +140,6 @@ fn shortened(outcome: &Outcome) -> Outcome {
             reason: cut(reason),
             retry_at: *retry_at,
         },
+        Outcome::Returned => Outcome::Returned,
     }
 }

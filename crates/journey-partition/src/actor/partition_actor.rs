@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use journey_types::Timestamp;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -286,12 +287,23 @@ impl Driver {
         }
     }
 
-    /// Gives the effect to the worker's stream. A worker that is gone or full does not get it: its claim expires.
+    /// Gives the effect to the worker's stream. A worker that is gone or full does not get it: it is given back, by a
+    /// message, since other outputs are being carried out.
     fn hand_over(&self, hand_over: HandOver) {
-        if let Some(worker) = self.workers.get(&hand_over.worker)
-            && worker.try_send(hand_over).is_err()
-        {
+        let unsent = match self.workers.get(&hand_over.worker) {
+            Some(worker) => worker
+                .try_send(hand_over)
+                .err()
+                .map(TrySendError::into_inner),
+            None => Some(hand_over),
+        };
+        if let Some(unsent) = unsent {
             tracing::debug!("an effect was not handed over: its worker is gone or full");
+            let unsent = Input::Unsent(Box::new(unsent));
+            drop(
+                self.myself
+                    .send_message(PartitionMessage::Input(Box::new(unsent))),
+            );
         }
     }
 

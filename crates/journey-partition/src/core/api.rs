@@ -83,6 +83,8 @@ pub enum Input {
     Unsubscribe(WorkerId),
     /// A worker has new credit.
     CreditAdded(WorkerId),
+    /// An effect that was handed over did not go out, and nothing of it was written to a socket.
+    Unsent(Box<HandOver>),
     /// An operator says that the clock is right after its jump.
     AcceptClock,
     /// The time asked for by [`Output::WakeAt`] has come.
@@ -396,6 +398,6 @@ pub struct HandOver {
     pub customer: CustomerKey,
     /// The effect, with its attempt and until when it is claimed.
     pub row: Box<OutboxRow>,
-    /// After this instant of the driver's clock it must not be written any more: the claim is left to expire.
+    /// After this instant of the driver's clock it must not be written any more: it is given back.
     pub hand_over_by: Timestamp,
 }

@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use journey_customer::Command;
-use journey_types::{Sequence, Timestamp};
+use journey_customer::{Command, OutboxRow, Outcome};
+use journey_types::{CustomerKey, Sequence, Timestamp};
 
 use crate::core::PartitionCore;
 use crate::core::api::{Subscription, WorkerId};
 use crate::core::customers::HostedIdx;
 use crate::core::hosted::{Lifecycle, Mail, Origin};
 use crate::core::limits::{CLAIMS_WAITING_MAX, OFFERS_LOADED_AT_ONCE};
+use crate::core::session::Leadership;
 use crate::error::PartitionError;
 
 impl PartitionCore {
@@ -112,6 +113,28 @@ impl PartitionCore {
         self.workers.took(worker);
         self.customers.queue(idx);
         true
+    }
+
+    /// An effect did not go out although its claim is applied: nobody works on it, so it need not wait for the claim to
+    /// run out. Whoever says so knows that nothing of it was written to a socket.
+    pub(crate) fn give_back(&mut self, customer: &CustomerKey, row: &OutboxRow) {
+        self.counters.n_claims_unused += 1;
+        match &self.leadership {
+            Leadership::Follower | Leadership::Stopped { .. } => return,
+            Leadership::Waiting { .. } | Leadership::Opening { .. } | Leadership::Leading(_) => {}
+        }
+        let command = Command::Settle {
+            birth: row.birth,
+            effect: row.effect,
+            attempt: row.attempt,
+            outcome: Outcome::Returned,
+        };
+        let origin = Origin::Unsent;
+        let idx = self.customers.host(customer);
+        // At most one for each claim that was applied.
+        let mailbox = &mut self.customers.get_mut(idx).mailbox;
+        mailbox.push_back(Mail { command, origin });
+        self.customers.queue(idx);
     }
 
     /// Offers to others what was to be claimed for a worker that has gone.

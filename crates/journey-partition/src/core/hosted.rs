@@ -42,6 +42,8 @@ pub(crate) enum Origin {
     Worker { worker: WorkerId, effect: Sequence },
     /// Nobody: a timer, or the rest of a paused turn.
     Core,
+    /// Nobody: an effect whose claim is applied did not go out, and is given back.
+    Unsent,
 }
 
 /// A command in a mailbox.

@@ -54,7 +54,7 @@ pub const CLAIM_SPAN_DEFAULT: TimeSpan = TimeSpan::from_secs(60);
 pub const CLAIM_SPAN_MIN: TimeSpan = TimeSpan::from_secs(5);
 /// The longest claim: for so long a dead worker keeps an effect from the others.
 pub const CLAIM_SPAN_MAX: TimeSpan = TimeSpan::from_hours(12);
-/// From a claim's turn until its hand-over: DESIGN section 6; later the claim is left to expire.
+/// From a claim's turn until its hand-over: DESIGN section 6; later it is given back.
 pub const HAND_OVER_AFTER_TURN_MAX: TimeSpan = TimeSpan::from_secs(2);
 /// How long an effect is left alone whose claim was refused.
 pub const REFUSED_CLAIM_PAUSE: TimeSpan = TimeSpan::from_secs(1);

@@ -52,7 +52,7 @@ impl PartitionCore {
                     .answer(ticket, position, answer, &mut self.outputs);
             }
             Origin::Worker { worker, .. } => self.give_credit_back(worker),
-            Origin::Core => {}
+            Origin::Core | Origin::Unsent => {}
         }
     }
 
@@ -93,7 +93,7 @@ impl PartitionCore {
                 self.answer_when_proven(idx, origin, answer);
             }
             Origin::Worker { worker, .. } => self.give_credit_back(worker),
-            Origin::Core => {}
+            Origin::Core | Origin::Unsent => {}
         }
     }
 

@@ -255,7 +255,7 @@ impl PartitionCore {
                 }
                 !is_out_of_order
             }
-            Origin::Core => true,
+            Origin::Core | Origin::Unsent => true,
         }
     }
 

@@ -386,7 +386,7 @@ impl PartitionCore {
             for mail in mailbox {
                 match mail.origin {
                     Origin::Worker { worker, .. } => self.give_credit_back(worker),
-                    Origin::Caller { .. } | Origin::Core => {
+                    Origin::Caller { .. } | Origin::Core | Origin::Unsent => {
                         self.customers.get_mut(idx).mailbox.push_back(mail);
                     }
                 }

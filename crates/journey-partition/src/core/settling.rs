@@ -58,6 +58,7 @@ impl PartitionCore {
         }
         match mail.origin {
             Origin::Core => self.counters.n_fires += u64::from(reply != Reply::Parked),
+            Origin::Unsent => {}
             Origin::Caller { ticket, position } => {
                 self.counters.n_accepted += u64::from(reply == Reply::Accepted);
                 let answer = match (reply, mail.command) {
@@ -81,7 +82,7 @@ impl PartitionCore {
         }
     }
 
-    /// A worker's claim is applied: now its effect may go out, if that is still in time.
+    /// A worker's claim is applied: now its effect may go out, if that is still in time; otherwise it is given back.
     fn claim_applied(
         &mut self,
         (worker, reply): (WorkerId, Reply),
@@ -101,9 +102,9 @@ impl PartitionCore {
                     hand_over_by,
                 }));
             }
-            Reply::Claimed { .. } => {
-                self.counters.n_claims_unused += 1;
+            Reply::Claimed { row } => {
                 self.give_credit_back(worker);
+                self.give_back(&customer, &row);
             }
             Reply::Accepted
             | Reply::Duplicate

@@ -175,7 +175,8 @@ impl PartitionCore {
                     final_one @ (Outcome::Sent
                     | Outcome::Delivered
                     | Outcome::Completed { .. }
-                    | Outcome::FailedForGood { .. }) => final_one,
+                    | Outcome::FailedForGood { .. }
+                    | Outcome::Returned) => final_one,
                 };
                 Command::Settle {
                     birth,
@@ -276,7 +277,8 @@ impl PartitionCore {
     /// After a turn without facts: the customer is as before it, and what led to the turn is not tried again at once.
     fn rest(&mut self, idx: HostedIdx, origin: Origin, stamp: Timestamp) {
         match origin {
-            Origin::Caller { .. } => {}
+            // An effect that is not given back is one whose claim does not stand any more.
+            Origin::Caller { .. } | Origin::Unsent => {}
             Origin::Core => {
                 let hosted = self.customers.get_mut(idx);
                 let not_before = stamp.plus(IDLE_FIRE_PAUSE);

@@ -19,7 +19,7 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    fn of(hand_over: &HandOver) -> Self {
+    pub(super) fn of(hand_over: &HandOver) -> Self {
         let OutboxRow {
             birth,
             effect,
@@ -113,7 +113,7 @@ impl Ledger {
     }
 
     /// An effect does not go out, since it came too late.
-    pub(super) fn left_to_expire(&mut self, now: Timestamp) -> bool {
+    pub(super) fn came_too_late(&mut self, now: Timestamp) -> bool {
         self.last_sign = now;
         self.n_with_partitions = self.n_with_partitions.saturating_sub(1);
         self.grant(1)

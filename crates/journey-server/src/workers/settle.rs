@@ -16,6 +16,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use super::credit::Attempt;
+use super::settlements::Place;
 use crate::convert::value_from_wire;
 use crate::error::ServerError;
 use crate::limits::{HOP_ANSWER_SIZE_BYTES_MAX, OUTCOMES_PER_MESSAGE_MAX};
@@ -52,6 +53,12 @@ pub(super) async fn settle(
     hop: &Hop,
     outcomes: Vec<wire::Outcome>,
 ) -> Result<Settled, ServerError> {
+    check_number(&outcomes)?;
+    Ok(settle_each(node, hop, outcomes).await)
+}
+
+/// Refuses a message that holds more outcomes than it may.
+pub(super) fn check_number(outcomes: &[wire::Outcome]) -> Result<(), ServerError> {
     if outcomes.len() > OUTCOMES_PER_MESSAGE_MAX {
         let text = format!(
             "holds {}, at most {OUTCOMES_PER_MESSAGE_MAX} are allowed",
@@ -59,6 +66,17 @@ pub(super) async fn settle(
         );
         return Err(ServerError::invalid("outcomes", text));
     }
+    Ok(())
+}
+
+/// Where an outcome is recorded.
+pub(super) fn place_of(node: &Node, outcome: &wire::Outcome) -> Place {
+    let effect = effect_of(node, &outcome.effect_id).ok()?;
+    Some(node.partition_of(&effect.customer))
+}
+
+/// The same of as many as are allowed.
+pub(super) async fn settle_each(node: &Node, hop: &Hop, outcomes: Vec<wire::Outcome>) -> Settled {
     let mut results: Vec<wire::OutcomeResult> = outcomes.iter().map(unsettled).collect();
     let mut attempts: Vec<Option<Attempt>> = vec![None; outcomes.len()];
     let mut sorted = Sorted::default();
@@ -98,7 +116,7 @@ pub(super) async fn settle(
     let answered = results.iter().zip(attempts);
     let answered = answered.filter(|(result, _)| is_answered(result));
     let answered = answered.filter_map(|(_, attempt)| attempt).collect();
-    Ok(Settled { results, answered })
+    Settled { results, answered }
 }
 
 /// Records what was sorted, everywhere at once.
@@ -300,6 +318,7 @@ fn outcome_to_wire(
             });
             OutcomeKind::FailedForNow
         }
+        CustomerOutcome::Returned => OutcomeKind::Returned,
     };
     settled.result = kind.into();
     Some(settled)
@@ -333,9 +352,10 @@ fn read(node: &Node, outcome: &wire::Outcome) -> Result<(Attempt, Command), Stri
             reason,
             retry_at: retry_at(node, outcome.retry_after.as_ref()),
         },
+        OutcomeKind::Returned => CustomerOutcome::Returned,
         OutcomeKind::Unspecified => {
             return Err(
-                "result is not set; say sent, delivered, completed, failed for now or failed for good"
+                "result is not set; say sent, delivered, completed, failed for now, failed for good or returned"
                     .to_owned(),
             );
         }

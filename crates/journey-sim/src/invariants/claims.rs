@@ -55,6 +55,15 @@ pub(super) fn check(world: &World) -> Result<(), String> {
                     before.free_from = *retry_at;
                 }
             }
+            EventBody::EffectSettled {
+                effect,
+                outcome: Outcome::Returned,
+                ..
+            } => {
+                if let Some(before) = open.get_mut(&(customer.clone(), *effect)) {
+                    before.free_from = fact.stamp;
+                }
+            }
             // Offered elsewhere at once, be it with a worker or not.
             EventBody::TaskOverdue {
                 effect,

@@ -85,7 +85,7 @@ fn one_effect_of_a_channel_is_out_at_a_time_in_order_of_emission() {
 }
 
 #[test]
-fn a_claim_that_expires_is_offered_again_with_the_next_attempt() {
+fn a_claim_whose_effect_went_out_holds_until_it_expires_though_its_stream_ended() {
     let mut bed = Bed::leading();
     bed.subscribe(1, &["push"], 10);
     bed.send("ann", "message_push", "1");
@@ -149,16 +149,66 @@ fn a_session_that_ends_drops_hand_overs_and_a_new_one_offers_after_the_claim() {
 }
 
 #[test]
-fn a_claim_applied_too_late_is_left_to_expire() {
+fn a_claim_applied_too_late_is_given_back_and_offered_again_at_once() {
     let mut bed = Bed::leading();
     let credit = bed.subscribe(1, &["push"], 1);
     bed.send("ann", "message_push", "1");
     bed.now = bed.now.plus(SECOND).plus(SECOND).plus(TimeSpan::from_ms(1));
     bed.commit();
     assert!(bed.hand_overs.is_empty());
-    assert_eq!((credit.left(), bed.core.counters().n_claims_unused), (1, 1));
-    bed.pass(TimeSpan::from_secs(30));
-    assert_eq!(bed.hand_overs.len(), 1);
+    assert_eq!(bed.core.counters().n_claims_unused, 1);
+    bed.commit_all();
+    let attempts: Vec<u32> = bed.hand_overs.iter().map(|h| h.row.attempt).collect();
+    assert_eq!(attempts, [2], "in the same instant, as another attempt");
+    assert_eq!(credit.left(), 0);
+}
+
+#[test]
+fn what_was_claimed_for_a_worker_that_left_meanwhile_goes_to_another_at_once() {
+    let mut bed = Bed::leading();
+    bed.subscribe(1, &["push"], 10);
+    bed.send("ann", "message_push", "1");
+    bed.input(Input::Unsubscribe(WorkerId(1)));
+    bed.subscribe(2, &["push"], 10);
+    bed.commit_all();
+    let [hand_over] = bed.hand_overs.as_slice() else {
+        panic!("handed over once: {:?}", bed.hand_overs)
+    };
+    assert_eq!((hand_over.worker, hand_over.row.attempt), (WorkerId(2), 2));
+}
+
+#[test]
+fn an_effect_that_did_not_go_out_is_given_back_once() {
+    let mut bed = Bed::leading();
+    bed.subscribe(1, &["push"], 10);
+    bed.send("ann", "message_push", "1");
+    bed.commit_all();
+    let first = bed.hand_overs.pop().expect("handed over");
+    bed.input(Input::Unsent(Box::new(first.clone())));
+    bed.commit_all();
+    let second = bed.hand_overs.pop().expect("handed over again");
+    assert_eq!((first.row.attempt, second.row.attempt), (1, 2));
+    // Said again, it speaks of an attempt that is over, and leaves the second one alone.
+    bed.input(Input::Unsent(Box::new(first)));
+    bed.commit_all();
+    bed.pass(TimeSpan::from_secs(29));
+    assert!(bed.hand_overs.is_empty());
+    bed.settle(&second, Outcome::Sent);
+    bed.commit_all();
+    assert!(bed.state("ann").outbox.is_empty());
+}
+
+#[test]
+fn a_former_leader_gives_nothing_back() {
+    let mut bed = Bed::leading();
+    bed.subscribe(1, &["push"], 10);
+    bed.send("ann", "message_push", "1");
+    bed.commit_all();
+    let hand_over = bed.hand_overs.pop().expect("handed over");
+    bed.input(Input::LeadershipLost);
+    bed.input(Input::Unsent(Box::new(hand_over)));
+    assert!(bed.proposed.is_empty());
+    assert_eq!(bed.core.status(bed.now).n_mailed, 0);
 }
 
 #[test]

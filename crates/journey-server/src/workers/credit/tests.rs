@@ -98,7 +98,7 @@ fn an_expired_effect_frees_its_credit_and_its_late_answer_does_not() {
 #[test]
 fn what_comes_too_late_is_not_held() {
     let mut ledger = with_used(1, 1);
-    assert!(ledger.left_to_expire(at(3_000)));
+    assert!(ledger.came_too_late(at(3_000)));
     assert_eq!((ledger.credit.left(), ledger.held.len()), (1, 0));
 }
 

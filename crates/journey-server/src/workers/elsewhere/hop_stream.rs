@@ -11,17 +11,19 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::Streaming;
 use tonic::transport::Channel;
 
 use super::lent::{AttemptName, HeldThere};
-use crate::limits::{HOP_ANSWER_MAX, WORKER_MESSAGES_QUEUED_MAX};
+use crate::limits::{HOP_ANSWER_MAX, HOP_WIND_UP_MAX, WORKER_MESSAGES_QUEUED_MAX};
 use crate::node::Node;
 use crate::router::{Leader, streamed_hop_request};
 use crate::workers::settle::service;
+use crate::workers::unsent::Unsent;
 
 /// What another node sends.
 pub(in crate::workers) enum Incoming {
-    Effect(Box<wire::Effect>),
+    Effect(Box<wire::Effect>, Unsent),
     Results(Vec<wire::OutcomeResult>),
     Recalled(u32),
     /// The stream is over.
@@ -66,23 +68,15 @@ impl HopStream {
         let has_room = requests.try_send(first).is_ok();
         debug_assert!(has_room, "a new channel has room");
         let end = CancellationToken::new();
-        let ended = end.clone();
+        let reader = HopReader {
+            node: Arc::clone(node),
+            from: leader.node,
+            generation,
+            sender,
+            ended: end.clone(),
+        };
         let channel = node.channels().of(leader).ok();
-        let from = leader.node;
-        node.tasks().spawn(async move {
-            let send = |incoming| Received {
-                node: from,
-                generation,
-                incoming,
-            };
-            tokio::select! {
-                biased;
-                () = ended.cancelled() => return,
-                () = receive(channel, queue, (&sender, &send)) => {}
-            }
-            // The worker may be gone: then nobody asks.
-            drop(sender.send(send(Incoming::Ended)).await);
-        });
+        node.tasks().spawn(reader.run(channel, queue));
         let address = leader.address.clone();
         Self::new((generation, address), (lent, requests), end.drop_guard())
     }
@@ -121,28 +115,73 @@ impl HopStream {
     }
 }
 
-/// Takes in what comes until the stream is over.
-async fn receive(
-    channel: Option<Channel>,
-    queue: mpsc::Receiver<wire::WorkRequest>,
-    (sender, received): (&mpsc::Sender<Received>, &impl Fn(Incoming) -> Received),
-) {
-    let Some(channel) = channel else { return };
-    let mut service = service(channel);
-    let opened = service.work(streamed_hop_request(ReceiverStream::new(queue)));
-    let Ok(Ok(opened)) = timeout(HOP_ANSWER_MAX, opened).await else {
-        return;
-    };
-    let mut responses = opened.into_inner();
-    while let Ok(Some(response)) = responses.message().await {
-        let incoming = match response.response {
-            Some(WorkAnswer::Effect(effect)) => Incoming::Effect(Box::new(effect)),
-            Some(WorkAnswer::Results(results)) => Incoming::Results(results.results),
-            Some(WorkAnswer::Recalled(recalled)) => Incoming::Recalled(recalled.credit),
-            Some(WorkAnswer::Subscribed(_)) | None => continue,
+/// The receiving half of a stream.
+struct HopReader {
+    node: Arc<Node>,
+    from: NodeId,
+    generation: u64,
+    sender: mpsc::Sender<Received>,
+    /// The worker needs no more.
+    ended: CancellationToken,
+}
+
+impl HopReader {
+    /// Takes in what comes until the stream is over.
+    async fn run(self, channel: Option<Channel>, queue: mpsc::Receiver<wire::WorkRequest>) {
+        if let Some(channel) = channel {
+            let mut service = service(channel);
+            let opened = service.work(streamed_hop_request(ReceiverStream::new(queue)));
+            if let Ok(Ok(opened)) = timeout(HOP_ANSWER_MAX, opened).await {
+                self.receive(opened.into_inner()).await;
+            }
+        }
+        if !self.ended.is_cancelled() {
+            // The worker may be gone: then nobody asks.
+            drop(self.sender.send(self.received(Incoming::Ended)).await);
+        }
+    }
+
+    async fn receive(&self, mut responses: Streaming<wire::WorkResponse>) {
+        loop {
+            let response = tokio::select! {
+                biased;
+                () = self.ended.cancelled() => break,
+                response = responses.message() => response,
+            };
+            let Ok(Some(response)) = response else { return };
+            let Some(incoming) = self.incoming(response) else {
+                continue;
+            };
+            if self.sender.send(self.received(incoming)).await.is_err() {
+                break;
+            }
+        }
+        // That node records what it was told, and ends its side; effects that it wrote meanwhile are given back.
+        let given_back = async {
+            while let Ok(Some(response)) = responses.message().await {
+                drop(self.incoming(response));
+            }
         };
-        if sender.send(received(incoming)).await.is_err() {
-            return;
+        drop(timeout(HOP_WIND_UP_MAX, given_back).await);
+    }
+
+    fn incoming(&self, response: wire::WorkResponse) -> Option<Incoming> {
+        match response.response? {
+            WorkAnswer::Effect(effect) => {
+                let unsent = Unsent::of_effect(&self.node, &effect);
+                Some(Incoming::Effect(Box::new(effect), unsent))
+            }
+            WorkAnswer::Results(results) => Some(Incoming::Results(results.results)),
+            WorkAnswer::Recalled(recalled) => Some(Incoming::Recalled(recalled.credit)),
+            WorkAnswer::Subscribed(_) => None,
+        }
+    }
+
+    const fn received(&self, incoming: Incoming) -> Received {
+        Received {
+            node: self.from,
+            generation: self.generation,
+            incoming,
         }
     }
 }

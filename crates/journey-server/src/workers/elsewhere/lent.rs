@@ -10,6 +10,7 @@ use journey_wire::timestamp_from_wire;
 use super::hop_stream::{HopStream, Incoming, Received};
 use crate::router::{Leader, RouteTable};
 use crate::workers::credit::Ledger;
+use crate::workers::unsent::Unsent;
 
 /// Names an attempt in the worker's words: effect id and number.
 pub(super) type AttemptName = (String, u32);
@@ -27,7 +28,7 @@ pub(in crate::workers) enum Came {
     /// Nothing for the worker.
     Nothing,
     /// An effect for the worker.
-    Effect(Box<wire::Effect>),
+    Effect(Box<wire::Effect>, Unsent),
     /// Results for the worker, and outcomes that have to go another way.
     Results(Vec<wire::OutcomeResult>, Vec<wire::Outcome>),
 }
@@ -75,7 +76,7 @@ impl Lent {
             return Came::Nothing;
         }
         match incoming {
-            Incoming::Effect(effect) => {
+            Incoming::Effect(effect, unsent) => {
                 stream.is_active = true;
                 let until = effect.until.as_ref().map(timestamp_from_wire);
                 let held = HeldThere {
@@ -84,7 +85,7 @@ impl Lent {
                 };
                 let name = (effect.effect_id.clone(), effect.attempt);
                 stream.held.insert(name, held);
-                Came::Effect(effect)
+                Came::Effect(effect, unsent)
             }
             Incoming::Results(results) => {
                 let (mut answered, mut other_ways) = (Vec::new(), Vec::new());

@@ -54,12 +54,13 @@ fn received(node: u64, generation: u64, incoming: Incoming) -> Received {
 
 fn effect(id: &str, until_ms: i64) -> Incoming {
     let until = Some(journey_wire::timestamp_to_wire(at(until_ms)));
-    Incoming::Effect(Box::new(wire::Effect {
+    let effect = wire::Effect {
         effect_id: id.to_owned(),
         attempt: 1,
         until,
         ..Default::default()
-    }))
+    };
+    Incoming::Effect(Box::new(effect), Unsent::of_nothing())
 }
 
 fn outcome(id: &str) -> wire::Outcome {
