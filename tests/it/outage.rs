@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use journey_client::wire::event_result::Status;
 use journey_client::{Client, ClientError, ClusterClient, wire};
 use tests::{
@@ -16,6 +17,9 @@ use tonic_types::StatusExt as _;
 
 use crate::cluster_world::{HELLO, customers_of};
 use crate::world::{event, programs, publish, send};
+
+/// How long a node takes to answer a worker's subscription, for which it needs nobody else: a busy machine's pause.
+const SUBSCRIBED_MAX: Duration = Duration::from_secs(1);
 
 /// A refusal for now: of one event, or of the whole call with `UNAVAILABLE`; either way with a reason.
 fn expect_refused_for_now(answered: Result<wire::IngestResponse, ClientError>) -> String {
@@ -37,6 +41,15 @@ fn expect_refused_for_now(answered: Result<wire::IngestResponse, ClientError>) -
         }
         Err(error) => panic!("no refusal: {error}"),
     }
+}
+
+/// A worker is told at once that it stands, whatever the node can reach: it hears of effects when there are leaders again.
+async fn expect_subscribed(client: &Client) -> anyhow::Result<Duration> {
+    let asked = Instant::now();
+    let opened = client.work(wire::Subscribe::default());
+    let opened = tokio::time::timeout(SUBSCRIBED_MAX, opened).await;
+    drop(opened.context("the subscription was not answered")??);
+    Ok(asked.elapsed())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,6 +74,7 @@ async fn a_node_that_is_cut_off_refuses_with_its_reason_and_nothing_diverges() -
             .await?;
         let addresses = cluster.addresses();
         let alone = Client::connect(&addresses[minority]).await?;
+        let worked = expect_subscribed(&alone).await?;
         let mut reasons = BTreeSet::new();
         let mut longest = Duration::ZERO;
         for customer in customers.values() {
@@ -80,6 +94,7 @@ async fn a_node_that_is_cut_off_refuses_with_its_reason_and_nothing_diverges() -
             });
             reasons.insert(told.await?);
         }
+        let worked = worked.max(expect_subscribed(&alone).await?);
         let others = addresses
             .iter()
             .enumerate()
@@ -99,8 +114,9 @@ async fn a_node_that_is_cut_off_refuses_with_its_reason_and_nothing_diverges() -
         }
         let proof = cut.end(&mut cluster, None)?;
         eprintln!(
-            "{proof}; reasons {reasons:?}, the longest refusal took {} ms",
-            longest.as_millis()
+            "{proof}; reasons {reasons:?}, the longest refusal took {} ms, a worker was subscribed after {} ms",
+            longest.as_millis(),
+            worked.as_millis()
         );
         if slow_tests_wanted() {
             assert!(longest <= Duration::from_secs(15), "{longest:?}");

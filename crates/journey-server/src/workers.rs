@@ -170,7 +170,13 @@ impl WorkerStream {
         let (workspace, destinations, n_credit) = checked(&subscribe)?;
         let ledger = Ledger::new(n_credit, node.now());
         let worker = node.next_worker_id();
-        tracing::info!(worker = worker.0, name = %subscribe.worker, "worker subscribed");
+        let over_another_node = hop.is_hop;
+        tracing::info!(
+            worker = worker.0,
+            name = %subscribe.worker,
+            over_another_node,
+            "worker subscribed"
+        );
         let cluster_id = format!("{:016x}", node.origin().cluster_id);
         let subscribed = WorkAnswer::Subscribed(wire::Subscribed { cluster_id });
         if answers
