@@ -30,12 +30,18 @@ const HTTP_PORT_DEFAULT: u16 = 7_702;
 
 /// All of it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table of its keys"
+)]
 pub struct Config {
     /// Folder of this node's data, created when missing. Default `journeyd-data`. Two nodes never share one.
     pub data_dir: PathBuf,
     /// Address of the public gRPC API. Default `127.0.0.1:7701`; port 0 takes a free one. An address that is not
     /// loopback needs `insecure-listen`.
+    #[serde(deserialize_with = "units::socket_address")]
     pub listen: SocketAddr,
     /// Address of health and metrics over HTTP (`/livez`, `/readyz`, `/healthz`, `/metrics`, `/version`). Default
     /// `127.0.0.1:7702`; port 0 takes a free one, empty is off. An address that is not loopback needs `insecure-listen`.
@@ -66,7 +72,12 @@ pub struct Config {
 
 /// `[raft]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table of its keys"
+)]
 pub struct RaftConfig {
     /// Pause between heartbeats, 10ms to 10s, default 50ms. Raise it on slow disks, with the election timeouts.
     pub heartbeat_interval: Millis,
@@ -78,7 +89,12 @@ pub struct RaftConfig {
 
 /// `[storage]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table of its keys"
+)]
 pub struct StorageConfig {
     /// Page cache of the log database, 8MiB to 64GiB, default 16MiB: what is read of a log is nearly always in memory.
     pub log_cache: ByteCount,
@@ -94,7 +110,12 @@ pub struct StorageConfig {
 
 /// `[disk]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table of its keys"
+)]
 pub struct DiskConfig {
     /// Room below which the node warns and purges its logs earlier: a share of the disk, counted up to 20GiB of it, or a
     /// size. Default `20%`.
@@ -110,7 +131,12 @@ pub struct DiskConfig {
 
 /// `[limits]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table of its keys"
+)]
 pub struct LimitsConfig {
     /// Requests with events that may wait at one partition, 2 to 4096, default 256; one workspace may have three quarters
     /// of them. What comes beyond is refused at once, `PARTITION_BUSY` or `WORKSPACE_BUSY`.
@@ -127,7 +153,12 @@ pub struct LimitsConfig {
 
 /// `[log]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table of its keys"
+)]
 pub struct LogConfig {
     /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,journey_partition=debug`. Default `info`.
     pub level: String,

@@ -8,6 +8,7 @@ use crate::config::{LogConfig, LogFormat};
 pub(crate) fn start(config: &LogConfig) {
     // openraft tells each step of an ordinary election at WARN; what matters of it comes as an error of the group.
     let level = format!("openraft=error,{}", config.level);
+    // The configuration was checked; what it refuses never comes here.
     let filter =
         EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info,openraft=error"));
     let builder = tracing_subscriber::fmt()

@@ -164,7 +164,7 @@ async fn a_poison_event_is_quarantined_and_survives_a_crash() -> anyhow::Result<
     assert!(
         listed
             .stdout
-            .contains("1 quarantined commands on this node"),
+            .contains("1 quarantined command on this node"),
         "{}",
         listed.stdout
     );

@@ -12,7 +12,7 @@ use journey_client::wire::outcome::Result as Outcome;
 use journey_client::{Client, WorkerMessage, wire};
 use journey_types::Value;
 use rand::Rng as _;
-use tests::{JOURNEYS, slow_tests_wanted, wait_until};
+use tests::{JOURNEYS, slow_tests_wanted, wait_until, wait_while_it_moves};
 use tokio::sync::Mutex;
 
 use crate::world::{World, counts, event, event_with};
@@ -233,21 +233,25 @@ async fn kill_9_under_load_loses_nothing_and_doubles_nothing() -> anyhow::Result
     let n_sent = oracle.lock().await.n_sent;
     let (n_twice, n_questions) = (n_runs("twice", n_sent), n_runs("question", n_sent));
     for (journey, n) in [("twice", n_twice), ("question", n_questions)] {
-        wait_until(
-            &format!("every instance of {journey} to complete"),
-            || async {
-                let counts = counts(&world.client, journey).await.ok()?;
-                (counts.completed == n).then_some(())
-            },
-        )
+        let what = format!("instances of {journey} that complete");
+        wait_while_it_moves(&what, || async {
+            let counts = counts(&world.client, journey).await.ok()?;
+            Some(n.saturating_sub(counts.completed))
+        })
         .await?;
     }
     // Claims that a kill orphaned come back when they expire; the worker goes on until it has seen every effect.
     let n_effects = usize::try_from(n_twice * 2 + n_questions)?;
-    wait_until("every effect to be handed over", || async {
-        (oracle.lock().await.effects.len() == n_effects).then_some(())
+    let drained = tokio::time::Instant::now();
+    wait_while_it_moves("effects that are handed over", || async {
+        let n_seen = oracle.lock().await.effects.len();
+        Some(n_effects.saturating_sub(n_seen) as u64)
     })
     .await?;
+    eprintln!(
+        "all effects seen {:.0} s after the last was due",
+        drained.elapsed().as_secs_f64()
+    );
     stop_working.store(true, Ordering::Relaxed);
     worker.await??;
     let twice = counts(&world.client, "twice").await?;

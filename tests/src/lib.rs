@@ -37,4 +37,4 @@ pub use http::{HttpAnswer, http_get};
 pub use node_process::{NodeProcess, Programs};
 pub use node_report::{GroupNodes, groups_at_rest, node_report};
 pub use receiver::{ReceivedRequest, ReceiverProcess, run_receiver};
-pub use wait::wait_until;
+pub use wait::{wait_until, wait_while_it_moves};

@@ -7,7 +7,12 @@ use super::{Config, Listen, Millis};
 
 /// `[cluster]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table of its keys"
+)]
 pub struct ClusterConfig {
     /// Id of the cluster, 16 hexadecimal digits, default none. A new cluster is founded with it, else with one drawn by
     /// chance; a node of another cluster does not start.
@@ -152,8 +157,8 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     }
     if !(5_000..=604_800_000).contains(&cluster.down_after.get()) {
         problems.push(format!(
-            "cluster.down-after = {}ms is not in 5s to 7d",
-            cluster.down_after.get()
+            "cluster.down-after = {} is not in 5s to 7d",
+            cluster.down_after
         ));
     }
     problems
@@ -172,7 +177,7 @@ fn hidden_addresses(config: &Config) -> Vec<String> {
             &cluster.advertise,
         ),
         (
-            "peer-listen",
+            "cluster.peer-listen",
             peers,
             "peer-advertise",
             &cluster.peer_advertise,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
-use journey_delivery::{Rate, WebhookOptions};
+use journey_delivery::{Rate, WebhookError, WebhookOptions};
 use journey_types::{Channel, ConnectorId, Destination, WorkspaceId};
 use serde::{Deserialize, Deserializer, de};
 
@@ -20,7 +20,11 @@ pub(crate) type ConnectorConfigs = BTreeMap<String, ConnectorConfig>;
 
 /// `[connectors.<name>]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    expecting = "a table of its keys"
+)]
 pub struct ConnectorConfig {
     /// What it is: `webhook`.
     pub kind: ConnectorKind,
@@ -71,7 +75,12 @@ pub enum ConnectorKind {
 
 /// `[connectors.<name>.retry]` and `[channels.<name>.retry]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table of its keys"
+)]
 pub struct RetryConfig {
     /// Attempts before an effect becomes a dead letter, 1 to 1000, default 20.
     pub attempts_max: u32,
@@ -83,7 +92,12 @@ pub struct RetryConfig {
 
 /// `[channels.<name>]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table of its keys"
+)]
 pub struct ChannelConfig {
     /// How often and how fast an effect is tried.
     pub retry: RetryConfig,
@@ -91,7 +105,12 @@ pub struct ChannelConfig {
 
 /// `[connectors.<name>.breaker]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table of its keys"
+)]
 pub struct BreakerConfig {
     /// Failures within the window that open it, if they are half of all results there, 1 to 10000, default 10.
     pub failures: u32,
@@ -205,13 +224,29 @@ pub(super) fn channel_problems(channels: &BTreeMap<String, ChannelConfig>) -> Ve
         ] {
             if !(10..=max_ms).contains(&span.get()) {
                 problems.push(format!(
-                    "channels.{name}.retry.{key} = {}ms is not in 10ms to {max_ms}ms",
-                    span.get()
+                    "channels.{name}.retry.{key} = {span} is not in 10ms to {}",
+                    Millis::new(max_ms)
                 ));
             }
         }
+        if retry.pause_max < retry.pause_first {
+            problems.push(format!(
+                "channels.{name}.retry.pause-max is below retry.pause-first"
+            ));
+        }
     }
     problems
+}
+
+/// What is wrong with a webhook, after the key it comes from.
+fn with_key(problem: &WebhookError) -> String {
+    let key = match problem {
+        WebhookError::Url { .. } => "url",
+        WebhookError::Secret { .. } => "secret-file",
+        WebhookError::Header { .. } => "headers",
+        WebhookError::Tls { .. } => "ca-file",
+    };
+    format!("{key}: {problem}")
 }
 
 impl ConnectorConfig {
@@ -240,7 +275,7 @@ impl ConnectorConfig {
             }
         }
         match self.webhook_options() {
-            Ok(options) => problems.extend(options.problems().iter().map(ToString::to_string)),
+            Ok(options) => problems.extend(options.problems().iter().map(with_key)),
             Err(unread) => problems.extend(unread),
         }
         problems
@@ -258,8 +293,9 @@ impl ConnectorConfig {
         for (key, span, min_ms, max_ms) in spans {
             if !(min_ms..=max_ms).contains(&span.get()) {
                 problems.push(format!(
-                    "{key} = {}ms is not in {min_ms}ms to {max_ms}ms",
-                    span.get()
+                    "{key} = {span} is not in {} to {}",
+                    Millis::new(min_ms),
+                    Millis::new(max_ms)
                 ));
             }
         }

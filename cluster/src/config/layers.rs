@@ -43,18 +43,27 @@ pub(crate) fn load(layers: Layers) -> Result<Config, ConfigError> {
         toml::from_str::<Config>(&text).map_err(|error| malformed(&origin, &error))?;
     }
     for (name, value) in layers.environment {
-        let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else {
-            continue;
-        };
+        // The prefix is ASCII: a name that is no text may still carry it.
+        let name = name.to_string_lossy();
         if let Some(path) = name.strip_prefix(PREFIX) {
             let path = path.to_lowercase().replace("__", ".").replace('_', "-");
             let origin = format!("environment variable {name}");
-            set(&mut table, &path, scalar(value));
-            parse(&table).map_err(|error| malformed(&origin, &error))?;
+            let refused = |reason: String| ConfigError::Malformed {
+                origin: origin.clone(),
+                reason,
+            };
+            let value = value
+                .to_str()
+                .ok_or_else(|| refused("its value is not UTF-8 text".to_owned()))?;
+            set(&mut table, &path, scalar(value)).map_err(refused)?;
+            parse_told(&mut table, &path, value).map_err(|error| malformed(&origin, &error))?;
         }
     }
     for (path, value) in layers.flags {
-        set(&mut table, path, value);
+        set(&mut table, path, value).map_err(|reason| ConfigError::Malformed {
+            origin: "flags".to_owned(),
+            reason,
+        })?;
     }
     let config = parse(&table).map_err(|error| malformed("flags", &error))?;
     config.validate()?;
@@ -63,6 +72,21 @@ pub(crate) fn load(layers: Layers) -> Result<Config, ConfigError> {
 
 fn parse(table: &Table) -> Result<Config, toml::de::Error> {
     Value::Table(table.clone()).try_into()
+}
+
+/// Checks a table in which a variable was set. What reads as a number or a flag may be meant as text, such as a zone
+/// called `1`.
+fn parse_told(table: &mut Table, path: &str, text: &str) -> Result<(), toml::de::Error> {
+    let Err(error) = parse(table) else {
+        return Ok(());
+    };
+    let mut as_text = table.clone();
+    if set(&mut as_text, path, Value::String(text.to_owned())).is_err() || parse(&as_text).is_err()
+    {
+        return Err(error);
+    }
+    *table = as_text;
+    Ok(())
 }
 
 fn malformed(origin: &str, error: &toml::de::Error) -> ConfigError {
@@ -108,18 +132,18 @@ fn scalar(text: &str) -> Value {
     }
 }
 
-fn set(table: &mut Table, path: &str, value: Value) {
-    match path.split_once('.') {
-        None => {
-            table.insert(path.to_owned(), value);
-        }
-        Some((head, rest)) => {
-            let inner = table
-                .entry(head)
-                .or_insert_with(|| Value::Table(Table::new()));
-            if let Value::Table(inner) = inner {
-                set(inner, rest, value);
-            }
-        }
+/// Sets a key by its path, or says which part of the path is a value and no table.
+fn set(table: &mut Table, path: &str, value: Value) -> Result<(), String> {
+    let Some((head, rest)) = path.split_once('.') else {
+        table.insert(path.to_owned(), value);
+        return Ok(());
+    };
+    let inner = table
+        .entry(head)
+        .or_insert_with(|| Value::Table(Table::new()));
+    if let Value::Table(inner) = inner {
+        set(inner, rest, value)
+    } else {
+        Err(format!("`{head}` is a value and has no key `{rest}`"))
     }
 }

@@ -69,6 +69,12 @@ fn mistakes_are_named() {
         ),
         ("partitions = ", "partitions"),
         (
+            "[storage]\ncustomer-cache = \"2TiB\"",
+            "storage.customer-cache is above 1024GiB",
+        ),
+        ("[log]\nlevel = \"waring\"", "`waring` is no level"),
+        ("[log]\nlevel = \"info,a=b\"", "`info,a=b` is no filter"),
+        (
             "[cluster]\njoin = \"a:7703\"",
             "cluster.join is set and cluster.peer-listen is not",
         ),
@@ -110,6 +116,41 @@ fn an_unknown_environment_key_is_named() {
         message.contains("JOURNEY__PARTITIONZ") && message.contains("partitionz"),
         "{message}"
     );
+}
+
+#[test]
+fn what_an_environment_variable_cannot_be_is_named() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let bytes = std::ffi::OsString::from_vec(vec![0xff]);
+    for (name, value, expected) in [
+        ("JOURNEY__DATA_DIR", bytes, "its value is not UTF-8 text"),
+        (
+            "JOURNEY__DATA_DIR__X",
+            "1".into(),
+            "`data-dir` is a value and has no key `x`",
+        ),
+        ("JOURNEY__PARTITIONS", "many".into(), "invalid type: string"),
+    ] {
+        let environment = vec![
+            ("JOURNEY__DATA_DIR".into(), "d".into()),
+            (name.into(), value),
+        ];
+        let layers = Layers {
+            environment,
+            ..Layers::default()
+        };
+        let message = load(layers).unwrap_err().to_string();
+        assert!(
+            message.contains(expected) && message.contains(name),
+            "{message}"
+        );
+    }
+    // A zone may be called 1.
+    let layers = Layers {
+        environment: vec![("JOURNEY__CLUSTER__ZONE".into(), "1".into())],
+        ..Layers::default()
+    };
+    assert_eq!(load(layers).unwrap().cluster.zone, "1");
 }
 
 #[test]

@@ -1,11 +1,46 @@
 //! Durations and sizes as people write them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use journey_types::{TimeSpan, WorkspaceId};
 use serde::{Deserialize, Deserializer, de};
+
+/// A text, or what is expected where there is none.
+fn text<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    expected: &'static str,
+) -> Result<String, D::Error> {
+    struct Text(&'static str);
+
+    impl de::Visitor<'_> for Text {
+        type Value = String;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str(self.0)
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+    }
+
+    deserializer.deserialize_str(Text(expected))
+}
+
+/// An address that must be there.
+pub(crate) fn socket_address<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<SocketAddr, D::Error> {
+    let text = text(deserializer, "an address, such as \"127.0.0.1:7701\"")?;
+    text.parse().map_err(|_| {
+        de::Error::custom(format!(
+            "`{text}` is no address; write an IP address and a port, such as `127.0.0.1:7701`"
+        ))
+    })
+}
 
 /// A duration in whole milliseconds, written `150ms`, `5s`, `2m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,9 +66,17 @@ impl Millis {
     }
 }
 
+impl fmt::Display for Millis {
+    /// As people write it: `90s`, `1500ms`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let span = TimeSpan::from_ms(i64::try_from(self.0).unwrap_or(i64::MAX));
+        span.fmt(formatter)
+    }
+}
+
 impl<'de> Deserialize<'de> for Millis {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let text = text(deserializer, "a duration with its unit, such as \"150ms\"")?;
         let span = TimeSpan::parse(&text).map_err(de::Error::custom)?;
         u64::try_from(span.ms())
             .map(Self)
@@ -75,7 +118,7 @@ impl ByteCount {
 
 impl<'de> Deserialize<'de> for ByteCount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let text = text(deserializer, "a size with its unit, such as \"64MiB\"")?;
         Self::parse(&text).ok_or_else(|| {
             de::Error::custom(format!("`{text}` is no size; write a whole number and B, KiB, MiB, GiB or TiB, such as `64MiB`"))
         })
@@ -108,7 +151,7 @@ impl Listen {
 
 impl<'de> Deserialize<'de> for Listen {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let text = text(deserializer, "an address, such as \"127.0.0.1:7702\"")?;
         if text.is_empty() {
             return Ok(Self(None));
         }
@@ -132,7 +175,10 @@ pub enum Watermark {
 
 impl<'de> Deserialize<'de> for Watermark {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let text = text(
+            deserializer,
+            "a share or a size, such as \"10%\" or \"4GiB\"",
+        )?;
         let percent = text.strip_suffix('%').map(str::parse::<u8>);
         match (percent, ByteCount::parse(&text)) {
             (Some(Ok(percent)), _) if percent < 100 => Ok(Self::Percent(percent)),

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
 use crate::config::{ByteCount, Config, DiskConfig, RaftConfig, Watermark, cluster, connectors};
 
 /// Why the configuration is not usable.
@@ -77,16 +80,20 @@ impl Config {
         raft_problems(&self.raft, &mut problems);
         let storage = &self.storage;
         let sizes = [
-            ("storage.log-cache", storage.log_cache, 8),
-            ("storage.state-cache", storage.state_cache, 8),
-            ("storage.customer-cache", storage.customer_cache, 8),
-            ("storage.log-bytes-max", storage.log_bytes_max, 1),
+            ("storage.log-cache", storage.log_cache, 8, 64),
+            ("storage.state-cache", storage.state_cache, 8, 64),
+            ("storage.customer-cache", storage.customer_cache, 8, 1_024),
+            ("storage.log-bytes-max", storage.log_bytes_max, 1, 1_024),
         ];
-        for (key, size, mib_min) in sizes {
+        for (key, size, mib_min, gib_max) in sizes {
             if size < ByteCount::from_mib(mib_min) {
                 problems.push(format!("{key} is below {mib_min}MiB"));
             }
+            if size > ByteCount::from_mib(gib_max << 10) {
+                problems.push(format!("{key} is above {gib_max}GiB"));
+            }
         }
+        problems.extend(log_problem(&self.log.level));
         problems.extend(connectors::problems(&self.connectors));
         let requests = self.limits.requests_per_partition;
         if !(2..=4_096).contains(&requests) {
@@ -128,6 +135,24 @@ fn raft_problems(raft: &RaftConfig, problems: &mut Vec<String>) {
         problems
             .push("raft.election-timeout-max is not above raft.election-timeout-min".to_owned());
     }
+}
+
+/// A level or a filter. The filter's own parser takes any word for the name of a module, so that a level with a slip of
+/// the pen would silence the log.
+fn log_problem(level: &str) -> Option<String> {
+    const FORMS: &str = "write error, warn, info, debug, trace or off, or a filter such as `info,journey_partition=debug`";
+    let is_level = |part: &str| part.parse::<LevelFilter>().is_ok();
+    let words = level.split(',').map(str::trim);
+    let unknown = words
+        .filter(|part| !part.contains(['=', '[']))
+        .find(|part| !is_level(part));
+    if let Some(part) = unknown {
+        return Some(format!("log.level: `{part}` is no level; {FORMS}"));
+    }
+    let error = EnvFilter::try_new(level).err()?;
+    Some(format!(
+        "log.level: `{level}` is no filter ({error}); {FORMS}"
+    ))
 }
 
 /// Marks of the same kind must be in order; of different kinds only the running node knows.

@@ -87,9 +87,9 @@ async fn served(
     stopped: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     let address = listener.local_addr();
-    let listener = TcpListener::from_std(listener).map_err(|source| ServeError::Bind {
+    let listener = TcpListener::from_std(listener).map_err(|reason| ServeError::Bind {
         address: address.unwrap_or_else(|_| ([0, 0, 0, 0], 0).into()),
-        source,
+        reason,
     })?;
     serve(node, listener, serving, stopped).await
 }

@@ -112,25 +112,23 @@ pub enum NodeError {
     },
     /// The address for other nodes is taken or not ours.
     #[error(
-        "cannot listen on {address} for other nodes: {source}; choose another address with --peer-listen"
+        "cannot listen on {address} for other nodes: {reason}; choose another address with --peer-listen"
     )]
     BindPeers {
         /// The address.
         address: std::net::SocketAddr,
-        /// Why.
-        #[source]
-        source: std::io::Error,
+        /// Why; not also behind the error, where it would be told a second time.
+        reason: std::io::Error,
     },
     /// The HTTP address is taken or not ours.
     #[error(
-        "cannot listen on {address} for health and metrics: {source}; choose another address with --http-listen, or none with --http-listen ''"
+        "cannot listen on {address} for health and metrics: {reason}; choose another address with --http-listen, or none with --http-listen ''"
     )]
     BindHttp {
         /// The address.
         address: std::net::SocketAddr,
-        /// Why.
-        #[source]
-        source: std::io::Error,
+        /// Why; not also behind the error, where it would be told a second time.
+        reason: std::io::Error,
     },
     /// A task of the node panicked.
     #[error("a task of the node failed: {0}")]

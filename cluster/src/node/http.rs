@@ -21,7 +21,7 @@ pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, NodeError> {
         listener.set_nonblocking(true)?;
         Ok(listener)
     };
-    bind().map_err(|source| NodeError::BindHttp { address, source })
+    bind().map_err(|reason| NodeError::BindHttp { address, reason })
 }
 
 /// Answers for ever; without a listener it only waits.

@@ -53,7 +53,7 @@ pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, NodeError> {
         listener.set_nonblocking(true)?;
         Ok(listener)
     };
-    bind().map_err(|source| NodeError::BindPeers { address, source })
+    bind().map_err(|reason| NodeError::BindPeers { address, reason })
 }
 
 /// Answers other nodes until the process ends, on consensus' own runtime so that nothing else delays a heartbeat.

@@ -193,6 +193,7 @@ pub enum NodeCommand {
     /// Until they are elsewhere it goes on serving them. Where too few nodes are left each partition keeps fewer replicas.
     Drain {
         /// The node's id.
+        #[arg(value_parser = node_id)]
         node: u64,
         /// Wait until it has none left.
         #[arg(long)]
@@ -201,11 +202,13 @@ pub enum NodeCommand {
     /// Let a node that drains take replicas again.
     Undrain {
         /// The node's id.
+        #[arg(value_parser = node_id)]
         node: u64,
     },
     /// Take a node out of the cluster for ever; it must be drained, or down, and stopped.
     Remove {
         /// The node's id.
+        #[arg(value_parser = node_id)]
         node: u64,
         /// Do not ask.
         #[arg(long)]
@@ -228,6 +231,7 @@ pub enum PartitionCommand {
     /// Show one partition with each of its replicas.
     Describe {
         /// The partition.
+        #[arg(value_parser = partition_id)]
         partition: u32,
         /// Again and again.
         #[command(flatten)]
@@ -238,11 +242,22 @@ pub enum PartitionCommand {
     /// Leaders are kept even over the nodes: another partition may go the other way.
     TransferLeader {
         /// The partition.
+        #[arg(value_parser = partition_id)]
         partition: u32,
         /// The node that shall lead.
-        #[arg(long, value_name = "NODE")]
+        #[arg(long, value_name = "NODE", value_parser = node_id)]
         to: u64,
     },
+}
+
+fn node_id(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| "write the number that `journeyctl node list` shows".to_owned())
+}
+
+fn partition_id(text: &str) -> Result<u32, String> {
+    text.parse()
+        .map_err(|_| "write the number that `journeyctl partition list` shows".to_owned())
 }
 
 /// Whether and how often something is shown again.

@@ -18,14 +18,20 @@ pub(crate) async fn run(
     workspace: &str,
     output: &Output,
 ) -> anyhow::Result<ExitCode> {
+    // What cannot be read is told without a node.
+    let ids = match &command {
+        CustomerCommand::Export { ids: Some(path) } => std::fs::read_to_string(path)
+            .with_context(|| format!("reading customer ids from {}", path.display()))?,
+        CustomerCommand::Show { .. }
+        | CustomerCommand::Timeline { .. }
+        | CustomerCommand::Export { ids: None } => String::new(),
+    };
     let client = Client::connect(address).await?;
     match command {
         CustomerCommand::Show { id } => show(&client, workspace, id, *output).await?,
         CustomerCommand::Timeline { id } => timeline(&client, workspace, id, *output).await?,
-        CustomerCommand::Export { ids: Some(path) } => {
-            let text = std::fs::read_to_string(&path)
-                .with_context(|| format!("reading customer ids from {}", path.display()))?;
-            for id in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        CustomerCommand::Export { ids: Some(_) } => {
+            for id in ids.lines().map(str::trim).filter(|line| !line.is_empty()) {
                 output.json(&customer(&client, workspace, id.to_owned()).await?)?;
             }
         }

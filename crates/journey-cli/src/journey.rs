@@ -151,7 +151,9 @@ fn report_check(
 
 /// The last line of a check: what is sound, and how much is not.
 fn verdict(sound: &[wire::DocumentSummary], n_errors: usize, n_warnings: usize) -> String {
-    let found = format!("{n_errors} errors, {n_warnings} warnings");
+    let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let (errors, warnings) = (counted(n_errors, "error"), counted(n_warnings, "warning"));
+    let found = format!("{errors}, {warnings}");
     match (sound.is_empty(), n_errors) {
         (true, 0) => format!("no documents: {found}"),
         (true, _) => format!("{found}; no document is sound"),

@@ -119,6 +119,10 @@ fn show_report(
 
 /// What the node holds, in a line.
 pub(crate) fn held_text(what: &str, held: wire::SetAsideSum) -> String {
+    let what = match held.count {
+        1 => what.trim_end_matches('s'),
+        _ => what,
+    };
     format!(
         "{} {what} on this node, {} of {} KiB",
         held.count,

@@ -15,7 +15,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::error::ClientError;
+use crate::error::{ClientError, root_cause};
 use crate::ingest::IngestSession;
 use crate::limits::{
     CALL_MAX, CONNECT_TIMEOUT, DECODED_SIZE_BYTES_MAX, KEEPALIVE_ANSWER_MAX, KEEPALIVE_INTERVAL,
@@ -53,9 +53,7 @@ impl Client {
     /// # Cancel safety
     /// Safe: nothing is left behind.
     pub async fn connect(addresses: &str) -> Result<Self, ClientError> {
-        let mut failed = ClientError::Address {
-            address: addresses.to_owned(),
-        };
+        let (mut asked, mut last) = (Vec::new(), None);
         for address in addresses
             .split(',')
             .map(str::trim)
@@ -63,15 +61,21 @@ impl Client {
         {
             match endpoint(address)?.connect().await {
                 Ok(channel) => return Ok(Self { channel }),
-                Err(source) => {
-                    failed = ClientError::Unreachable {
-                        address: with_scheme(address),
-                        source,
-                    };
+                Err(error) => {
+                    asked.push(with_scheme(address));
+                    last = Some(root_cause(&error));
                 }
             }
         }
-        Err(failed)
+        Err(last.map_or_else(
+            || ClientError::Address {
+                address: addresses.to_owned(),
+            },
+            |reason| ClientError::Unreachable {
+                address: asked.join(", "),
+                reason,
+            },
+        ))
     }
 
     /// The same, connecting when the first call is made and again when the connection is gone.

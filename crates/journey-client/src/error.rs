@@ -19,14 +19,13 @@ pub enum ClientError {
     },
     /// Nobody answers there.
     #[error(
-        "no journeyd answers at {address}; is it running? (start one with `journeyd demo`, or give --address)"
+        "no journeyd answers at {address}: {reason}; is it running? (start one with `journeyd demo`, or give --address)"
     )]
     Unreachable {
-        /// Where.
+        /// Where; of several, divided by commas, each was asked.
         address: String,
-        /// Why.
-        #[source]
-        source: tonic::transport::Error,
+        /// Why; of several the last.
+        reason: String,
     },
     /// The node refused or failed the call.
     #[error("{}", render(status))]
@@ -115,6 +114,15 @@ impl ClientError {
             ..Default::default()
         }
     }
+}
+
+/// What lies at the bottom of an error: what lies above says where in the transport it was met, and says it twice.
+pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(below) = cause.source() {
+        cause = below;
+    }
+    cause.to_string()
 }
 
 /// The message with its reason, its field violations and its retry advice.

@@ -39,13 +39,12 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address is taken or not ours.
-    #[error("cannot listen on {address}: {source}; choose another address with --listen")]
+    #[error("cannot listen on {address}: {reason}; choose another address with --listen")]
     Bind {
         /// The address.
         address: SocketAddr,
-        /// Why.
-        #[source]
-        source: std::io::Error,
+        /// Why; not also behind the error, where it would be told a second time.
+        reason: std::io::Error,
     },
     /// The server failed while serving.
     #[error("the gRPC server failed: {0}")]
@@ -65,7 +64,7 @@ pub enum ServeError {
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address)
         .await
-        .map_err(|source| ServeError::Bind { address, source })
+        .map_err(|reason| ServeError::Bind { address, reason })
 }
 
 /// Serves the API until `shutdown` completes, then lets calls under way finish. `serving` is what `grpc.health.v1`

@@ -7,6 +7,7 @@
 mod answers;
 mod bed;
 mod chaos;
+mod cold_timers;
 mod dead_letters;
 mod effects;
 mod fairness;

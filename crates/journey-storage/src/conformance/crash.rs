@@ -77,7 +77,12 @@ pub fn check_survivor(engine: &dyn Engine, acknowledged: u64) -> Result<u64, Sto
     let at_least = last_round.saturating_sub(1).max(acknowledged) * N_WRITES;
     // A round may have begun with removals, which leave nothing that names it.
     let at_most = (last_round + 1) * N_WRITES;
-    let is_prefix = (at_least..at_most).any(|n_writes| found == state_after(n_writes));
+    let mut written = state_after(at_least);
+    let is_prefix = (at_least..at_most).any(|n_writes| {
+        let is_found = found == written;
+        write(&mut written, n_writes);
+        is_found
+    });
     assert!(
         is_prefix,
         "round {last_round} is the last found, {acknowledged} the last acknowledged; what is found is no prefix of the writes"
@@ -121,13 +126,18 @@ fn state_after(n_writes: u64) -> State {
     // What is older than a generation has been written again.
     let oldest = n_writes.saturating_sub((N_GENERATIONS + 1) * N_WRITES);
     for number in oldest..n_writes {
-        let (tree, puts) = write_of(number / N_WRITES + 1, number % N_WRITES);
-        for put in puts {
-            match put.value {
-                Some(value) => state.insert((tree, put.key), value),
-                None => state.remove(&(tree, put.key)),
-            };
-        }
+        write(&mut state, number);
     }
     state
+}
+
+/// Does one of all writes, counted from 0, to a state.
+fn write(state: &mut State, number: u64) {
+    let (tree, puts) = write_of(number / N_WRITES + 1, number % N_WRITES);
+    for put in puts {
+        match put.value {
+            Some(value) => state.insert((tree, put.key), value),
+            None => state.remove(&(tree, put.key)),
+        };
+    }
 }

@@ -31,9 +31,12 @@ pub(super) struct Given {
 impl Given {
     pub(super) fn new(arguments: &EnrollArguments) -> anyhow::Result<Self> {
         let parse = |text: &String| {
-            serde_json::from_str(text).with_context(|| {
-                format!("--input {text:?} is no JSON object, such as '{{\"tier\": \"gold\"}}'")
-            })
+            // First as JSON alone, whose words people know.
+            serde_json::from_str::<serde_json::Map<_, _>>(text)
+                .and_then(|_| serde_json::from_str(text))
+                .with_context(|| {
+                    format!("--input {text:?} is no JSON object, such as '{{\"tier\": \"gold\"}}'")
+                })
         };
         Ok(Self {
             id: arguments
