@@ -162,9 +162,7 @@ async fn a_poison_event_is_quarantined_and_survives_a_crash() -> anyhow::Result<
     let ctl = Ctl::new(&programs(), node.address());
     let listed = ctl.run(&["quarantine", "list", "--customer", "ann"])?;
     assert!(
-        listed
-            .stdout
-            .contains("1 quarantined command on this node"),
+        listed.stdout.contains("1 quarantined command on this node"),
         "{}",
         listed.stdout
     );

@@ -161,10 +161,13 @@ impl CustomerState {
 }
 
 impl OutboxRow {
-    /// How many times it was handed over since it was emitted or replayed.
+    /// How many times it was handed over since it was emitted or replayed, without those that came back unbegun: a slow
+    /// machine is no failure of whoever delivers.
     #[must_use]
     pub const fn n_attempts(&self) -> u32 {
-        self.attempt.saturating_sub(self.attempts_before_replay)
+        self.attempt
+            .saturating_sub(self.attempts_before_replay)
+            .saturating_sub(self.attempts_returned)
     }
 
     /// Whether it was a dead letter before: then its step has failed already and is not to fail again.

@@ -299,6 +299,8 @@ pub struct OutboxRow {
     pub attempts: Vec<Attempt>,
     /// How many there were when it was last replayed as a dead letter; 0 if it never was.
     pub attempts_before_replay: u32,
+    /// How many came back unbegun since then: they take nothing of the retry budget.
+    pub attempts_returned: u32,
 }
 
 /// What an effect is.

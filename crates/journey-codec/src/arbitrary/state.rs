@@ -178,12 +178,14 @@ fn outbox_row(key: CustomerKey) -> BoxedStrategy<Arc<OutboxRow>> {
         (sequence(), birth(), timestamp(), of(timestamp())),
         (instance_ref(), id::<StepId>(), destination()),
         (text(), effect_body(key)),
-        (any::<u32>(), status, vec(attempt(), 0..3), any::<u32>()),
+        (any::<u32>(), status, vec(attempt(), 0..3)),
+        (any::<u32>(), any::<u32>()),
     )
-        .prop_map(|(times, asked, (purpose, body), standing)| {
+        .prop_map(|(times, asked, (purpose, body), standing, not_counted)| {
             let (effect, birth, created_at, send_by) = times;
             let (of, step, destination) = asked;
-            let (attempt, status, attempts, attempts_before_replay) = standing;
+            let (attempt, status, attempts) = standing;
+            let (attempts_before_replay, attempts_returned) = not_counted;
             Arc::new(OutboxRow {
                 effect,
                 birth,
@@ -200,6 +202,7 @@ fn outbox_row(key: CustomerKey) -> BoxedStrategy<Arc<OutboxRow>> {
                 status,
                 attempts,
                 attempts_before_replay,
+                attempts_returned,
             })
         })
         .boxed()

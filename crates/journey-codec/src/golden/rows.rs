@@ -97,6 +97,7 @@ fn effect(
             failure: Some("busy".to_owned()),
         }],
         attempts_before_replay: 1,
+        attempts_returned: 1,
     };
     (effect, Arc::new(row))
 }

@@ -36,6 +36,7 @@ pub(super) fn grant(state: &mut CustomerState, granted: &MessageGranted) {
         status: EffectStatus::Open,
         attempts: Vec::new(),
         attempts_before_replay: 0,
+        attempts_returned: 0,
     };
     state.outbox.insert(effect, Arc::new(row));
 }
@@ -63,6 +64,7 @@ pub(super) fn emit(state: &mut CustomerState, emitted: &WorkEmitted) {
         status: EffectStatus::Open,
         attempts: Vec::new(),
         attempts_before_replay: 0,
+        attempts_returned: 0,
     };
     state.outbox.insert(effect, Arc::new(row));
 }
@@ -120,6 +122,7 @@ pub(super) fn settle(state: &mut CustomerState, effect: Sequence, outcome: &Outc
         Outcome::Returned => {
             let row = of(state, effect);
             row.end_attempt(RETURNED);
+            row.attempts_returned += 1;
             row.status = EffectStatus::Open;
         }
     }

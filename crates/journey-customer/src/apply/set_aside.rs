@@ -59,6 +59,7 @@ pub(super) fn close(state: &mut CustomerState, what: SetAside, how: Closing) {
             if how == Closing::Replayed {
                 let mut row = letter.row;
                 row.attempts_before_replay = row.attempt;
+                row.attempts_returned = 0;
                 state.outbox.insert(effect, Arc::new(row));
             }
         }

@@ -52,6 +52,39 @@ fn a_spent_budget_makes_a_dead_letter_and_the_next_channel_is_tried() {
 }
 
 #[test]
+fn what_comes_back_unbegun_takes_nothing_of_the_budget() {
+    let script = "
+        budget 2
+        event start
+        claim
+        return
+        claim
+        return
+        claim
+        nack 5m
+        advance 5m
+        claim
+        nack 5m";
+    assert_snapshot!(run(JOURNEY, script), @r#"
+    01-05 09:00 event start
+    01-05 09:00 #1 entered one v1 at say
+    01-05 09:00 #1 message note granted on push: purpose service; channel push is first available
+    01-05 09:00 #1 rests: awaits effect 4
+    01-05 09:00 effect 4 claimed: attempt 1 until 2026-01-05T09:01:00Z
+    01-05 09:00 effect 4 attempt 1 returned
+    01-05 09:00 effect 4 claimed: attempt 2 until 2026-01-05T09:01:00Z
+    01-05 09:00 effect 4 attempt 2 returned
+    01-05 09:00 effect 4 claimed: attempt 3 until 2026-01-05T09:01:00Z
+    01-05 09:00 effect 4 attempt 3 failed for now, again at 2026-01-05T09:05:00Z: busy
+    01-05 09:05 effect 4 claimed: attempt 4 until 2026-01-05T09:06:00Z
+    01-05 09:05 effect 4 attempt 4 failed for now, again at 2026-01-05T09:10:00Z: busy
+    01-05 09:05 effect 4 became a dead letter: busy
+    01-05 09:05 #1 message note granted on email: purpose service; channel email is first available; after push failed
+    01-05 09:05 #1 rests: awaits effect 15
+    "#);
+}
+
+#[test]
 fn after_the_last_channel_the_step_fails_and_a_replay_does_not_fail_it_again() {
     let script = "
         budget 1

@@ -2,8 +2,8 @@
 //!
 //! A script is lines of: `09:00 event NAME key=value …` (also `history NAME …`), `again` (the last event once more),
 //! `advance 2h`, `day 2026-03-28`, `claim [DESTINATION]` (`claim-next`: the one after the first), `ack`, `deliver`,
-//! `done VALUE`, `fail`, `nack 5m`, `budget 3`, `full`, `poison NAME`, `park NAME`, `release`, `replay`, `discard` (both
-//! of the oldest thing set aside). A time of day moves the clock there; timers that fall due on the way fire 1 ms after
+//! `done VALUE`, `fail`, `nack 5m`, `return`, `budget 3`, `full`, `poison NAME`, `park NAME`, `release`, `replay`, `discard`
+//! (both of the oldest thing set aside). A time of day moves the clock there; timers that fall due on the way fire 1 ms after
 //! their instant. After every command the laws are held against what was decided.
 
 use std::fmt::Write as _;
@@ -169,6 +169,7 @@ impl World {
                 let retry_at = self.now.plus(TimeSpan::parse(rest).unwrap());
                 self.settle(Outcome::FailedForNow { reason, retry_at });
             }
+            "return" => self.settle(Outcome::Returned),
             "budget" => self.delivery.default.attempts_max = rest.parse().unwrap(),
             "full" => self.set_aside_has_room = false,
             "poison" | "park" => {

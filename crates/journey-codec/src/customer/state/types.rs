@@ -65,6 +65,7 @@ message! {
         13 => status,
         20 => attempts,
         21 => attempts_before_replay,
+        22 => attempts_returned,
     }
 }
 

@@ -32,6 +32,7 @@ fn hand_over(effect: u64, until: Timestamp) -> HandOver {
         status: EffectStatus::Claimed { until },
         attempts: Vec::new(),
         attempts_before_replay: 0,
+        attempts_returned: 0,
     };
     HandOver {
         worker: WorkerId(1),
