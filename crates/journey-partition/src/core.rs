@@ -37,6 +37,7 @@ mod turn;
 mod workers;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use journey_customer::{
     Command, CustomerState, DecideContext, Decision, DeliverySettings, Rejection,
@@ -59,7 +60,7 @@ pub use set_aside::StoppedQueue;
 
 use activation::ActivationPace;
 use batch::InFlight;
-use clock::StampClock;
+use clock::{StampClock, virtual_instant};
 use customers::Customers;
 use offers::Offers;
 use quarantine::Quarantine;
@@ -130,6 +131,8 @@ pub struct PartitionCore {
     /// The instant last asked for.
     wake_at: Option<Timestamp>,
     outputs: Vec<Output>,
+    /// The driver's monotonic clock at this call.
+    monotonic: Instant,
 }
 
 impl std::fmt::Debug for PartitionCore {
@@ -174,16 +177,31 @@ impl PartitionCore {
             has_more: false,
             wake_at: None,
             outputs: Vec::new(),
+            monotonic: virtual_instant(Timestamp::EPOCH),
         }
     }
 
     /// Takes one input in and answers what is to be done, in order.
     ///
-    /// `now` is the driver's clock; it may go back, stamps do not.
+    /// `now` is the driver's clock; it may go back, stamps do not. `monotonic` is the same moment on a clock that never
+    /// steps: how late a hand-over is, is not for a clock to say that somebody sets.
     ///
     /// # Panics
     /// On a broken invariant of the core itself, such as a ticket used twice; the supervisor starts it anew.
+    pub fn handle_at(&mut self, input: Input, now: Timestamp, monotonic: Instant) -> Vec<Output> {
+        self.monotonic = monotonic;
+        self.take_in(input, now)
+    }
+
+    /// The same where time is virtual, so that both clocks are one.
+    ///
+    /// # Panics
+    /// As [`Self::handle_at`].
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Output> {
+        self.handle_at(input, now, virtual_instant(now))
+    }
+
+    fn take_in(&mut self, input: Input, now: Timestamp) -> Vec<Output> {
         if self.clock.look(now) {
             // What was to happen at an instant of the clock before it went back happens now.
             self.wake_at = None;

@@ -135,6 +135,11 @@ impl Node {
         self.parts.clock.now()
     }
 
+    /// The same moment on a clock that never steps.
+    pub(crate) fn monotonic_now(&self) -> std::time::Instant {
+        self.parts.clock.monotonic_now()
+    }
+
     /// The newest catalog this node has compiled.
     #[must_use]
     pub fn catalog(&self) -> Arc<Catalog> {

@@ -10,6 +10,7 @@ mod subscription;
 mod unsent;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures::future::FutureExt as _;
 use futures::stream::BoxStream;
@@ -18,7 +19,7 @@ use journey_proto::v1 as wire;
 use journey_proto::v1::work_request::Request as WorkMessage;
 use journey_proto::v1::work_response::Response as WorkAnswer;
 use journey_proto::v1::worker_service_server::WorkerService;
-use journey_types::{Channel, Destination, QueueId, Timestamp, WorkspaceId};
+use journey_types::{Channel, Destination, QueueId, TimeSpan, WorkspaceId};
 use journey_wire::timestamp_from_wire;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
@@ -60,8 +61,8 @@ type Answers = mpsc::Sender<Outgoing>;
 /// Something for the worker's socket.
 struct Outgoing {
     response: Result<wire::WorkResponse, Status>,
-    /// After this instant it is not written any more.
-    write_by: Option<Timestamp>,
+    /// After this instant of the monotonic clock it is not written any more.
+    write_by: Option<Instant>,
     /// Gives the effect in it back, unless it is written.
     unsent: Option<Unsent>,
 }
@@ -76,7 +77,7 @@ impl Outgoing {
     }
 
     /// What is written now, if anything: a worker that reads slowly may have let it wait for too long.
-    fn written(self, now: Timestamp) -> Option<Result<wire::WorkResponse, Status>> {
+    fn written(self, now: Instant) -> Option<Result<wire::WorkResponse, Status>> {
         if self.write_by.is_some_and(|write_by| now > write_by) {
             return None;
         }
@@ -107,7 +108,8 @@ impl WorkerService for WorkerApi {
         });
         let node = Arc::clone(&self.node);
         // The clock is read when the connection takes it, just before the write.
-        let stream = ReceiverStream::new(stream).filter_map(move |out| out.written(node.now()));
+        let stream =
+            ReceiverStream::new(stream).filter_map(move |out| out.written(node.monotonic_now()));
         Ok(Response::new(Box::pin(stream)))
     }
 
@@ -342,7 +344,7 @@ impl WorkerStream {
     fn begin(&mut self, hand_over: HandOver) -> Option<(wire::Effect, Unsent)> {
         let now = self.node.now();
         let unsent = Unsent::of_hand_over(&self.node, &hand_over);
-        if now > hand_over.hand_over_by {
+        if self.node.monotonic_now() > hand_over.hand_over_by {
             let has_more = self.ledger.came_too_late(now);
             self.tell_credit(has_more);
             return None;
@@ -369,10 +371,10 @@ impl WorkerStream {
             }
             Came::Effect(effect, unsent) => {
                 // Its node has kept its time; a claim that ran out on the way is offered to others.
-                let write_by = effect
-                    .until
-                    .as_ref()
-                    .map_or(Timestamp::EPOCH, timestamp_from_wire);
+                let until = effect.until.as_ref().map(timestamp_from_wire);
+                let left = until.map_or(TimeSpan::ZERO, |until| until.since(self.node.now()));
+                let left = Duration::from_millis(u64::try_from(left.ms()).unwrap_or(0));
+                let write_by = self.node.monotonic_now() + left;
                 hand_over_to(answers, (*effect, unsent), write_by).await
             }
             Came::Results(results, other_ways) => {
@@ -415,7 +417,7 @@ async fn answer(answers: &Answers, response: WorkAnswer) -> bool {
 async fn hand_over_to(
     answers: &Answers,
     (effect, unsent): (wire::Effect, Unsent),
-    write_by: Timestamp,
+    write_by: Instant,
 ) -> bool {
     let response = Some(WorkAnswer::Effect(effect));
     let outgoing = Outgoing {

@@ -124,7 +124,7 @@ impl ConnectorWorker {
         let now = self.now();
         self.last_sign = monotonic_now();
         self.flow.begun(now);
-        if self.node.now() > hand_over.hand_over_by {
+        if monotonic_now() > hand_over.hand_over_by {
             drop(Unsent::of_hand_over(&self.node, &hand_over));
             self.flow.ended(now, Health::Unknown);
             self.status.update(|status| status.n_late += 1);

@@ -206,7 +206,8 @@ impl Driver {
     }
 
     fn give(&mut self, input: Input) {
-        for output in self.core.handle(input, self.now()) {
+        let monotonic = self.shared.options.clock.monotonic_now();
+        for output in self.core.handle_at(input, self.now(), monotonic) {
             self.carry_out(output);
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
 use journey_customer::{Command, OutboxRow, Rejection, Reply};
@@ -398,6 +399,6 @@ pub struct HandOver {
     pub customer: CustomerKey,
     /// The effect, with its attempt and until when it is claimed.
     pub row: Box<OutboxRow>,
-    /// After this instant of the driver's clock it must not be written any more: it is given back.
-    pub hand_over_by: Timestamp,
+    /// After this instant of the driver's monotonic clock it must not be written any more: it is given back.
+    pub hand_over_by: Instant,
 }

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use journey_codec::{BatchWriter, Record, Turn};
 use journey_customer::{
     CustomerState, Enrollment, Entrance, EventBody, JournalEvent, Outcome, Reply,
 };
 use journey_model::Catalog;
-use journey_types::{
-    BatchNumber, BirthIndex, CustomerEvent, CustomerKey, SessionId, Timestamp, Value,
-};
+use journey_types::{BatchNumber, BirthIndex, CustomerEvent, CustomerKey, SessionId, Value};
 
 use crate::core::api::ProposalId;
 use crate::core::counters::FactFigures;
@@ -31,8 +30,8 @@ pub(crate) struct DecidedTurn {
     pub(crate) mail: Mail,
     /// The answer, once it is applied.
     pub(crate) reply: Reply,
-    /// The driver's clock at the turn.
-    pub(crate) turn_at: Timestamp,
+    /// The driver's monotonic clock at the turn.
+    pub(crate) turn_at: Instant,
 }
 
 /// The batch being filled, encoded as it grows.

@@ -1,5 +1,8 @@
 //! Turns the driver's clock into stamps: never back, and with timers held after a jump that nobody has accepted.
 
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
 use journey_types::{TimeSpan, Timestamp};
 
 use crate::core::limits::STAMP_LAG_MAX;
@@ -89,6 +92,17 @@ impl StampClock {
             self.held = Some(ClockHeld { from, to });
         }
     }
+}
+
+/// What a monotonic clock says that goes as a virtual one does. Only spans between such instants mean anything.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "any instant will do to count from, and no span depends on which"
+)]
+pub(crate) fn virtual_instant(now: Timestamp) -> Instant {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    let since_epoch = Duration::from_millis(now.unix_ms().unsigned_abs());
+    *ORIGIN.get_or_init(Instant::now) + since_epoch
 }
 
 #[cfg(test)]

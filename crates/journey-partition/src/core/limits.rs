@@ -1,5 +1,7 @@
 //! Bounds of the leader's side of a partition, each with its reason.
 
+use std::time::Duration;
+
 use journey_types::{TimeSpan, limits::TURN_SIZE_BYTES_MAX};
 
 /// Encoded bytes at which a batch is closed: DESIGN section 3. A target, not a limit of an entry.
@@ -55,7 +57,7 @@ pub const CLAIM_SPAN_MIN: TimeSpan = TimeSpan::from_secs(5);
 /// The longest claim: for so long a dead worker keeps an effect from the others.
 pub const CLAIM_SPAN_MAX: TimeSpan = TimeSpan::from_hours(12);
 /// From a claim's turn until its hand-over: DESIGN section 6; later it is given back.
-pub const HAND_OVER_AFTER_TURN_MAX: TimeSpan = TimeSpan::from_secs(2);
+pub const HAND_OVER_AFTER_TURN_MAX: Duration = Duration::from_secs(2);
 /// How long an effect is left alone whose claim was refused.
 pub const REFUSED_CLAIM_PAUSE: TimeSpan = TimeSpan::from_secs(1);
 /// How often an offer without credit looks for credit that another partition gave back.
@@ -110,6 +112,6 @@ const _: () = assert!(
     "an idle node is not taken for one whose clock jumped"
 );
 const _: () = assert!(
-    HAND_OVER_AFTER_TURN_MAX.ms() < CLAIM_SPAN_MIN.ms(),
+    HAND_OVER_AFTER_TURN_MAX.as_millis() < CLAIM_SPAN_MIN.ms().unsigned_abs() as u128,
     "a claim outlives its hand-over"
 );

@@ -318,7 +318,7 @@ impl PartitionCore {
         let reason = match result {
             ProposeResult::Applied { lsn } => {
                 match batch {
-                    Some(position) => self.batches_applied(position, lsn, now),
+                    Some(position) => self.batches_applied(position, lsn),
                     None => self.begin_session(lsn, now),
                 }
                 return;

@@ -1,6 +1,8 @@
 //! What happens when the journal says that a batch was applied, or that this replica leads: answers and hand-overs
 //! leave, customers go on.
 
+use std::time::Instant;
+
 use journey_customer::{Command, CustomerState, Reply};
 use journey_types::{CustomerKey, Lsn, Timestamp};
 
@@ -16,14 +18,14 @@ use crate::core::session::Leadership;
 
 impl PartitionCore {
     /// A batch of this session is applied as valid, and so is every one before it: the chain has no gap.
-    pub(crate) fn batches_applied(&mut self, last: usize, lsn: Lsn, now: Timestamp) {
+    pub(crate) fn batches_applied(&mut self, last: usize, lsn: Lsn) {
         self.applied = self.applied.max(lsn);
         for batch in self.in_flight.drain(..=last).collect::<Vec<_>>() {
-            self.batch_applied(batch, lsn, now);
+            self.batch_applied(batch, lsn);
         }
     }
 
-    fn batch_applied(&mut self, batch: InFlight, lsn: Lsn, now: Timestamp) {
+    fn batch_applied(&mut self, batch: InFlight, lsn: Lsn) {
         if let Some(catalog) = batch.adopts {
             self.catalog = catalog;
             if let Leadership::Leading(session) = &mut self.leadership {
@@ -35,11 +37,11 @@ impl PartitionCore {
             self.replies.release(held, self.applied, &mut self.outputs);
         }
         for turn in batch.turns {
-            self.turn_applied(turn, lsn, now);
+            self.turn_applied(turn, lsn);
         }
     }
 
-    fn turn_applied(&mut self, turn: DecidedTurn, lsn: Lsn, now: Timestamp) {
+    fn turn_applied(&mut self, turn: DecidedTurn, lsn: Lsn) {
         let DecidedTurn {
             customer: idx,
             state,
@@ -77,7 +79,7 @@ impl PartitionCore {
                     .answer(ticket, position, answer, &mut self.outputs);
             }
             Origin::Worker { worker, .. } => {
-                self.claim_applied((worker, reply), state.key.clone(), now, turn_at);
+                self.claim_applied((worker, reply), state.key.clone(), turn_at);
             }
         }
     }
@@ -87,13 +89,12 @@ impl PartitionCore {
         &mut self,
         (worker, reply): (WorkerId, Reply),
         customer: CustomerKey,
-        now: Timestamp,
-        turn_at: Timestamp,
+        turn_at: Instant,
     ) {
-        let hand_over_by = turn_at.plus(HAND_OVER_AFTER_TURN_MAX);
+        let hand_over_by = turn_at + HAND_OVER_AFTER_TURN_MAX;
         let is_subscribed = self.workers.get(worker).is_some();
         match reply {
-            Reply::Claimed { row } if is_subscribed && now <= hand_over_by => {
+            Reply::Claimed { row } if is_subscribed && self.monotonic <= hand_over_by => {
                 self.counters.n_handed_over += 1;
                 self.outputs.push(Output::HandOver(HandOver {
                     worker,

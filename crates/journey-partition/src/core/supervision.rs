@@ -31,7 +31,6 @@ impl PartitionCore {
         idx: HostedIdx,
         panicked: Panicked,
         kept: Option<(Command, Decision)>,
-        now: Timestamp,
     ) -> Option<(Turn, DecidedTurn)> {
         self.counters.n_quarantined += 1;
         let Panicked {
@@ -44,7 +43,7 @@ impl PartitionCore {
             other => (None, other),
         };
         if let Some((command, decision)) = kept {
-            let kept = self.turn_decided(idx, Mail { command, origin }, decision, now);
+            let kept = self.turn_decided(idx, Mail { command, origin }, decision);
             let head = self.customers.get(idx).head.clone();
             self.try_again_later(idx, head, stamp);
             return Some(kept);
@@ -62,7 +61,7 @@ impl PartitionCore {
         self.counters.n_quarantined_forgotten += u64::from(is_forgotten);
         if let Some((command, decision)) = parking {
             let origin = Origin::Core;
-            return Some(self.turn_decided(idx, Mail { command, origin }, decision, now));
+            return Some(self.turn_decided(idx, Mail { command, origin }, decision));
         }
         let hosted = self.customers.get_mut(idx);
         let head = hosted.head.clone();

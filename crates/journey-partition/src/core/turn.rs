@@ -89,7 +89,7 @@ impl PartitionCore {
                 reason,
                 stamp,
             };
-            return self.turn_panicked(idx, panicked, kept, now);
+            return self.turn_panicked(idx, panicked, kept);
         }
         match decided.ok()? {
             Err(rejection) => {
@@ -100,7 +100,7 @@ impl PartitionCore {
                 self.turn_changed_nothing(idx, origin, decision, stamp);
                 None
             }
-            Ok(decision) => Some(self.turn_decided(idx, Mail { command, origin }, decision, now)),
+            Ok(decision) => Some(self.turn_decided(idx, Mail { command, origin }, decision)),
         }
     }
 
@@ -194,7 +194,6 @@ impl PartitionCore {
         idx: HostedIdx,
         mail: Mail,
         decision: Decision,
-        now: Timestamp,
     ) -> (Turn, DecidedTurn) {
         let Decision {
             events,
@@ -223,7 +222,7 @@ impl PartitionCore {
             state,
             mail,
             reply,
-            turn_at: now,
+            turn_at: self.monotonic,
         };
         (turn, decided)
     }

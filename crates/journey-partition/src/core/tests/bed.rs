@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use journey_codec::{Held, JournalEntry, Record};
 use journey_customer::{
@@ -18,6 +19,7 @@ use journey_types::{
 use parking_lot::Mutex;
 
 use crate::DecidedEntry;
+use crate::core::clock::virtual_instant;
 use crate::core::limits::QUARANTINE_SIZE_BYTES_MAX;
 use crate::core::{
     Answer, ConfirmationId, CoreOptions, Destinations, HandOver, Input, MemoryBounds, Output,
@@ -153,6 +155,8 @@ pub(super) struct Bed {
     pub(super) wake_at: Option<Timestamp>,
     pub(super) stopped: Option<String>,
     pub(super) now: Timestamp,
+    /// How far the monotonic clock is ahead of where `now` would have it, once the other was set back.
+    pub(super) monotonic_ahead: Duration,
     n_tickets: u64,
 }
 
@@ -210,6 +214,7 @@ impl Bed {
             wake_at: None,
             stopped: None,
             now: Timestamp::parse("2026-01-05T09:00:00Z").unwrap(),
+            monotonic_ahead: Duration::ZERO,
             n_tickets: 0,
         }
     }
@@ -227,7 +232,8 @@ impl Bed {
     }
 
     pub(super) fn input(&mut self, input: Input) {
-        for output in self.core.handle(input, self.now) {
+        let monotonic = virtual_instant(self.now) + self.monotonic_ahead;
+        for output in self.core.handle_at(input, self.now, monotonic) {
             match output {
                 Output::Propose {
                     proposal,

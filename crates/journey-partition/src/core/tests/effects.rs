@@ -1,5 +1,7 @@
 //! Claims and hand-overs.
 
+use std::time::Duration;
+
 use journey_customer::{EffectStatus, EventBody, Outcome, Reply};
 use journey_types::TimeSpan;
 
@@ -161,6 +163,20 @@ fn a_claim_applied_too_late_is_given_back_and_offered_again_at_once() {
     let attempts: Vec<u32> = bed.hand_overs.iter().map(|h| h.row.attempt).collect();
     assert_eq!(attempts, [2], "in the same instant, as another attempt");
     assert_eq!(credit.left(), 0);
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_no_late_hand_over_timely() {
+    let mut bed = Bed::leading();
+    bed.subscribe(1, &["push"], 1);
+    bed.send("ann", "message_push", "1");
+    // Three seconds pass, in which somebody sets the clock back by an hour.
+    let hour = Duration::from_secs(3_600);
+    bed.now = bed.now.minus(TimeSpan::from_secs(3_600 - 3));
+    bed.monotonic_ahead = hour;
+    bed.commit();
+    assert!(bed.hand_overs.is_empty());
+    assert_eq!(bed.core.counters().n_claims_unused, 1);
 }
 
 #[test]

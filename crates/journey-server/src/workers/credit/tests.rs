@@ -41,7 +41,7 @@ fn hand_over(effect: u64, until: Timestamp) -> HandOver {
             customer: "ann".parse().unwrap(),
         },
         row: Box::new(row),
-        hand_over_by: until,
+        hand_over_by: tokio::time::Instant::now().into_std(),
     }
 }
 
