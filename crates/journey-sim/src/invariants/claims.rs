@@ -1,10 +1,10 @@
-//! A claim excludes every other until it runs out or its worker says that it failed for now; attempts count 1, 2, 3 …;
-//! what was withdrawn or has its outcome is claimed no more.
+//! A claim excludes every other until it runs out, its worker says that it failed for now, or it is given back, which
+//! happens only to what did not go out; attempts count 1, 2, 3 …; what was withdrawn or has its outcome is claimed no more.
 
 use std::collections::BTreeMap;
 
 use journey_customer::{EventBody, Outcome};
-use journey_types::Timestamp;
+use journey_types::{CustomerKey, Sequence, Timestamp};
 
 use crate::world::World;
 
@@ -57,9 +57,14 @@ pub(super) fn check(world: &World) -> Result<(), String> {
             }
             EventBody::EffectSettled {
                 effect,
+                attempt,
                 outcome: Outcome::Returned,
-                ..
             } => {
+                if went_out(world, (customer, *effect), *attempt) {
+                    return Err(format!(
+                        "{customer} at {lsn}: attempt {attempt} of effect {effect} went out and was given back"
+                    ));
+                }
                 if let Some(before) = open.get_mut(&(customer.clone(), *effect)) {
                     before.free_from = fact.stamp;
                 }
@@ -81,4 +86,10 @@ pub(super) fn check(world: &World) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether an attempt was handed to a worker.
+fn went_out(world: &World, (customer, effect): (&CustomerKey, Sequence), attempt: u32) -> bool {
+    let attempts = world.oracle.hand_overs.get(&(customer.clone(), effect));
+    attempts.is_some_and(|attempts| attempts.contains(&attempt))
 }
