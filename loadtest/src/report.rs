@@ -4,6 +4,7 @@ mod build;
 mod chart;
 mod html;
 mod markdown;
+mod stretches;
 mod text;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crate::sums::Proof;
 pub(crate) use build::{Found, build};
 pub(crate) use html::html;
 pub(crate) use markdown::markdown_table;
+pub(crate) use stretches::Stretch;
 
 /// The result of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -107,6 +109,15 @@ pub(crate) struct PhaseReport {
     /// Of what the first measured closed phase reached, where this one is open: the goodput of an overload.
     #[serde(default)]
     pub(crate) share_of_maximum: Option<f64>,
+    /// The same for each second of CPU that the nodes got: the harness makes what is refused on the same cores, and what it
+    /// takes the nodes cannot use. On a machine of its own it would take nothing.
+    #[serde(default)]
+    pub(crate) share_of_maximum_per_cpu: Option<f64>,
+    /// Cores that the nodes kept busy, and the harness.
+    #[serde(default)]
+    pub(crate) node_cores: Option<f64>,
+    #[serde(default)]
+    pub(crate) harness_cores: Option<f64>,
     /// Acknowledged within the phase; timers fired in a storm.
     pub(crate) events: u64,
     pub(crate) events_per_second: f64,
@@ -130,6 +141,9 @@ pub(crate) struct PhaseReport {
     pub(crate) first_ack_ms: Option<f64>,
     /// How long the process took to end.
     pub(crate) ending_ms: Option<f64>,
+    /// Where a phase is bounded by events: each twentieth of them, so that what grows with history shows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) stretches: Vec<Stretch>,
 }
 
 const fn one() -> usize {

@@ -34,6 +34,14 @@ pub(crate) struct Sample {
     pub(crate) harness_cpu_percent: Option<f64>,
     pub(crate) resident_bytes: Option<u64>,
     pub(crate) disk_bytes: Option<u64>,
+    /// Of it, the log, and rows of customers.
+    #[serde(default)]
+    pub(crate) log_bytes: Option<u64>,
+    #[serde(default)]
+    pub(crate) state_bytes: Option<u64>,
+    /// Bytes that the nodes had the disk write since they started.
+    #[serde(default)]
+    pub(crate) written_bytes: Option<u64>,
     /// Bytes that the disk took in this interval for each acknowledged event.
     pub(crate) disk_bytes_per_event: Option<f64>,
     /// Commands that wait in mailboxes, and requests that wait at the door.
@@ -147,6 +155,9 @@ impl Watched {
             harness_cpu_percent: percent(harness_cpu_seconds, last.harness_cpu_seconds),
             resident_bytes: processes.map(|processes| processes.resident_bytes),
             disk_bytes,
+            log_bytes: now.as_ref().and_then(|now| now.tree_bytes("log")),
+            state_bytes: now.as_ref().and_then(|now| now.tree_bytes("state")),
+            written_bytes: processes.map(|processes| processes.written_bytes),
             disk_bytes_per_event: grown.filter(|_| n_accepted > 0.0).map(|n| n / n_accepted),
             backlog: now.as_ref().map(backlog),
             timer_lateness_p99_ms: lateness.map(|seconds| seconds * 1e3),
@@ -181,6 +192,7 @@ fn together(ids: &[u32]) -> Option<ProcessFigures> {
         Some(ProcessFigures {
             cpu_seconds: sum.cpu_seconds + one.cpu_seconds,
             resident_bytes: sum.resident_bytes + one.resident_bytes,
+            written_bytes: sum.written_bytes + one.written_bytes,
         })
     })
     .flatten()

@@ -1,18 +1,24 @@
 //! Makes the events of a connection: which customer does what next, and how that looks on the wire.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use journey_client::{struct_from_map, wire};
 use journey_types::{Timestamp, Value};
+use prost::bytes::{Bytes, BytesMut};
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
 
 use crate::limits::{DUPLICATE_RING_MAX, HOT_EVENTS_MAX};
 use crate::scenario::{EventKind, Phase, PhaseKind, Property, Scenario};
 
+/// `IngestRequest.events`.
+const EVENTS_FIELD: u32 = 1;
+/// Room for an event with few properties; a request of larger ones grows.
+const EVENT_SIZE_BYTES_USUAL: usize = 128;
 /// The connection number of start events.
 const START_CONNECTION: u32 = u32::MAX;
 
@@ -95,7 +101,14 @@ impl Run {
 
     /// The id of a customer.
     pub(crate) fn customer_id(&self, customer: u32) -> String {
-        format!("{:08x}-{customer}", self.id >> 32)
+        let mut id = String::new();
+        self.put_customer_id(customer, &mut id);
+        id
+    }
+
+    fn put_customer_id(&self, customer: u32, id: &mut String) {
+        id.clear();
+        push(id, format_args!("{:08x}-{customer}", self.id >> 32));
     }
 
     /// The start event of a customer; it is the last kind.
@@ -111,14 +124,34 @@ impl Run {
         }
     }
 
+    /// An `IngestRequest` of events as it goes out. Message by message it costs the harness about as much as all else that
+    /// it does for a call, and where the node is given more than it can do, that is what the node lacks.
+    pub(crate) fn request_of(&self, events: &[Planned]) -> Bytes {
+        let mut request = BytesMut::with_capacity(events.len() * EVENT_SIZE_BYTES_USUAL);
+        let mut event = wire::CustomerEvent::default();
+        for planned in events {
+            self.put_event(planned, &mut event);
+            prost::encoding::message::encode(EVENTS_FIELD, &event, &mut request);
+        }
+        request.freeze()
+    }
+
     /// The event as it goes out: the same whenever it is sent.
     pub(crate) fn wire_of(&self, planned: &Planned) -> wire::CustomerEvent {
+        let mut event = wire::CustomerEvent::default();
+        self.put_event(planned, &mut event);
+        event
+    }
+
+    /// The same into a message that may have been another event before.
+    fn put_event(&self, planned: &Planned, event: &mut wire::CustomerEvent) {
         let kind = &self.kinds[usize::from(planned.kind)];
-        let name = match planned.flavour {
+        event.name.clear();
+        match planned.flavour {
             // No name is no event, whatever the catalog says.
-            Flavour::Bad => String::new(),
-            Flavour::Good | Flavour::Duplicate => kind.name.clone(),
-        };
+            Flavour::Bad => {}
+            Flavour::Good | Flavour::Duplicate => event.name.push_str(&kind.name),
+        }
         let Planned {
             connection, number, ..
         } = planned;
@@ -132,14 +165,20 @@ impl Run {
             (key.clone(), value)
         });
         let properties: BTreeMap<String, Value> = properties.collect();
-        wire::CustomerEvent {
-            customer_id: self.customer_id(planned.customer),
-            id: format!("{:x}-{connection:x}-{number:x}", self.id),
-            name,
-            properties: (!properties.is_empty()).then(|| struct_from_map(&properties)),
-            ..Default::default()
-        }
+        event.properties = (!properties.is_empty()).then(|| struct_from_map(&properties));
+        self.put_customer_id(planned.customer, &mut event.customer_id);
+        event.id.clear();
+        push(
+            &mut event.id,
+            format_args!("{:x}-{connection:x}-{number:x}", self.id),
+        );
     }
+}
+
+/// Writes into a text, which cannot fail.
+fn push(text: &mut String, what: std::fmt::Arguments<'_>) {
+    text.write_fmt(what)
+        .expect("a text takes all that memory holds");
 }
 
 /// Chooses the events of one connection.
@@ -244,3 +283,6 @@ impl Maker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,13 +8,17 @@ use journey_proto::v1::ingest_service_client::IngestServiceClient;
 use journey_proto::v1::journey_service_client::JourneyServiceClient;
 use journey_proto::v1::quarantine_service_client::QuarantineServiceClient;
 use journey_proto::v1::worker_service_client::WorkerServiceClient;
-use tonic::Request;
+use prost::bytes::Bytes;
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::encoded::EncodedIngest;
 use crate::error::{ClientError, root_cause};
 use crate::ingest::IngestSession;
 use crate::limits::{
@@ -271,6 +275,29 @@ impl Client {
         confirm, worker_service, ConfirmRequest => ConfirmResponse
     );
 
+    /// The same as [`Client::ingest`] with an `IngestRequest` that is encoded already.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] with the node's reason and details.
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the answer; the call may have taken effect.
+    pub async fn ingest_encoded(
+        &self,
+        request: Bytes,
+    ) -> Result<wire::IngestResponse, ClientError> {
+        let channel = self.channel.clone();
+        let mut grpc = Grpc::new(channel).max_decoding_message_size(DECODED_SIZE_BYTES_MAX);
+        let unavailable = |error| Status::unavailable(format!("the node was not ready: {error}"));
+        grpc.ready().await.map_err(unavailable)?;
+        let codec = EncodedIngest {
+            size_bytes: request.len(),
+        };
+        let path = PathAndQuery::from_static(INGEST_PATH);
+        let answer = grpc.unary(bounded(request), path, codec).await?;
+        Ok(answer.into_inner())
+    }
+
     /// The same as [`Client::ingest`], in order after failures too; a node that is asked directly answers `NOT_LEADER` for
     /// what it does not lead, with who does, instead of sending it on.
     pub(crate) async fn ingest_at(
@@ -310,6 +337,8 @@ impl Client {
     }
 }
 
+/// The call of [`Client::ingest`].
+const INGEST_PATH: &str = "/journey.v1.IngestService/Ingest";
 /// Request metadata: not to be sent on to another node.
 const DIRECT: &str = "journey-hop";
 /// Request metadata: nothing of a partition after what failed for now.

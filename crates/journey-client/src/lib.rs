@@ -13,6 +13,7 @@
 
 mod client;
 mod cluster;
+mod encoded;
 mod error;
 mod ingest;
 pub mod limits;

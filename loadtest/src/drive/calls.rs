@@ -7,6 +7,7 @@ use std::time::Instant;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use journey_client::{Client, ClientError, wire};
+use prost::bytes::Bytes;
 use tonic_types::StatusExt as _;
 
 use super::{Batch, Connection, Source, drain_deadline, since, sleep_until};
@@ -24,8 +25,8 @@ struct Done {
 /// Batches that wait to be sent again, each with its time.
 type Again = VecDeque<(Instant, Batch)>;
 
-async fn call(client: Client, batch: Batch, request: wire::IngestRequest) -> Done {
-    let answer = client.ingest(request).await;
+async fn call(client: Client, batch: Batch, request: Bytes) -> Done {
+    let answer = client.ingest_encoded(request).await;
     Done { batch, answer }
 }
 
@@ -70,8 +71,7 @@ impl Connection {
                         pacer.end();
                     } else {
                         batch.left = cluster::monotonic_now();
-                        let events = batch.events.iter().map(|e| self.run.wire_of(e)).collect();
-                        let request = wire::IngestRequest { events, mode: 0 };
+                        let request = self.run.request_of(&batch.events);
                         calls.push(call(self.client.clone(), batch, request));
                     }
                 }

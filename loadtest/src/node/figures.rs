@@ -11,6 +11,8 @@ pub(crate) struct ProcessFigures {
     /// User and system time since it started.
     pub(crate) cpu_seconds: f64,
     pub(crate) resident_bytes: u64,
+    /// Bytes that it had the disk write since it started; none where the system does not tell.
+    pub(crate) written_bytes: u64,
 }
 
 impl ProcessFigures {
@@ -22,8 +24,15 @@ impl ProcessFigures {
         Some(Self {
             cpu_seconds: cpu_seconds(&id.to_string())?,
             resident_bytes: kib * 1_024,
+            written_bytes: written_bytes(id).unwrap_or(0),
         })
     }
+}
+
+fn written_bytes(id: u32) -> Option<u64> {
+    let io = std::fs::read_to_string(format!("/proc/{id}/io")).ok()?;
+    let mut lines = io.lines();
+    lines.find_map(|line| line.strip_prefix("write_bytes: ")?.parse().ok())
 }
 
 /// CPU of this process, which makes the load.

@@ -63,6 +63,14 @@ impl Scrape {
         self.series.get(series).copied()
     }
 
+    /// Bytes that a tree takes on the disk.
+    pub(crate) fn tree_bytes(&self, tree: &str) -> Option<u64> {
+        let bytes = self.value(&format!("store_disk_bytes{{tree=\"{tree}\"}}"))?;
+        #[expect(clippy::cast_possible_truncation, reason = "a count of bytes")]
+        let bytes = bytes as u64;
+        Some(bytes)
+    }
+
     /// The cumulated buckets of a histogram: upper bound, count; by bound.
     pub(crate) fn buckets(&self, histogram: &str) -> Vec<(f64, f64)> {
         let prefix = format!("{histogram}_bucket{{");

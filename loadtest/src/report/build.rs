@@ -1,5 +1,6 @@
 //! Puts a report together from what the parts of a run found.
 
+use super::stretches::{Used, stretches};
 use super::{EffectCounts, Floor, Latency, Lateness, Machine, PhaseReport, Report};
 use crate::ledger::Totals;
 use crate::node::Scrape;
@@ -36,12 +37,8 @@ pub(crate) fn build(scenario: &Scenario, found: Found) -> Report {
     let n_customers = f64::from(scenario.customers.count);
     let grown = found.resident_after.zip(found.resident_before);
     let grown = grown.map(|(after, before)| after.saturating_sub(before) as f64 / n_customers);
-    let state_bytes = found.scrapes.as_ref().and_then(|(_, after)| {
-        let bytes = after.value("store_disk_bytes{tree=\"state\"}")?;
-        #[expect(clippy::cast_possible_truncation, reason = "a count of bytes")]
-        let bytes = bytes as u64;
-        Some(bytes)
-    });
+    let scrapes = found.scrapes.as_ref();
+    let state_bytes = scrapes.and_then(|(_, after)| after.tree_bytes("state"));
     let resident_max = found
         .samples
         .iter()
@@ -71,7 +68,7 @@ pub(crate) fn build(scenario: &Scenario, found: Found) -> Report {
             .seen
             .as_ref()
             .and_then(|seen| Latency::of_some(&seen.latency_us)),
-        cpu_us_per_event: cpu_us_per_event(&found.samples, headline),
+        cpu_us_per_event: first.cpu_us_per_event,
         phases,
         resident_bytes: found.resident_after,
         resident_bytes_max: resident_max,
@@ -144,6 +141,7 @@ fn phase(scenario: &Scenario, found: &Found, idx: usize) -> PhaseReport {
     // Timers and restarts have no floor.
     let floor = found.floor.as_ref().filter(|_| tally.n_in_time > 0);
     let share_of_floor = floor.map(|floor| events_per_second / floor.events_per_second.max(1.0));
+    let used = Used::in_phase(&found.samples, idx);
     PhaseReport {
         name: phase.name.clone(),
         kind: phase.kind.word().to_owned(),
@@ -156,7 +154,13 @@ fn phase(scenario: &Scenario, found: &Found, idx: usize) -> PhaseReport {
         events,
         events_per_second,
         share_of_floor,
-        cpu_us_per_event: cpu_us_per_event(&found.samples, idx),
+        cpu_us_per_event: used.us_per_event(),
+        node_cores: used.node_cores(),
+        harness_cores: used.harness_cores(),
+        share_of_maximum_per_cpu: span
+            .offered_per_second
+            .and_then(|_| Some(used.events_per_cpu_second()? / most_per_cpu(scenario, found)?)),
+        stretches: stretches(&found.samples, idx, &phase.kind),
         send_lag_ms: Latency::of_some(&tally.send_lag_us),
         ack_latency_ms: Latency::of_some(&tally.latency_us),
         refused: tally.n_refused,
@@ -168,8 +172,22 @@ fn phase(scenario: &Scenario, found: &Found, idx: usize) -> PhaseReport {
     }
 }
 
-/// Events per second of the first measured closed phase that is bounded by time.
+/// Events per second of the phase that is the maximum.
 fn maximum(scenario: &Scenario, found: &Found) -> Option<f64> {
+    let idx = maximum_of(scenario)?;
+    let (span, tally) = (&found.spans[idx], &found.totals.phases[idx]);
+    let maximum = tally.n_in_time as f64 / span.seconds;
+    (maximum.is_finite() && maximum > 0.0).then_some(maximum)
+}
+
+/// Events for each second of the node's CPU in that phase.
+fn most_per_cpu(scenario: &Scenario, found: &Found) -> Option<f64> {
+    let used = Used::in_phase(&found.samples, maximum_of(scenario)?);
+    used.events_per_cpu_second()
+}
+
+/// The first measured closed phase that is bounded by time.
+fn maximum_of(scenario: &Scenario) -> Option<usize> {
     let is_it = |phase: &Phase| {
         let is_closed = matches!(
             phase.kind,
@@ -179,27 +197,7 @@ fn maximum(scenario: &Scenario, found: &Found) -> Option<f64> {
         );
         phase.is_measured && is_closed
     };
-    let idx = scenario.phases.iter().position(is_it)?;
-    let (span, tally) = (&found.spans[idx], &found.totals.phases[idx]);
-    let maximum = tally.n_in_time as f64 / span.seconds;
-    (maximum.is_finite() && maximum > 0.0).then_some(maximum)
-}
-
-/// From the samples of a phase.
-fn cpu_us_per_event(samples: &[Sample], phase: usize) -> Option<f64> {
-    let (mut cpu, mut n_events, mut before) = (0.0, 0.0, 0.0);
-    for sample in samples {
-        let seconds = sample.at_s - before;
-        before = sample.at_s;
-        if sample.phase != phase {
-            continue;
-        }
-        if let Some(percent) = sample.cpu_percent {
-            cpu += percent / 100.0 * seconds;
-            n_events += sample.events_per_second * seconds;
-        }
-    }
-    (n_events > 0.0).then(|| cpu * 1e6 / n_events)
+    scenario.phases.iter().position(is_it)
 }
 
 fn lateness((before, after): &(Scrape, Scrape)) -> Option<Lateness> {

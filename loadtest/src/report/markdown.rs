@@ -70,10 +70,14 @@ fn more(report: &Report) -> String {
         if let Some(latency) = phase.refusal_latency_ms {
             let share = phase.share_of_maximum.unwrap_or(0.0);
             part.push_str(&format!(
-                ", goodput {share:.2} of the maximum, refusal p50 {} p99 {} ms",
+                ", goodput {share:.2} of the maximum ({:.2} for each second of CPU), refusal p50 {} p99 {} ms",
+                phase.share_of_maximum_per_cpu.unwrap_or(0.0),
                 ms(latency.p50),
                 ms(latency.p99)
             ));
+        }
+        if let [first, .., last] = phase.stretches.as_slice() {
+            part.push_str(&format!("; first twentieth: {first}; last: {last}"));
         }
         parts.push(part);
     }

@@ -45,8 +45,14 @@ impl fmt::Display for PhaseReport {
         if let Some(share) = self.share_of_maximum {
             write!(formatter, ", {share:.2} of the maximum")?;
         }
+        if let Some(share) = self.share_of_maximum_per_cpu {
+            write!(formatter, " ({share:.2} for each second of CPU)")?;
+        }
         if let Some(us) = self.cpu_us_per_event {
             write!(formatter, "; {us:.1} us of CPU per event")?;
+        }
+        if let (Some(node), Some(harness)) = (self.node_cores, self.harness_cores) {
+            write!(formatter, "; cores: node {node:.2}, harness {harness:.2}")?;
         }
         if let Some(latency) = &self.ack_latency_ms {
             write!(formatter, "; {latency}")?;
@@ -66,6 +72,9 @@ impl fmt::Display for PhaseReport {
         }
         if let Some(latency) = &self.refusal_answer_ms {
             write!(formatter, " ({latency} from when they left)")?;
+        }
+        for stretch in &self.stretches {
+            write!(formatter, "\n    {stretch}")?;
         }
         Ok(())
     }
