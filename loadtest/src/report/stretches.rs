@@ -130,7 +130,7 @@ impl fmt::Display for Stretch {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "up to {:.1} M events: {:.0}/s",
+            "up to {:.2} M events: {:.0}/s",
             self.events_to as f64 / 1e6,
             self.events_per_second
         )?;

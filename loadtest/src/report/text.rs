@@ -45,7 +45,7 @@ impl fmt::Display for PhaseReport {
         if let Some(share) = self.share_of_maximum {
             write!(formatter, ", {share:.2} of the maximum")?;
         }
-        if let Some(share) = self.share_of_maximum_per_cpu {
+        if let Some(share) = self.share_of_maximum_per_cpu.filter(|_| self.refused > 0) {
             write!(formatter, " ({share:.2} for each second of CPU)")?;
         }
         if let Some(us) = self.cpu_us_per_event {
