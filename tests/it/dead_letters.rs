@@ -2,7 +2,7 @@
 
 use journey_client::wire::outcome::Result as Outcome;
 use journey_client::{Client, WorkerMessage, WorkerSession, wire};
-use tests::{Ctl, NodeProcess, wait_until};
+use tests::{Ctl, NodeProcess, Refusals, wait_until};
 
 use crate::world::{World, accept, event, programs, publish, send, write_file};
 
@@ -198,11 +198,24 @@ async fn a_parked_customer_stays_parked_over_a_crash_until_it_is_released() -> a
     let arguments = ["--partitions", "2"];
     let mut node = NodeProcess::start(&poisoned, &folder.path().join("data"), &arguments)?;
     let client = Client::connect(node.address()).await?;
+    let mut table = Refusals::new(
+        "set-aside",
+        "Commands in quarantine and parked customers",
+        "What the caller hears when deciding a command panics, and when that happened three times in a minute to one customer. \
+         `journeyctl quarantine list|show|replay|discard|release` is for the operator.",
+    );
     for id in ["1", "2", "3"] {
         let refused = send(&client, event("ann", id, "boom")).await?;
         assert_eq!(refused.reason, "QUARANTINED");
+        if id == "1" {
+            table.row(
+                "Ingest, an event on which deciding panics",
+                &refused.message,
+            )?;
+        }
     }
     let refused = send(&client, event("ann", "4", "seen")).await?;
+    table.row("Ingest, another event of that customer", &refused.message)?;
     assert_eq!(
         (refused.reason.as_str(), refused.retry),
         ("CUSTOMER_PARKED", false)
@@ -232,5 +245,5 @@ async fn a_parked_customer_stays_parked_over_a_crash_until_it_is_released() -> a
     node.restart()?;
     let client = Client::connect(node.address()).await?;
     accept(&client, event("ann", "4", "seen")).await?;
-    Ok(())
+    table.hold()
 }

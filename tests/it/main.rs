@@ -33,6 +33,7 @@ mod kill;
 mod load;
 mod outage;
 mod overload;
+mod refusals;
 mod routing;
 mod scenarios;
 mod simulate;

@@ -1,13 +1,13 @@
 //! Too much at once, and too little disk: refused at once and by name, while everything else goes on.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use journey_client::wire::event_result::Status;
 use journey_client::wire::outcome::Result as Outcome;
 use journey_client::{Client, ClientError, WorkerMessage, wire};
-use tests::{http_get, slow_tests_wanted, wait_until};
+use tests::{Refusals, http_get, slow_tests_wanted, wait_until};
 use tokio::time::Instant;
 use tonic::Code;
 use tonic_types::StatusExt as _;
@@ -33,6 +33,8 @@ struct Flood {
     n_accepted: AtomicU64,
     n_refused: AtomicU64,
     n_workspace_busy: AtomicU64,
+    /// The first such refusal in words.
+    workspace_busy: OnceLock<String>,
     slowest_refusal_us: AtomicU64,
 }
 
@@ -84,6 +86,10 @@ async fn flood(
                     details.retry_info().is_some() && details.quota_failure().is_some()
                 );
                 if reason == "WORKSPACE_BUSY" {
+                    let said = ClientError::Refused {
+                        status: status.clone(),
+                    };
+                    seen.workspace_busy.get_or_init(|| said.to_string());
                     seen.n_workspace_busy.fetch_add(1, Ordering::Relaxed);
                 }
                 let took_us = u64::try_from(begun.elapsed().as_micros())?;
@@ -105,6 +111,28 @@ async fn a_saturated_node_refuses_at_once_and_goes_on_with_everything_else() -> 
     let client = &hanging.client;
     publish(client, TIMED).await?;
     accept(client, event("ann", "before", "started")).await?;
+    let mut table = Refusals::new(
+        "busy",
+        "Too much at once",
+        "Each is refused before anything of it is taken in. `PARTITION_BUSY` and `NODE_BUSY` say the same of a partition's requests and of \
+         a node's events.",
+    );
+    let herd = wire::IngestRequest {
+        events: (0..200)
+            .map(|n| event("hot", &n.to_string(), "seen"))
+            .collect(),
+        mode: 0,
+    };
+    let results = client.ingest(herd).await?.results;
+    let hot = results
+        .iter()
+        .find(|result| result.reason == "HOT_CUSTOMER");
+    let hot = hot.expect("more than a mailbox holds");
+    assert!(hot.retry, "{hot:?}");
+    table.row(
+        "Ingest, 200 events of one customer in one batch (of each event beyond the 64 that its mailbox holds)",
+        &format!("{} [{}]", hot.message, hot.reason),
+    )?;
     hanging.slow(Some(40))?;
     let (seen, stop) = (Arc::new(Flood::default()), Arc::new(AtomicBool::new(false)));
     let floods: Vec<_> = (0..16)
@@ -163,6 +191,12 @@ async fn a_saturated_node_refuses_at_once_and_goes_on_with_everything_else() -> 
     if slow_tests_wanted() {
         assert!(slowest_us < 100_000, "refused after {slowest_us} us");
     }
+    let workspace_busy = seen.workspace_busy.get().cloned().unwrap_or_default();
+    table.row(
+        "Ingest, while another workspace floods the partition",
+        &numbers_as_n(&workspace_busy),
+    )?;
+    table.hold()?;
     assert!(seen.n_workspace_busy.load(Ordering::Relaxed) > 0);
     assert!(
         metric(
@@ -194,6 +228,12 @@ async fn a_workspace_over_its_rate_is_told_when_to_try_again() -> anyhow::Result
     node.client.ingest(request("small", 0)).await?;
     let refused = node.client.ingest(request("small", 10)).await.unwrap_err();
     let text = refused.to_string();
+    let mut table = Refusals::new(
+        "rates",
+        "A workspace over its rate",
+        "`limits.workspace-events-per-second` is 5, and ten events come after ten others.",
+    );
+    table.row("Ingest", &numbers_as_n(&text))?;
     assert!(
         text.contains("[WORKSPACE_RATE]") && text.contains("retry in"),
         "{text}"
@@ -203,7 +243,22 @@ async fn a_workspace_over_its_rate_is_told_when_to_try_again() -> anyhow::Result
     }
     let again = || async { node.client.ingest(request("small", 10)).await.ok() };
     wait_until("the rate lets it in again", again).await?;
-    Ok(())
+    table.hold()
+}
+
+/// Room and time differ from run to run.
+fn numbers_as_n(text: &str) -> String {
+    let mut shown = String::new();
+    for part in text.split_inclusive(|c: char| !c.is_ascii_digit() && c != '.') {
+        let digits = part.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let is_number = digits.starts_with(|c: char| c.is_ascii_digit());
+        shown.push_str(&if is_number {
+            part.replacen(digits, "N", 1)
+        } else {
+            part.to_owned()
+        });
+    }
+    shown
 }
 
 fn disk_low(error: &ClientError) -> bool {
@@ -243,13 +298,23 @@ async fn a_full_disk_refuses_by_name_and_the_node_comes_back_by_itself() -> anyh
         };
         world.client.ingest(request).await.err().filter(disk_low)
     };
-    wait_until("events are refused DISK_LOW", refused).await?;
+    let mut table = Refusals::new(
+        "disk",
+        "A disk that fills up",
+        "What is said while the room is below `disk.high` and below `disk.critical`. It ends by itself when there is room again.",
+    );
+    table.section(
+        "Below `disk.high`: no events and publishes; timers fire, workers settle, reads go on",
+    );
+    let error = wait_until("events are refused DISK_LOW", refused).await?;
+    table.row("Ingest", &numbers_as_n(&error.to_string()))?;
     let republished = publish(&world.client, &TIMED.replace("300ms", "1s")).await;
     let error = republished.unwrap_err().to_string();
     assert!(
         error.contains("[DISK_LOW]") && error.contains("retry in"),
         "{error}"
     );
+    table.row("PublishJourneys", &numbers_as_n(&error))?;
     let mut worker = world.client.work(wire::Subscribe::default()).await?;
     let mut n_settled = 0;
     while n_settled < 5 {
@@ -277,6 +342,8 @@ async fn a_full_disk_refuses_by_name_and_the_node_comes_back_by_itself() -> anyh
     };
     let reasons = wait_until("not ready", not_ready).await?;
     assert!(reasons.contains("DISK_LOW"), "{reasons}");
+    table.section("Below `disk.critical`: nothing is written but checkpoints");
+    table.row("GET /readyz", &numbers_as_n(&reasons))?;
     let address = world.node.address().to_owned();
     let turned_away = || async { (!serving(&address).await.ok()?).then_some(()) };
     wait_until("gRPC health says so too", turned_away).await?;
@@ -311,5 +378,5 @@ async fn a_full_disk_refuses_by_name_and_the_node_comes_back_by_itself() -> anyh
         assert_eq!(again.status(), Status::Duplicate);
     }
     assert_eq!(counts(&world.client, "timed").await?.entered, 21);
-    Ok(())
+    table.hold()
 }

@@ -8,6 +8,7 @@
 //!   FaultNetwork ── what lies between them: cut, reset, delayed, each direction for itself
 //!   History ── what clients and workers saw of a cluster, and whether that may be
 //!   ReceiverProcess ── an HTTP server that keeps what it got and answers as told
+//!   Refusals ── bad inputs and faults with the answer to each, as files in `tests/refusals`
 //!   journeyctl(…) ── exit code, standard output, standard error
 //! ```
 //!
@@ -24,6 +25,7 @@ mod http;
 mod node_process;
 mod node_report;
 mod receiver;
+mod refusals;
 mod wait;
 
 pub use cluster_process::{ClusterPlan, ClusterProcess, metric};
@@ -37,4 +39,5 @@ pub use http::{HttpAnswer, http_get};
 pub use node_process::{NodeProcess, Programs};
 pub use node_report::{GroupNodes, groups_at_rest, node_report};
 pub use receiver::{ReceivedRequest, ReceiverProcess, run_receiver};
+pub use refusals::Refusals;
 pub use wait::{wait_until, wait_while_it_moves};
