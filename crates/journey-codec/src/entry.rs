@@ -162,19 +162,22 @@ impl Message for Turn {
         let Some(first) = events.first() else { return };
         first.stamp.write(2, out);
         first.sequence.write(3, out);
-        let mut facts = Writer::new(Some(customer));
-        facts.shared_events = Some(Vec::new());
-        let mut expected = (first.sequence, first.stamp);
-        for event in events {
-            facts.message(5, |out| write_fact(event, expected, out));
-            expected.0 = after(event.sequence);
-        }
-        let mut shared = Writer::new(Some(customer));
-        for event in facts.shared_events.take().unwrap_or_default() {
-            event.put(4, &mut shared);
-        }
-        out.raw(&shared.into_bytes());
-        out.raw(&facts.into_bytes());
+        let facts_at = out.len();
+        let shared_at = out.within(customer, |out| {
+            out.shared_events = Some(Vec::new());
+            let mut expected = (first.sequence, first.stamp);
+            for event in events {
+                out.message(5, |out| write_fact(event, expected, out));
+                expected.0 = after(event.sequence);
+            }
+            let shared_at = out.len();
+            for event in out.shared_events.take().unwrap_or_default() {
+                event.put(4, out);
+            }
+            shared_at
+        });
+        // Which events facts share is known behind them; whoever reads has to know it before.
+        out.bring_forward(facts_at, shared_at);
     }
 
     fn read_fields(fields: Fields<'_>) -> Result<Self, CodecError> {

@@ -94,9 +94,33 @@ impl<'c> Writer<'c> {
         if n_bytes == 1 {
             self.bytes[length_at] = varint[0];
         } else {
-            self.bytes
-                .splice(length_at..=length_at, varint[..n_bytes].iter().copied());
+            let written = length_at + 1..self.bytes.len();
+            self.bytes.resize(self.bytes.len() + n_bytes - 1, 0);
+            self.bytes.copy_within(written, length_at + n_bytes);
+            self.bytes[length_at..length_at + n_bytes].copy_from_slice(&varint[..n_bytes]);
         }
+    }
+
+    /// Writes things of a customer behind what is there.
+    pub(crate) fn within<T>(
+        &mut self,
+        customer: &CustomerKey,
+        write: impl FnOnce(&mut Writer<'_>) -> T,
+    ) -> T {
+        let mut inner = Writer {
+            bytes: std::mem::take(&mut self.bytes),
+            customer: Some(customer),
+            ..Writer::default()
+        };
+        let written = write(&mut inner);
+        self.bytes = inner.bytes;
+        written
+    }
+
+    /// Puts what lies from `second` on before what lies from `first` on.
+    pub(crate) fn bring_forward(&mut self, first: usize, second: usize) {
+        let n_brought = self.bytes.len() - second;
+        self.bytes[first..].rotate_right(n_brought);
     }
 
     /// A varint without a field's tag, for packed lists.
