@@ -4,6 +4,7 @@ mod batch;
 mod forward;
 mod lanes;
 mod results;
+mod shared_texts;
 
 use std::sync::Arc;
 

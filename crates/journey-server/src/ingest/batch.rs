@@ -16,6 +16,7 @@ use tonic::Status;
 use super::forward::{Forwarded, forward, refused_alike};
 use super::lanes::{Out, StreamLanes};
 use super::results::{event_result, overload_of, rejected};
+use super::shared_texts::SharedTexts;
 use crate::convert::event_from_wire;
 use crate::error::ServerError;
 use crate::limits::EVENTS_PER_BATCH_MAX;
@@ -216,6 +217,7 @@ fn sort(
     let is_alone = node.routes().is_alone();
     let mut chosen: BTreeMap<PartitionId, Way> = BTreeMap::new();
     let mut sorted = Sorted::default();
+    let mut texts = SharedTexts::default();
     for (position, event) in events.into_iter().enumerate() {
         // An event whose customer does not read is refused below, as one that is decided here is.
         if !is_alone && let Ok(customer) = customer_of(&event) {
@@ -246,7 +248,8 @@ fn sort(
                 Err(refusal) => Err(("schema_refused", refusal.to_string())),
             });
         match checked {
-            Ok(event) => {
+            Ok(mut event) => {
+                texts.share(&mut event);
                 if event.other_identifier().is_some() {
                     // Joined with the answer, if that is `accepted`.
                     results[position].reason = NOT_MERGED_YET.to_owned();
