@@ -20,6 +20,7 @@ mod dispatch;
 mod histogram;
 mod hosted;
 pub mod limits;
+mod mailbox;
 mod mailing;
 mod offers;
 mod order;
@@ -152,6 +153,7 @@ impl PartitionCore {
         Self {
             clock: StampClock::new(options.clock_step_max),
             customers: Customers::new(
+                options.cluster_key,
                 options.hosted_customers_max,
                 options.memory.hosted_size_bytes_max,
             ),

@@ -14,6 +14,7 @@
 mod clock;
 mod decided;
 mod error;
+mod hashed;
 pub mod limits;
 
 mod journal;

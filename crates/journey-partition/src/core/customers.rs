@@ -1,51 +1,66 @@
 //! All customers in memory: found by key, scheduled in turn, passivated when unused for longest.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
 use journey_customer::CustomerState;
-use journey_types::{CustomerKey, Timestamp};
+use journey_types::{ClusterKey, CustomerKey, Timestamp, customer_hash};
 
 use crate::core::hosted::{Hosted, Lifecycle};
 use crate::core::limits::{COMMITS_BETWEEN_MEASURES, HOSTED_OVERHEAD_BYTES, PASSIVATION_LOOKS_MAX};
 use crate::core::ready::{FairQueue, Workspaces};
+use crate::hashed::AsItIs;
 
 /// A place in the table of hosted customers; stable while the customer is hosted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct HostedIdx(usize);
 
+/// The hash of a customer's key, its neighbours in the order of use, and the next one with the same hash.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Links {
+    hash: u64,
+    newer: Option<HostedIdx>,
+    older: Option<HostedIdx>,
+    same_hash: Option<HostedIdx>,
+}
+
 /// The hosted customers.
 ///
 /// # Invariants
-/// Every occupied place is found by its key and stands in the order of use; a customer in a queue is hosted and stands in
+/// Every occupied place is found by its key's hash and stands in the order of use; a customer in a queue is hosted and stands in
 /// one of them; `size_bytes` is the sum of the places' sizes.
 #[derive(Debug)]
 pub(crate) struct Customers {
     places: Vec<Option<Box<Hosted>>>,
     free: Vec<usize>,
-    by_key: HashMap<CustomerKey, usize>,
+    cluster_key: ClusterKey,
+    /// The first customer with the hash, which is salted: nobody outside can choose keys whose hashes meet. Only looked
+    /// up, never gone through.
+    by_hash: HashMap<u64, HostedIdx, BuildHasherDefault<AsItIs>>,
     workspaces: Workspaces,
     /// Those that have something to do.
     ready: FairQueue,
     /// Those of them that first must be read from rows, when more may be.
     cold: FairQueue,
-    by_use: BTreeMap<u64, usize>,
-    uses: u64,
+    newest: Option<HostedIdx>,
+    oldest: Option<HostedIdx>,
     hosted_max: usize,
     size_bytes: usize,
     size_bytes_max: usize,
 }
 
 impl Customers {
-    pub(crate) fn new(hosted_max: usize, size_bytes_max: usize) -> Self {
+    pub(crate) fn new(cluster_key: ClusterKey, hosted_max: usize, size_bytes_max: usize) -> Self {
         Self {
             places: Vec::new(),
             free: Vec::new(),
-            by_key: HashMap::new(),
+            cluster_key,
+            by_hash: HashMap::default(),
             workspaces: Workspaces::default(),
             ready: FairQueue::default(),
             cold: FairQueue::default(),
-            by_use: BTreeMap::new(),
-            uses: 0,
+            newest: None,
+            oldest: None,
             hosted_max,
             size_bytes: 0,
             size_bytes_max,
@@ -73,30 +88,45 @@ impl Customers {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.by_key.len()
+        self.places.len() - self.free.len()
     }
 
     pub(crate) fn find(&self, key: &CustomerKey) -> Option<HostedIdx> {
-        self.by_key.get(key).copied().map(HostedIdx)
+        self.find_hashed(customer_hash(&self.cluster_key, key), key)
+    }
+
+    fn find_hashed(&self, hash: u64, key: &CustomerKey) -> Option<HostedIdx> {
+        let mut found = self.by_hash.get(&hash).copied();
+        while let Some(idx) = found {
+            let hosted = self.get(idx);
+            if hosted.key == *key {
+                break;
+            }
+            found = hosted.links.same_hash;
+        }
+        found
     }
 
     /// The place of a customer, made if need be.
     pub(crate) fn host(&mut self, key: &CustomerKey) -> HostedIdx {
-        if let Some(idx) = self.by_key.get(key) {
-            return HostedIdx(*idx);
+        let hash = customer_hash(&self.cluster_key, key);
+        if let Some(idx) = self.find_hashed(hash, key) {
+            return idx;
         }
         let workspace = self.workspaces.enter(&key.workspace);
-        let hosted = Some(Box::new(Hosted::new(key.clone(), workspace)));
+        let mut hosted = Box::new(Hosted::new(key.clone(), workspace));
+        hosted.links.hash = hash;
+        hosted.links.same_hash = self.by_hash.get(&hash).copied();
         let idx = if let Some(idx) = self.free.pop() {
-            self.places[idx] = hosted;
+            self.places[idx] = Some(hosted);
             idx
         } else {
-            self.places.push(hosted);
+            self.places.push(Some(hosted));
             self.places.len() - 1
         };
-        self.by_key.insert(key.clone(), idx);
         let idx = HostedIdx(idx);
-        self.touch(idx);
+        self.by_hash.insert(hash, idx);
+        self.push_newest(idx);
         idx
     }
 
@@ -114,12 +144,50 @@ impl Customers {
 
     /// Notes a use, for passivation.
     pub(crate) fn touch(&mut self, idx: HostedIdx) {
-        self.uses += 1;
-        let uses = self.uses;
-        let hosted = self.get_mut(idx);
-        let before = std::mem::replace(&mut hosted.used, uses);
-        self.by_use.remove(&before);
-        self.by_use.insert(uses, idx.0);
+        if self.newest != Some(idx) {
+            self.unlink(idx);
+            self.push_newest(idx);
+        }
+    }
+
+    fn push_newest(&mut self, idx: HostedIdx) {
+        let newest = self.newest.replace(idx);
+        self.oldest.get_or_insert(idx);
+        if let Some(newest) = newest {
+            self.get_mut(newest).links.newer = Some(idx);
+        }
+        self.get_mut(idx).links.older = newest;
+    }
+
+    /// Takes a customer out of the order of use.
+    fn unlink(&mut self, idx: HostedIdx) {
+        let links = &mut self.get_mut(idx).links;
+        let (newer, older) = (links.newer.take(), links.older.take());
+        match newer {
+            Some(newer) => self.get_mut(newer).links.older = older,
+            None => self.newest = older,
+        }
+        match older {
+            Some(older) => self.get_mut(older).links.newer = newer,
+            None => self.oldest = newer,
+        }
+    }
+
+    /// Takes a customer out of those with its hash.
+    fn unhash(&mut self, idx: HostedIdx) {
+        let links = self.get(idx).links;
+        let mut before = self.by_hash[&links.hash];
+        if before == idx {
+            match links.same_hash {
+                Some(next) => self.by_hash.insert(links.hash, next),
+                None => self.by_hash.remove(&links.hash),
+            };
+            return;
+        }
+        while let Some(behind) = self.get(before).links.same_hash.filter(|it| *it != idx) {
+            before = behind;
+        }
+        self.get_mut(before).links.same_hash = links.same_hash;
     }
 
     /// Puts a customer that has something to do at the end of the queue, unless its turn has to wait.
@@ -187,16 +255,15 @@ impl Customers {
     pub(crate) fn passivate(&mut self, stamp: Timestamp) -> (u64, u64) {
         let (mut n_for_number, mut n_for_memory) = (0, 0);
         let mut n_looked_at = 0;
-        while n_looked_at < self.by_use.len().min(PASSIVATION_LOOKS_MAX) {
-            let are_too_many = self.by_key.len() > self.hosted_max;
+        while n_looked_at < self.len().min(PASSIVATION_LOOKS_MAX) {
+            let are_too_many = self.len() > self.hosted_max;
             if !are_too_many && self.size_bytes <= self.size_bytes_max {
                 break;
             }
             n_looked_at += 1;
-            let Some((_, idx)) = self.by_use.first_key_value().map(|(k, v)| (*k, *v)) else {
+            let Some(idx) = self.oldest else {
                 break;
             };
-            let idx = HostedIdx(idx);
             if self.get(idx).may_passivate(stamp) {
                 self.drop_hosted(idx);
                 n_for_number += u64::from(are_too_many);
@@ -221,12 +288,12 @@ impl Customers {
 
     /// Drops one customer, whose state lies in the replica.
     pub(crate) fn drop_hosted(&mut self, idx: HostedIdx) {
+        self.unlink(idx);
+        self.unhash(idx);
         let hosted = self.places[idx.0]
             .take()
             .expect("only hosted customers are dropped");
-        self.by_key.remove(&hosted.key);
         self.size_bytes -= hosted.size_bytes;
-        self.by_use.remove(&hosted.used);
         // A place that still stood in a queue would be taken for its next customer's.
         if hosted.is_queued {
             self.ready.remove(hosted.workspace, idx.0);

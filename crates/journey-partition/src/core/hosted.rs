@@ -8,7 +8,9 @@ use journey_types::limits::CUSTOMER_MAILBOX_MAX;
 use journey_types::{BatchNumber, CustomerKey, Sequence, Timestamp};
 
 use crate::core::api::{TicketId, WorkerId};
+use crate::core::customers::Links;
 use crate::core::limits::{STRIKES_MAX, STRIKES_WINDOW};
+use crate::core::mailbox::Mailbox;
 use crate::core::ready::WorkspaceIdx;
 
 /// Where a customer actor is in its life.
@@ -74,14 +76,14 @@ pub(crate) struct Hosted {
     pub(crate) head_batch: Option<BatchNumber>,
     /// After which instant `head` has something to do by itself.
     pub(crate) next_due_at: Option<Timestamp>,
-    pub(crate) mailbox: VecDeque<Mail>,
+    pub(crate) mailbox: Mailbox,
     pub(crate) lifecycle: Lifecycle,
     /// Effects whose claim lies in the mailbox.
     pub(crate) claims: Vec<Sequence>,
     /// Whether it stands in a queue of those that have something to do.
     pub(crate) is_queued: bool,
-    /// The place in the order of last use.
-    pub(crate) used: u64,
+    /// Where it stands in the table of customers; kept by that table.
+    pub(crate) links: Links,
     /// What it takes in memory, as last measured; kept by the table of customers.
     pub(crate) size_bytes: usize,
     /// Commits until it is measured again, and how many lie between two measures.
@@ -91,7 +93,7 @@ pub(crate) struct Hosted {
 }
 
 impl Hosted {
-    pub(crate) const fn new(key: CustomerKey, workspace: WorkspaceIdx) -> Self {
+    pub(crate) fn new(key: CustomerKey, workspace: WorkspaceIdx) -> Self {
         Self {
             key,
             workspace,
@@ -99,11 +101,11 @@ impl Hosted {
             n_in_flight: 0,
             head_batch: None,
             next_due_at: None,
-            mailbox: VecDeque::new(),
+            mailbox: Mailbox::default(),
             lifecycle: Lifecycle::Idle,
             claims: Vec::new(),
             is_queued: false,
-            used: 0,
+            links: Links::default(),
             size_bytes: 0,
             commits_until_measured: 0,
             measured_every: 0,
@@ -123,8 +125,8 @@ impl Hosted {
         self.mailbox.push_back(mail);
     }
 
-    /// Decides on that state from now on; where it is parked, nothing but its release.
-    pub(crate) fn set_head(&mut self, state: Arc<CustomerState>) {
+    /// Decides on that state from now on; where it is parked, nothing but its release. Gives the head before it.
+    pub(crate) fn set_head(&mut self, state: Arc<CustomerState>) -> Option<Arc<CustomerState>> {
         self.next_due_at = state.next_wake_at();
         if state.parked.is_some() {
             self.lifecycle = Lifecycle::Quarantined;
@@ -133,7 +135,7 @@ impl Hosted {
             self.strikes.clear();
             self.lifecycle = self.at_rest();
         }
-        self.head = Some(state);
+        self.head.replace(state)
     }
 
     /// A turn goes on its way with a batch.

@@ -48,6 +48,7 @@ impl PartitionCore {
             mail,
             reply,
             turn_at,
+            ..
         } = turn;
         self.customers.measure(idx, &state);
         let hosted = self.customers.get_mut(idx);

@@ -134,7 +134,9 @@ impl TimerHeap {
             self.move_armed(customer, before, due_at);
             return;
         }
-        self.take(customer);
+        if armed.is_some() || !self.postponed.is_empty() {
+            self.take(customer);
+        }
         let Some(due_at) = due_at else { return };
         if self.horizon == Horizon::Everything && due_at > self.far() {
             // All others are nearer, so everything up to there is in the heap.

@@ -126,7 +126,7 @@ impl PartitionCore {
         let unborn = || Arc::new(CustomerState::new(hosted.key.clone()));
         let state = loaded.state.unwrap_or_else(unborn);
         self.customers.measure(idx, &state);
-        self.customers.get_mut(idx).set_head(Arc::clone(&state));
+        drop(self.customers.get_mut(idx).set_head(Arc::clone(&state)));
         self.counters.n_activations += 1;
         Ok(state)
     }
@@ -206,20 +206,21 @@ impl PartitionCore {
         let turn = Turn { customer, events };
         let state = Arc::new(state);
         let hosted = self.customers.get_mut(idx);
-        let before = hosted
+        let sequence_before = hosted
             .head
             .as_ref()
             .map_or(0, |head| head.last_sequence.get());
         assert!(
-            state.last_sequence.get() == before + turn.events.len() as u64,
+            state.last_sequence.get() == sequence_before + turn.events.len() as u64,
             "a decision's state is the state before it plus its facts"
         );
-        hosted.set_head(Arc::clone(&state));
+        let before = hosted.set_head(Arc::clone(&state));
         self.timers.arm(&hosted.key, hosted.next_due_at);
         self.offers.update(&state, Timestamp::EPOCH, &hosted.claims);
         let decided = DecidedTurn {
             customer: idx,
             state,
+            _before: before,
             mail,
             reply,
             turn_at: self.monotonic,

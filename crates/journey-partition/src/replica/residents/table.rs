@@ -1,10 +1,11 @@
 //! Where customers lie in memory: found by hash, and in the order of their last use.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::num::NonZeroU32;
 
 use super::resident::Resident;
+use crate::hashed::AsItIs;
 use crate::replica::place::Place;
 
 /// A place in the table; stable while the customer is in it.
@@ -61,27 +62,6 @@ pub(super) struct Table {
     packed_clean: Ends,
     /// Of those in the live list.
     live_size_bytes: usize,
-}
-
-/// Hashes a hash.
-#[derive(Debug, Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        // Its low bits are the slot, of which a partition has few.
-        self.0 = hash.rotate_right(16);
-    }
 }
 
 impl Table {
