@@ -131,7 +131,7 @@ fn turn(state: &CustomerState, name: &str, key: i64) -> Decision {
         set_aside_has_room: true,
     };
     let mode = IngestMode::Live;
-    decide(state, &Command::Ingest { event, mode }, &context).unwrap()
+    decide(state, &Command::ingest(event, mode), &context).unwrap()
 }
 
 fn catalog() -> Catalog {

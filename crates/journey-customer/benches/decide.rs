@@ -180,7 +180,7 @@ impl Customer {
             properties: BTreeMap::from(properties),
         };
         let mode = IngestMode::Live;
-        Command::Ingest { event, mode }
+        Command::ingest(event, mode)
     }
 
     fn decide(&self, command: &Command) -> Decision {

@@ -13,8 +13,8 @@ use crate::state::OutboxRow;
 pub enum Command {
     /// Something happened.
     Ingest {
-        /// What.
-        event: CustomerEvent,
+        /// What; shared with the fact that it was accepted, and with instances that it begins.
+        event: Arc<CustomerEvent>,
         /// Live, or loaded from the past.
         mode: IngestMode,
     },
@@ -84,6 +84,13 @@ pub enum Command {
 }
 
 impl Command {
+    /// An event that comes in.
+    #[must_use]
+    pub fn ingest(event: CustomerEvent, mode: IngestMode) -> Self {
+        let event = Arc::new(event);
+        Self::Ingest { event, mode }
+    }
+
     /// Which kind of command it is, as people read it.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
@@ -104,7 +111,7 @@ impl Command {
 
     /// The event that it takes in, and how.
     #[must_use]
-    pub const fn event(&self) -> Option<(&CustomerEvent, IngestMode)> {
+    pub const fn event(&self) -> Option<(&Arc<CustomerEvent>, IngestMode)> {
         match self {
             Self::Ingest { event, mode } => Some((event, *mode)),
             Self::Enroll(_)

@@ -171,7 +171,7 @@ fn turn(state: &CustomerState, name: &str) -> (CustomerState, Vec<journey_custom
         set_aside_has_room: true,
     };
     let (event, mode) = (event(name, state.key.clone(), 0), IngestMode::Live);
-    let decision = decide(state, &Command::Ingest { event, mode }, &context).unwrap();
+    let decision = decide(state, &Command::ingest(event, mode), &context).unwrap();
     (decision.state, decision.events)
 }
 
@@ -185,7 +185,7 @@ fn commands(name: &str, n_events: usize, round: u64) -> Vec<(CustomerKey, Comman
 fn command(name: &str, customer: usize, round: u64) -> (CustomerKey, Command) {
     let key = key(customer);
     let (event, mode) = (event(name, key.clone(), round), IngestMode::Live);
-    (key, Command::Ingest { event, mode })
+    (key, Command::ingest(event, mode))
 }
 
 fn event(name: &str, customer: CustomerKey, round: u64) -> CustomerEvent {

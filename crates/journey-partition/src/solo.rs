@@ -178,7 +178,7 @@ impl SoloPartition {
             self.serve(event.customer.workspace.clone())?;
         }
         let customer = event.customer.clone();
-        let mut answers = self.submit(vec![(customer, Command::Ingest { event, mode })])?;
+        let mut answers = self.submit(vec![(customer, Command::ingest(event, mode))])?;
         Ok(answers.pop().expect("one command has one answer"))
     }
 

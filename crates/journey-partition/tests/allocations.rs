@@ -90,7 +90,7 @@ fn commands(name: &str, round: u64) -> Vec<(CustomerKey, Command)> {
             properties: BTreeMap::new(),
         };
         let mode = IngestMode::Live;
-        (key, Command::Ingest { event, mode })
+        (key, Command::ingest(event, mode))
     };
     (0..N_EVENTS).map(command).collect()
 }

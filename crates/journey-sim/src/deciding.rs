@@ -59,7 +59,7 @@ pub(crate) fn panicking(
     pausing(state, command, context)
 }
 
-const fn name_of(command: &Command) -> Option<&EventName> {
+fn name_of(command: &Command) -> Option<&EventName> {
     match command {
         Command::Ingest { event, .. } => Some(&event.name),
         _ => None,

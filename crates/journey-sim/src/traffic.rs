@@ -59,7 +59,7 @@ impl Traffic {
                 IngestMode::Live
             };
             let event = self.new_event(rng, now);
-            (event.customer.clone(), Command::Ingest { event, mode })
+            (event.customer.clone(), Command::ingest(event, mode))
         };
         self.sent.push(command.clone());
         command
@@ -94,7 +94,7 @@ impl Traffic {
         event.source = SourceName::new(ORDERED_SOURCE).expect("short and plain");
         event.id = EventId::new(serial.to_string()).expect("short and plain");
         let mode = IngestMode::Live;
-        (event.customer.clone(), Command::Ingest { event, mode })
+        (event.customer.clone(), Command::ingest(event, mode))
     }
 
     fn new_event(&mut self, rng: &mut SmallRng, now: Timestamp) -> CustomerEvent {

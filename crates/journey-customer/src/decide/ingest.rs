@@ -13,7 +13,7 @@ use crate::turn::{Incoming, Turn};
 /// A known id changes nothing; a new event takes effect at once.
 pub(super) fn decide(
     mut turn: Turn<'_>,
-    event: &CustomerEvent,
+    event: &Arc<CustomerEvent>,
     mode: IngestMode,
 ) -> Result<Decision, Rejection> {
     assert!(
@@ -39,7 +39,7 @@ pub(super) fn decide(
         return Err(Rejection::EventRefused { reason });
     }
     turn.take_in(&Incoming {
-        event: Arc::new(event.clone()),
+        event: Arc::clone(event),
         fingerprint: Some(fingerprint),
         mode,
         raised_by: None,

@@ -162,7 +162,7 @@ pub(super) fn quarantine(
     let (event, mode) = command.event().unzip();
     let mut kept = QuarantinedCommand {
         kind: command.kind().to_owned(),
-        event: event.cloned().map(Arc::new),
+        event: event.cloned(),
         enrollment: command.enrollment().cloned(),
         mode: mode.unwrap_or(IngestMode::Live),
         reason: reason.to_owned(),

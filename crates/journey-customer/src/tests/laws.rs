@@ -123,7 +123,7 @@ impl World {
                     .insert("value".to_owned(), Value::Int(*value));
                 event.properties.insert("key".to_owned(), Value::text(*key));
                 let mode = IngestMode::Live;
-                self.command(&Command::Ingest { event, mode });
+                self.command(&Command::ingest(event, mode));
             }
             Act::History(value) => {
                 let mut event = self.new_event("purchase");
@@ -132,7 +132,7 @@ impl World {
                     .properties
                     .insert("value".to_owned(), Value::Double(0.1));
                 let mode = IngestMode::History;
-                self.command(&Command::Ingest { event, mode });
+                self.command(&Command::ingest(event, mode));
             }
             Act::Identify(vip) => self.script(&format!("event identify vip={vip}")),
             Act::Enroll(value, id) => {
@@ -170,7 +170,7 @@ impl World {
         });
         if let Some((event, mode)) = ingested {
             let n_facts = self.facts.len();
-            self.command(&Command::Ingest { event, mode });
+            self.command(&Command::ingest(event, mode));
             assert_eq!(self.facts.len(), n_facts, "a duplicate makes no facts");
         }
     }

@@ -83,7 +83,7 @@ steps:
         .properties
         .insert("t".to_owned(), Value::text("x".repeat(17_000)));
     let mode = IngestMode::Live;
-    world.command(&Command::Ingest { event, mode });
+    world.command(&Command::ingest(event, mode));
     let journal = world.journal();
     assert!(
         journal.contains("parked: vars would take 17008 bytes, at most 16384"),
@@ -139,7 +139,7 @@ steps:
         event
             .properties
             .insert("t".to_owned(), Value::text("x".repeat(12_000)));
-        refused = world.decide(&Command::Ingest { event, mode }).err();
+        refused = world.decide(&Command::ingest(event, mode)).err();
         if refused.is_some() {
             break;
         }
@@ -169,7 +169,7 @@ fn a_customer_with_too_many_event_ids_is_refused() {
     }
     let event = world.new_event("start");
     let mode = IngestMode::Live;
-    let command = Command::Ingest { event, mode };
+    let command = Command::ingest(event, mode);
     let n_ids = DEDUPE_IDS_MAX;
     assert_eq!(
         world.decide(&command),

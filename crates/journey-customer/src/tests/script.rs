@@ -175,7 +175,7 @@ impl World {
             "poison" | "park" => {
                 let event = self.new_event(rest);
                 let mode = IngestMode::Live;
-                let command = Box::new(Command::Ingest { event, mode });
+                let command = Box::new(Command::ingest(event, mode));
                 let reason = "no such thing".to_owned();
                 let parks = first == "park";
                 self.command(&Command::Quarantine {
@@ -211,7 +211,7 @@ impl World {
                 }
             }
         }
-        self.take_in(Command::Ingest { event, mode });
+        self.take_in(Command::ingest(event, mode));
     }
 
     fn take_in(&mut self, command: Command) {

@@ -253,7 +253,7 @@ fn an_event_at_the_very_instant_of_a_timer_comes_first() {
     world.command(&Command::FireTimers);
     let event = world.new_event("ping");
     let mode = IngestMode::Live;
-    world.command(&Command::Ingest { event, mode });
+    world.command(&Command::ingest(event, mode));
     world.script("advance 1h");
     assert_snapshot!(world.journal(), @r#"
     01-05 09:00 event start

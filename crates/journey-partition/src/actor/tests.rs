@@ -190,7 +190,7 @@ fn ingest(customer: &str, id: &str) -> Vec<(CustomerKey, Command)> {
         properties: BTreeMap::new(),
     };
     let mode = IngestMode::Live;
-    vec![(key, Command::Ingest { event, mode })]
+    vec![(key, Command::ingest(event, mode))]
 }
 
 async fn answer(receiver: oneshot::Receiver<Vec<Answer>>) -> Answer {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use journey_customer::Command;
-use journey_types::{CustomerKey, EventId, SourceName};
+use journey_types::{CustomerEvent, CustomerKey, EventId, SourceName};
 use parking_lot::Mutex;
 
 use crate::core::api::TicketId;
@@ -73,7 +73,13 @@ impl SubmissionOrder {
 }
 
 /// The event that a command takes in.
-pub(crate) fn event_of((customer, command): &(CustomerKey, Command)) -> Option<EventKey> {
+pub(crate) fn event_of((_, command): &(CustomerKey, Command)) -> Option<EventKey> {
     let (event, _) = command.event()?;
-    Some((customer.clone(), event.source.clone(), event.id.clone()))
+    Some(key_of(event))
+}
+
+/// An event by what its producer knows of it.
+pub(crate) fn key_of(event: &CustomerEvent) -> EventKey {
+    let (source, id) = (event.source.clone(), event.id.clone());
+    (event.customer.clone(), source, id)
 }

@@ -1,12 +1,13 @@
 //! Answers on their way out: collected per submission, and held back until what they depend on is proven.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use journey_customer::Command;
-use journey_types::{BatchNumber, CustomerKey, Lsn};
+use journey_types::{BatchNumber, CustomerEvent, CustomerKey, Lsn};
 
 use crate::core::api::{Answer, ConfirmationId, Output, Refusal, TicketId};
-use crate::core::order::{EventKey, SubmissionOrder, event_of};
+use crate::core::order::{SubmissionOrder, key_of};
 
 /// An answer that may not leave yet.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ struct Ticket {
     answers: Vec<Option<Answer>>,
     n_open: usize,
     /// The order to break when a command of it may be sent again, and the events of the commands.
-    order: Option<(SubmissionOrder, Vec<Option<EventKey>>)>,
+    order: Option<(SubmissionOrder, Vec<Option<Arc<CustomerEvent>>>)>,
 }
 
 /// Submissions not yet answered in full.
@@ -70,6 +71,7 @@ impl Replies {
         }
         let answers = vec![None; n_commands];
         let n_open = n_commands;
+        let event_of = |(_, command): &(_, Command)| command.event().map(|(it, _)| Arc::clone(it));
         let order = order.map(|order| (order, commands.iter().map(event_of).collect()));
         let opened = Ticket {
             answers,
@@ -102,7 +104,7 @@ impl Replies {
             && *refusal != Refusal::RetryInOrder
             && let Some((order, events)) = &open.order
         {
-            order.break_at(ticket, position, events[position].clone());
+            order.break_at(ticket, position, events[position].as_deref().map(key_of));
         }
         *place = Some(answer);
         open.n_open -= 1;

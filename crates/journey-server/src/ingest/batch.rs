@@ -259,7 +259,7 @@ fn sort(
                 share.0.push(position);
                 share
                     .1
-                    .push((event.customer.clone(), Command::Ingest { event, mode }));
+                    .push((event.customer.clone(), Command::ingest(event, mode)));
             }
             Err((code, message)) => results[position] = rejected(code, message, false),
         }

@@ -97,7 +97,7 @@ impl PartitionOrder {
             return false;
         };
         let mode = IngestMode::Live;
-        let command = (event.customer.clone(), Command::Ingest { event, mode });
+        let command = (event.customer.clone(), Command::ingest(event, mode));
         self.here.is_resent_by(&[command])
     }
 

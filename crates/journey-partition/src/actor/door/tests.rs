@@ -25,7 +25,7 @@ fn event(workspace: &str) -> Vec<(CustomerKey, Command)> {
         properties: std::collections::BTreeMap::default(),
     };
     let mode = IngestMode::Live;
-    vec![(customer, Command::Ingest { event, mode })]
+    vec![(customer, Command::ingest(event, mode))]
 }
 
 fn settlement(workspace: &str) -> Vec<(CustomerKey, Command)> {

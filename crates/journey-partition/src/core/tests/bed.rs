@@ -468,13 +468,7 @@ pub(super) fn ingest(
         device: None,
         properties: BTreeMap::new(),
     };
-    (
-        key(customer),
-        Command::Ingest {
-            event,
-            mode: IngestMode::Live,
-        },
-    )
+    (key(customer), Command::ingest(event, IngestMode::Live))
 }
 
 /// The same for a customer of a workspace, with an id of its own.
@@ -487,7 +481,7 @@ pub(super) fn ingest_in(
     let (mut key, mut command) = ingest(customer, name, "1", now);
     key.workspace = WorkspaceId::new(workspace).unwrap();
     if let Command::Ingest { event, .. } = &mut command {
-        event.customer = key.clone();
+        Arc::make_mut(event).customer = key.clone();
     }
     (key, command)
 }
