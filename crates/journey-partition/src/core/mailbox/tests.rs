@@ -22,7 +22,9 @@ fn mail(position: usize) -> Mail {
 fn position(mail: &Mail) -> usize {
     match mail.origin {
         Origin::Caller { position, .. } => position,
-        Origin::Worker { .. } | Origin::Core => unreachable!("only callers' mail is put in"),
+        Origin::Worker { .. } | Origin::Core | Origin::Unsent => {
+            unreachable!("only callers' mail is put in")
+        }
     }
 }
 
