@@ -1,10 +1,5 @@
 //! Sharing changes where texts lie, never what they are.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test stops where its fixture is wrong"
-)]
-
 use std::collections::BTreeMap;
 
 use journey_types::{CustomerId, CustomerKey, EventId, Timestamp};
