@@ -409,6 +409,15 @@ fn numberless(text: &str) -> String {
     let mut before = "";
     let mut words = Vec::new();
     for word in text.split(' ') {
+        let digits = |c: char| c.is_ascii_hexdigit();
+        if let Some((head, tail)) = word.split_once("snap.0") {
+            words.push(format!("{head}snap.N{}", tail.trim_start_matches(digits)));
+            continue;
+        }
+        if word.starts_with("index=") {
+            words.push("index=N".to_owned());
+            continue;
+        }
         let is_number = word.starts_with(|c: char| c.is_ascii_digit());
         let bare = word.trim_end_matches([',', ';', ':', '.']);
         let is_hidden =

@@ -39,7 +39,7 @@ const CALLS: &[(&str, &[&str])] = &[
             r#"{"events":[{"customerId":"a\nb","id":"1","name":"seen"}]}"#,
             r#"{"events":[{"anonymousId":"LONG","id":"1","name":"seen"}]}"#,
             r#"{"events":[{"customerId":"ann","anonymousId":"x","id":"1","name":"seen"}]}"#,
-            r#"{"events":[{"workspace":"a b","customerId":"ann","id":"1","name":"seen"}]}"#,
+            r#"{"events":[{"workspace":"a\nb","customerId":"ann","id":"1","name":"seen"}]}"#,
             r#"{"events":[{"customerId":"ann","name":"seen"}]}"#,
             r#"{"events":[{"customerId":"ann","id":"LONG","name":"seen"}]}"#,
             r#"{"events":[{"customerId":"ann","source":"LONG","id":"1","name":"seen"}]}"#,
@@ -82,11 +82,7 @@ const CALLS: &[(&str, &[&str])] = &[
     ),
     (
         "GetJourneyCounts",
-        &[
-            r#"{"id":"Bad Id"}"#,
-            r#"{"id":"none"}"#,
-            r#"{"id":"hello","version":9}"#,
-        ],
+        &[r#"{"id":"Bad Id"}"#, r#"{"id":"none"}"#],
     ),
     (
         "Enroll",
@@ -100,7 +96,7 @@ const CALLS: &[(&str, &[&str])] = &[
             r#"{"journey":"gold","customers":[{"id":"1"}]}"#,
             r#"{"journey":"gold","customers":[{"customerId":"ann"}]}"#,
             r#"{"journey":"gold","customers":[{"customerId":"ann","id":"LONG"}]}"#,
-            r#"{"workspace":"a b","journey":"gold","customers":[{"customerId":"ann","id":"1"}]}"#,
+            r#"{"workspace":"a\nb","journey":"gold","customers":[{"customerId":"ann","id":"1"}]}"#,
             r#"{"journey":"gold","customers":[{"customerId":"ann","id":"2","input":{"tier":"tin"}}]}"#,
             r#"{"journey":"gold","customers":[{"customerId":"ann","id":"3","input":{"tier":"LARGE"}}]}"#,
             r#"{"journey":"gold","customers":[{"customerId":"ann","id":"4","input":{"tier":DEEP}}]}"#,
@@ -112,7 +108,7 @@ const CALLS: &[(&str, &[&str])] = &[
         &[
             "{}",
             r#"{"customerId":"LONG"}"#,
-            r#"{"workspace":"a b","customerId":"ann"}"#,
+            r#"{"workspace":"a\nb","customerId":"ann"}"#,
             r#"{"customerId":"nobody"}"#,
             r#"{"customerId":"ann","read":{"minIndex":"1000000"}}"#,
         ],
@@ -122,7 +118,7 @@ const CALLS: &[(&str, &[&str])] = &[
         &[
             r#"{"pageSize":5000}"#,
             r#"{"pageToken":"garbage"}"#,
-            r#"{"workspace":"a b"}"#,
+            r#"{"workspace":"a\nb"}"#,
         ],
     ),
     ("ListInstances", &["{}", r#"{"customerId":"nobody"}"#]),
@@ -130,7 +126,7 @@ const CALLS: &[(&str, &[&str])] = &[
     (
         "Subscribe",
         &[
-            r#"{"workspace":"a b"}"#,
+            r#"{"workspace":"a\nb"}"#,
             r#"{"channels":["E Mail"]}"#,
             r#"{"queues":["Care!"]}"#,
             r#"{"credit":1000000}"#,
@@ -150,10 +146,8 @@ const CALLS: &[(&str, &[&str])] = &[
         &[
             r#"{"pageSize":5000}"#,
             r#"{"pageToken":"garbage"}"#,
-            r#"{"filter":{"workspace":"a b"}}"#,
+            r#"{"filter":{"workspace":"a\nb"}}"#,
             r#"{"filter":{"customerId":"LONG"}}"#,
-            r#"{"filter":{"journey":"Bad Id"}}"#,
-            r#"{"filter":{"destination":"E Mail"}}"#,
         ],
     ),
     ("GetDeadLetter", &["{}", r#"{"effectId":"garbage"}"#]),
@@ -183,7 +177,7 @@ const CALLS: &[(&str, &[&str])] = &[
         "ReleaseCustomer",
         &[
             "{}",
-            r#"{"workspace":"a b","customerId":"ann"}"#,
+            r#"{"workspace":"a\nb","customerId":"ann"}"#,
             r#"{"customerId":"nobody"}"#,
         ],
     ),
@@ -271,6 +265,21 @@ async fn call(client: &Client, rpc: &str, text: &str) -> anyhow::Result<String> 
     }
 }
 
+/// Where in which journal an answer lies is of no interest.
+fn placeless(answer: &str) -> String {
+    let mut shown = answer.to_owned();
+    for field in ["\"partition\":", "\"index\":"] {
+        while let Some(at) = shown.find(&format!(",{field}")) {
+            let rest = &shown[at + 1..];
+            let end = rest
+                .find([',', '}'])
+                .map_or(shown.len(), |end| at + 1 + end);
+            shown.replace_range(at..end, "");
+        }
+    }
+    shown
+}
+
 /// Instants of this run are other ones each time.
 fn timeless(text: &str) -> String {
     let now = Timestamp::from_unix_ms(0);
@@ -311,7 +320,7 @@ async fn every_call_that_does_not_fit_has_its_answer_in_the_table() -> anyhow::R
                 "{}" => "{} (nothing to do)",
                 other => other,
             };
-            table.row(request, &timeless(answer))?;
+            table.row(request, &timeless(&placeless(answer)))?;
         }
     }
     table.section("What JSON cannot say");

@@ -159,6 +159,7 @@ const WHOLE_CONNECTORS: &[&str] = &[
     "[connectors.crm]\nkind = \"webhook\"\nurl = \"ftp://crm.example.com/\"\nsecret-file = \"FOLDER/secret\"",
     "[connectors.crm]\nkind = \"webhook\"\nurl = \"https://me:word@crm.example.com/\"\nsecret-file = \"FOLDER/secret\"",
     "[connectors.crm]\nkind = \"webhook\"\nurl = \"https://crm.example.com/#part\"\nsecret-file = \"FOLDER/secret\"",
+    "[connectors.crm]\nkind = \"webhook\"\nurl = \"http://localhost/\"\nsecret-file = \"FOLDER/secret\"",
     "[connectors.crm]\nkind = \"webhook\"\nurl = \"http://10.0.0.7/\"\nsecret-file = \"FOLDER/secret\"",
     "[connectors.crm]\nkind = \"webhook\"\nurl = \"http://169.254.169.254/\"\nsecret-file = \"FOLDER/secret\"\nallow-private = true",
     "[connectors.crm]\nkind = \"webhook\"\nurl = \"https://a/\"\nsecret-file = \"FOLDER/none\"",

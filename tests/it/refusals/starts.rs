@@ -26,27 +26,20 @@ async fn every_start_that_fails_has_its_answer_in_the_table() -> anyhow::Result<
     let data = data.display().to_string();
     let free = ["--listen", "127.0.0.1:0", "--http-listen", ""];
     std::fs::write(stopped.path().join("file"), "")?;
-    std::fs::create_dir(stopped.path().join("theirs"))?;
-    std::fs::write(stopped.path().join("theirs/notes.txt"), "")?;
     let others = stopped.path().display().to_string();
 
     let mut table = Refusals::new(
         "starts",
         "Starts that fail",
         "What `journeyd start` says when it cannot have what it needs, each time with exit code 1. A node runs at `API` and `HTTP` with \
-         its data in `FOLDER/data`; `FOLDER/founded` holds another node that is stopped, `FOLDER/file` is a file, `FOLDER/theirs` holds \
-         files of somebody else.",
+         its data in `FOLDER/data`; `FOLDER/founded` holds another node that is stopped, `FOLDER/file` is a file.",
     );
     table.replace(&api, "API");
     table.replace(&http, "HTTP");
     table.replace(&place, "FOLDER");
     table.replace(&others, "FOLDER");
     let used = format!("{place}/data");
-    let (file, below, theirs) = (
-        format!("{others}/file"),
-        format!("{others}/file/data"),
-        format!("{others}/theirs"),
-    );
+    let (file, below) = (format!("{others}/file"), format!("{others}/file/data"));
     let new = format!("{others}/new");
     let loopback = ["--listen", "127.0.0.1:0"];
     let no_http = ["--http-listen", ""];
@@ -68,7 +61,6 @@ async fn every_start_that_fails_has_its_answer_in_the_table() -> anyhow::Result<
         [&["--data-dir", &used], &free[..]].concat(),
         [&["--data-dir", &file], &free[..]].concat(),
         [&["--data-dir", &below], &free[..]].concat(),
-        [&["--data-dir", &theirs], &free[..]].concat(),
         [
             &["--data-dir", &data, "--cluster-id", "00000000c0ffee01"],
             &free[..],
