@@ -418,7 +418,8 @@ fn numberless(text: &str) -> String {
             words.push("index=N".to_owned());
             continue;
         }
-        let is_number = word.starts_with(|c: char| c.is_ascii_digit());
+        // The id of a cluster is hexadecimal, and may begin with a letter.
+        let is_number = before == "cluster" || word.starts_with(|c: char| c.is_ascii_digit());
         let bare = word.trim_end_matches([',', ';', ':', '.']);
         let is_hidden =
             is_number && WORDS.contains(&before) && bare.chars().all(|c| c.is_ascii_hexdigit());

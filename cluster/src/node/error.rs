@@ -1,5 +1,6 @@
 //! Why a node did not start or does not go on.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,16 @@ pub enum NodeError {
     /// The data folder.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// Who this node is does not read from its data folder, or was not written there.
+    #[error(
+        "the identity of this node in {} cannot be had: {fault}; restore log/ and state/ together from a backup, or start with an empty folder, as another node", folder.display()
+    )]
+    Identity {
+        /// The state database.
+        folder: PathBuf,
+        /// Why.
+        fault: StorageError,
+    },
     /// The log or a group.
     #[error(transparent)]
     Consensus(#[from] ConsensusError),

@@ -17,7 +17,7 @@ use journey_consensus::{
 };
 use journey_partition::Clock as _;
 use journey_proto::internal as wire;
-use journey_storage::Engine;
+use journey_storage::{Engine, StorageError};
 use journey_types::{ClusterKey, EffectOrigin, Incarnation, NodeId};
 use rand::Rng as _;
 use tonic::Code;
@@ -47,7 +47,7 @@ pub(crate) struct Entrance<'a> {
 }
 
 /// Who this node is: read from its data folder, or drawn and written there.
-pub(crate) fn own_identity(state: &Arc<dyn Engine>) -> Result<NodeIdentity, NodeError> {
+pub(crate) fn own_identity(state: &Arc<dyn Engine>) -> Result<NodeIdentity, StorageError> {
     if let Some(identity) = NodeIdentity::read(state)? {
         return Ok(identity);
     }

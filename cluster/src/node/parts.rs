@@ -143,7 +143,10 @@ async fn enter(
     let state = folder.state();
     let peers = listening.peers.as_ref().map(TcpListener::local_addr);
     let peers = peers.transpose().map_err(NodeError::LocalAddress)?;
-    let own = membership::own_identity(&state)?;
+    let own = membership::own_identity(&state).map_err(|fault| NodeError::Identity {
+        folder: folder.path().join("state"),
+        fault,
+    })?;
     let mut entrance = Entrance {
         config,
         state,

@@ -9,7 +9,7 @@ use journey_model::{
 use journey_proto::v1 as wire;
 use journey_proto::v1::journey_service_client::JourneyServiceClient;
 use journey_proto::v1::journey_service_server::JourneyService;
-use journey_types::{JourneyId, Timestamp};
+use journey_types::{DefinitionVersion, JourneyId, Timestamp};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
 
@@ -238,6 +238,10 @@ impl JourneyApi {
         let id = journey_id(&request.id)?;
         if self.node.catalog().newest_plan(&id).is_none() {
             return Err(no_journey(&request.id).into());
+        }
+        let version = DefinitionVersion::new(request.version);
+        if request.version != 0 && self.node.catalog().plan(&id, version).is_none() {
+            return Err(no_journey(&format!("{id} version {version}")).into());
         }
         let counts = self.counts(hop, &id, request.version).await?;
         let counts = Some(counts);

@@ -5,6 +5,7 @@ mod deed;
 mod list;
 
 use std::collections::VecDeque;
+use std::str::FromStr as _;
 use std::sync::Arc;
 
 use journey_codec::Held;
@@ -12,8 +13,8 @@ use journey_customer::{CustomerState, Reply};
 use journey_partition::{Answer, PartitionHandle};
 use journey_proto::v1 as wire;
 use journey_types::{
-    BirthIndex, CustomerId, CustomerKey, EffectId, EffectOrigin, PartitionId, Sequence, Timestamp,
-    WorkspaceId,
+    BirthIndex, CustomerId, CustomerKey, Destination, EffectId, EffectOrigin, InvalidId, JourneyId,
+    PartitionId, Sequence, Timestamp, WorkspaceId,
 };
 
 pub(crate) use self::deed::{Deed, carry_out};
@@ -44,6 +45,14 @@ impl Filter {
             .then(|| CustomerId::new(&filter.customer_id))
             .transpose()
             .map_err(|error| ServerError::invalid("filter.customer_id", error.to_string()))?;
+        let is_invalid = |field, error: InvalidId| ServerError::invalid(field, error.to_string());
+        if !filter.destination.is_empty() {
+            Destination::from_str(&filter.destination)
+                .map_err(|error| is_invalid("filter.destination", error))?;
+        }
+        if !filter.journey.is_empty() {
+            JourneyId::new(&filter.journey).map_err(|error| is_invalid("filter.journey", error))?;
+        }
         Ok(Self {
             workspace,
             customer,
@@ -197,9 +206,7 @@ pub(crate) fn id_text(
 
 /// Reads an id of this cluster.
 pub(crate) fn parsed_id(node: &Node, text: &str) -> Result<EffectId, String> {
-    let id: EffectId = text
-        .parse()
-        .map_err(|error: journey_types::InvalidId| error.to_string())?;
+    let id: EffectId = text.parse().map_err(|error: InvalidId| error.to_string())?;
     if id.origin == node.origin() {
         Ok(id)
     } else {

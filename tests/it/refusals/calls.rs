@@ -82,7 +82,11 @@ const CALLS: &[(&str, &[&str])] = &[
     ),
     (
         "GetJourneyCounts",
-        &[r#"{"id":"Bad Id"}"#, r#"{"id":"none"}"#],
+        &[
+            r#"{"id":"Bad Id"}"#,
+            r#"{"id":"none"}"#,
+            r#"{"id":"hello","version":9}"#,
+        ],
     ),
     (
         "Enroll",
@@ -148,6 +152,8 @@ const CALLS: &[(&str, &[&str])] = &[
             r#"{"pageToken":"garbage"}"#,
             r#"{"filter":{"workspace":"a\nb"}}"#,
             r#"{"filter":{"customerId":"LONG"}}"#,
+            r#"{"filter":{"journey":"Bad Id"}}"#,
+            r#"{"filter":{"destination":"E Mail"}}"#,
         ],
     ),
     ("GetDeadLetter", &["{}", r#"{"effectId":"garbage"}"#]),

@@ -83,7 +83,7 @@ async fn every_start_that_fails_has_its_answer_in_the_table() -> anyhow::Result<
 fn in_general(text: &str) -> String {
     let mut general = String::new();
     let mut rest = text;
-    for (before, shown) in [("process ", "PID"), ("this is cluster ", "ID")] {
+    for (before, shown) in [("process id ", "PID"), ("this is cluster ", "ID")] {
         let Some((head, tail)) = rest.split_once(before) else {
             continue;
         };
