@@ -93,6 +93,26 @@ proptest! {
 }
 
 #[test]
+fn a_timer_due_just_where_a_page_ends_comes_with_the_next_one() {
+    let page = Act::PageTimers {
+        hours: 0,
+        n_max: 0,
+        is_during_checkpoint: false,
+    };
+    let turns = [10_226_152_040_981_309_296, 11_027_616_463_778_599_604];
+    let mut acts: Vec<Act> = turns.map(|seed| Act::Turns { seed }).into();
+    acts.extend([
+        page,
+        Act::PageTimers {
+            hours: 1,
+            n_max: 0,
+            is_during_checkpoint: false,
+        },
+    ]);
+    act_crash_and_check(acts, SHORT_ROW_SIZE_BYTES);
+}
+
+#[test]
 fn replica_over_sled_goes_on_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     for seed in 0..6 {

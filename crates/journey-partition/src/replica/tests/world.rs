@@ -371,15 +371,19 @@ impl<E: Engine + Clone> World<E> {
                     beyond,
                 } = page.unwrap();
                 let is_full = found.len() == n_max;
-                timers.cursor = match (found.last(), beyond) {
+                let cursor = match (found.last(), beyond) {
                     (Some(last), _) if is_full => Some(last.clone()),
                     (_, beyond) => Some((through, beyond.unwrap_or_else(|| customer(0)))),
                 };
-                timers.held.extend(
-                    found
-                        .into_iter()
-                        .map(|(due_at, customer)| (customer, due_at)),
-                );
+                // It never goes back, and what is due just then and lies behind comes with the next page.
+                timers.cursor = cursor.max(timers.cursor.take());
+                let cursor = timers.cursor.clone();
+                let found = found
+                    .into_iter()
+                    .filter(|timer| Some(timer) <= cursor.as_ref());
+                timers
+                    .held
+                    .extend(found.map(|(due_at, customer)| (customer, due_at)));
                 if !is_full {
                     break;
                 }
