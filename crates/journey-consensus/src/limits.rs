@@ -176,6 +176,10 @@ pub(crate) const STRAGGLER_LOG_FACTOR: u64 = 4;
 /// Longest wait for a checkpoint before a purge gives up and leaves the log for the next attempt.
 pub(crate) const CHECKPOINT_WAIT_MAX: Duration = Duration::from_secs(60);
 
+/// How often a checkpoint is asked for again while none ends: openraft ignores a request that comes while it has not
+/// yet heard that the last one ended. Asking during one that goes on costs a message and starts no second one.
+pub(crate) const CHECKPOINT_ASK_INTERVAL: Duration = Duration::from_millis(20);
+
 /// Longest wait until openraft has taken over a finished checkpoint and purged up to it.
 pub(crate) const PURGE_WAIT_MAX: Duration = Duration::from_secs(10);
 

@@ -8,7 +8,9 @@ use openraft::async_runtime::watch::WatchReceiver as _;
 use super::PurgeOutcome;
 use super::running::RaftGroup;
 use crate::adapter::Progress;
-use crate::limits::{CHECKPOINT_WAIT_MAX, PURGE_WAIT_MAX, STRAGGLER_LOG_FACTOR};
+use crate::limits::{
+    CHECKPOINT_ASK_INTERVAL, CHECKPOINT_WAIT_MAX, PURGE_WAIT_MAX, STRAGGLER_LOG_FACTOR,
+};
 use crate::log_storage::GroupLog;
 use crate::{ConsensusError, GroupId};
 
@@ -81,25 +83,31 @@ impl Purge {
     async fn checkpoint(&self) -> Result<(), ConsensusError> {
         let mut checkpoints = self.progress.watch_checkpoints();
         checkpoints.mark_unchanged();
-        let triggered = self.raft.trigger().snapshot().await;
-        triggered.map_err(|_| self.stopped_or("starting a checkpoint"))?;
-        let mut metrics = self.raft.metrics();
         let finished = async {
-            tokio::select! {
-                biased;
-                changed = checkpoints.changed() => changed.is_ok(),
-                () = async {
+            loop {
+                let triggered = self.raft.trigger().snapshot().await;
+                triggered.map_err(|_| self.stopped_or("starting a checkpoint"))?;
+                tokio::select! {
+                    biased;
+                    changed = checkpoints.changed() => {
+                        return changed.map_err(|_| self.stopped_or("writing a checkpoint"));
+                    }
                     // A failed checkpoint stops the group; then nobody counts it.
-                    while metrics.borrow_watched().running_state.is_ok() && metrics.changed().await.is_ok() {}
-                } => false,
+                    () = self.stopped() => return Err(self.stopped_or("writing a checkpoint")),
+                    // openraft drops a request in silence until it has heard of the end of the checkpoint before.
+                    () = tokio::time::sleep(CHECKPOINT_ASK_INTERVAL) => {}
+                }
             }
         };
-        let finished = tokio::time::timeout(CHECKPOINT_WAIT_MAX, finished).await;
-        if finished == Ok(true) {
-            Ok(())
-        } else {
-            Err(self.stopped_or("writing a checkpoint"))
-        }
+        tokio::time::timeout(CHECKPOINT_WAIT_MAX, finished)
+            .await
+            .unwrap_or_else(|_| Err(self.stopped_or("writing a checkpoint")))
+    }
+
+    /// Returns when the group runs no more.
+    async fn stopped(&self) {
+        let mut metrics = self.raft.metrics();
+        while metrics.borrow_watched().running_state.is_ok() && metrics.changed().await.is_ok() {}
     }
 
     fn stopped_or(&self, attempt: &str) -> ConsensusError {

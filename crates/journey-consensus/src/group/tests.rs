@@ -527,3 +527,26 @@ async fn log_is_kept_as_far_as_the_state_machine_wants() {
     );
     consensus.shutdown().await;
 }
+
+/// openraft drops a request for a checkpoint in silence while it has not yet heard that the last one is finished.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn checkpoints_asked_for_in_close_succession_all_end() {
+    let (consensus, _) = consensus_on(Arc::new(memory()));
+    let toy = Toy::default();
+    let group = consensus
+        .start_group(GROUP, REPLICA, Box::new(toy.clone()))
+        .await
+        .unwrap();
+    led(&group).await;
+    propose(&group, vec![1; 1_000]).await;
+    toy.0.lock().purge_limit = Some(0);
+    group.purge_if_above(0).await.unwrap();
+    for _ in 0..500 {
+        let purged = group.purge_if_above(0).await.unwrap();
+        assert!(
+            matches!(purged, PurgeOutcome::NothingToPurge { .. }),
+            "{purged:?}"
+        );
+    }
+    consensus.shutdown().await;
+}
