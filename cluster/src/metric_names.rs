@@ -18,7 +18,7 @@ const PASSIVATIONS: MetricName = MetricName::counter(
 );
 
 /// What is summed over the partitions' counters.
-pub(crate) const PARTITION_FIGURES: [PartitionFigure; 21] = [
+pub(crate) const PARTITION_FIGURES: [PartitionFigure; 22] = [
     (
         MetricName::counter(
             "journey_events_accepted_total",
@@ -135,6 +135,14 @@ pub(crate) const PARTITION_FIGURES: [PartitionFigure; 21] = [
         ),
         &[],
         |c| c.of_facts.n_parkings,
+    ),
+    (
+        MetricName::counter(
+            "journey_effects_returned_total",
+            "Times an effect came back unbegun, from a worker or from a node that could not write it, once applied.",
+        ),
+        &[],
+        |c| c.of_facts.n_returns,
     ),
     (PASSIVATIONS, &[("reason", "number")], |c| {
         c.n_passivations_for_number

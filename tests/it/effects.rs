@@ -6,6 +6,7 @@ use journey_client::wire::outcome::Result as Outcome;
 use journey_client::wire::outcome_result::Status as OutcomeStatus;
 use journey_client::{WorkerMessage, WorkerSession, wire};
 use journey_types::Value;
+use tests::wait_until;
 
 use crate::world::{World, accept, event, event_with};
 
@@ -142,6 +143,54 @@ async fn a_worker_takes_only_its_channels_and_its_credit() -> anyhow::Result<()>
         session.settle(&effect, Outcome::Sent).await?;
     }
     assert_eq!(ids.len(), 5);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_worker_that_returns_everything_gets_it_after_pauses_and_people_see_why()
+-> anyhow::Result<()> {
+    let world = World::with_journeys(HELLO).await?;
+    accept(&world.client, event("ann", "1", "signed_up")).await?;
+    let mut session = Worker::subscribe(&world, wire::Subscribe::default()).await?;
+    let first = session.next_effect().await?;
+    let mut effect = first.clone();
+    for attempt in 1..=4 {
+        assert_eq!(
+            (&effect.effect_id, effect.attempt),
+            (&first.effect_id, attempt)
+        );
+        let status = session.settle(&effect, Outcome::Returned).await?;
+        assert_eq!(status, OutcomeStatus::Recorded);
+        if attempt < 4 {
+            effect = session.next_effect().await?;
+        }
+    }
+    let returned_at = tokio::time::Instant::now();
+    let list = wire::ListInstancesRequest {
+        customer_id: "ann".to_owned(),
+        ..Default::default()
+    };
+    let instances = world.client.list_instances(list).await?.instances;
+    let waits_for = &instances[0].waits_for;
+    assert!(
+        waits_for.contains("after attempt 4: returned unbegun, 4 times in a row"),
+        "{waits_for}"
+    );
+    let fifth = session.next_effect().await?;
+    assert_eq!((&fifth.effect_id, fifth.attempt), (&first.effect_id, 5));
+    let pause = returned_at.elapsed();
+    // Measured from after its result: a little may be gone by then.
+    assert!(pause > std::time::Duration::from_millis(500), "{pause:?}");
+    session.settle(&fifth, Outcome::Sent).await?;
+    let counts = crate::world::counts(&world.client, "hello").await?;
+    assert_eq!((counts.completed, counts.active), (1, 0));
+    wait_until("the metric counts the returns", || async {
+        let returned = "journey_effects_returned_total";
+        let n_returned = crate::health::metric(&world.node, returned).ok()??;
+        (n_returned >= 4.0).then_some(())
+    })
+    .await?;
+    world.expect_no_warnings();
     Ok(())
 }
 

@@ -221,7 +221,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         Just(Outcome::Sent),
         Just(Outcome::Delivered),
-        Just(Outcome::Returned),
+        of(timestamp()).prop_map(|retry_at| Outcome::Returned { retry_at }),
         value().prop_map(|result| Outcome::Completed { result }),
         text().prop_map(|reason| Outcome::FailedForGood { reason }),
         (text(), timestamp())

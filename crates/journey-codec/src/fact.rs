@@ -380,7 +380,6 @@ kinds! {
         units {
             1 => Sent,
             2 => Delivered,
-            6 => Returned,
         }
         structs {
             3 => FailedForGood as "FailedForGood" {
@@ -392,6 +391,9 @@ kinds! {
             },
             5 => Completed as "Completed" {
                 1 => result,
+            },
+            6 => Returned as "Returned" {
+                1 => retry_at,
             },
         }
     }

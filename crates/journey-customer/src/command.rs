@@ -182,8 +182,12 @@ pub enum Outcome {
         /// one that has passed; the partition takes the later of it and its own backoff.
         retry_at: Timestamp,
     },
-    /// Whoever held the claim did not act on it and never will: offered again at once.
-    Returned,
+    /// Whoever held the claim did not act on it and never will: offered again, and nothing of the retry budget is taken.
+    Returned {
+        /// From when it is offered again; `None`: at once. In a command: the earliest instant that the worker asks for;
+        /// the partition takes the later of it and a pause that grows with every return in a row.
+        retry_at: Option<Timestamp>,
+    },
 }
 
 /// The answer to a command that was not rejected. Released only when everything it depends on is applied.

@@ -294,7 +294,10 @@ fn effect_text(body: &EventBody) -> String {
         Outcome::FailedForNow { reason, retry_at } => {
             format!("failed for now, again at {retry_at}: {reason}")
         }
-        Outcome::Returned => "returned".to_owned(),
+        Outcome::Returned { retry_at: None } => "returned".to_owned(),
+        Outcome::Returned {
+            retry_at: Some(retry_at),
+        } => format!("returned, again at {retry_at}"),
     };
     format!("effect {effect} attempt {attempt} {outcome}")
 }

@@ -12,13 +12,13 @@ use crate::limits::{
     SET_ASIDE_SPAN,
 };
 use crate::size;
-use crate::state::{CustomerState, OutboxRow};
+use crate::state::{CustomerState, EffectStatus, OutboxRow};
 
 /// What is said of a handing over that nobody answered.
 pub(crate) const NO_ANSWER: &str = "no answer by its until";
 
 /// What is said of a handing over that came back unbegun.
-pub(crate) const RETURNED: &str = "returned unbegun";
+const RETURNED: &str = "returned unbegun";
 
 /// One handing over of an effect, as it is kept for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,6 +194,30 @@ impl OutboxRow {
         if let Some(attempt) = self.attempts.last_mut() {
             attempt.failure.get_or_insert_with(|| reason.to_owned());
         }
+    }
+
+    /// Notes that the last handing over came back unbegun, and answers in which words. Of many in a row the newest stands
+    /// for all, so that they push no failure out.
+    pub(crate) fn return_attempt(&mut self) -> String {
+        self.attempts_returned += 1;
+        self.returned_in_a_row += 1;
+        let reason = match self.returned_in_a_row {
+            1 => RETURNED.to_owned(),
+            n => {
+                if let Some(before) = self.attempts.len().checked_sub(2) {
+                    self.attempts.remove(before);
+                }
+                format!("{RETURNED}, {n} times in a row")
+            }
+        };
+        self.end_attempt(&reason);
+        reason
+    }
+
+    /// Whether the last handing over came back unbegun.
+    #[must_use]
+    pub(crate) const fn came_back(&self) -> bool {
+        self.returned_in_a_row > 0 && !matches!(self.status, EffectStatus::Claimed { .. })
     }
 
     /// What it takes as a dead letter.

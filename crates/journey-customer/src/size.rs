@@ -225,7 +225,7 @@ pub(crate) fn of_row(row: &OutboxRow) -> usize {
 
 fn of_outcome(outcome: &Outcome) -> usize {
     match outcome {
-        Outcome::Sent | Outcome::Delivered | Outcome::Returned => 0,
+        Outcome::Sent | Outcome::Delivered | Outcome::Returned { .. } => 0,
         Outcome::Completed { result } => result.size_bytes(),
         Outcome::FailedForGood { reason } | Outcome::FailedForNow { reason, .. } => reason.len(),
     }

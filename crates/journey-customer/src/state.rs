@@ -301,6 +301,8 @@ pub struct OutboxRow {
     pub attempts_before_replay: u32,
     /// How many came back unbegun since then: they take nothing of the retry budget.
     pub attempts_returned: u32,
+    /// How many of the newest came back unbegun, one after another: the pause before the next grows with them.
+    pub returned_in_a_row: u32,
 }
 
 /// What an effect is.

@@ -196,7 +196,7 @@ impl CustomerApi {
         let instances = state
             .instances
             .values()
-            .map(|instance| instance_to_wire(instance, &catalog))
+            .map(|instance| instance_to_wire(instance, &state, &catalog))
             .collect();
         Ok(wire::ListInstancesResponse { instances })
     }
@@ -379,7 +379,11 @@ fn history_to_wire(state: &CustomerState, catalog: &Catalog) -> Vec<wire::Histor
         .collect()
 }
 
-fn instance_to_wire(instance: &Instance, catalog: &Catalog) -> wire::Instance {
+fn instance_to_wire(
+    instance: &Instance,
+    state: &CustomerState,
+    catalog: &Catalog,
+) -> wire::Instance {
     wire::Instance {
         number: instance.number.get(),
         journey: instance.journey.to_string(),
@@ -395,7 +399,7 @@ fn instance_to_wire(instance: &Instance, catalog: &Catalog) -> wire::Instance {
         entered_at: Some(timestamp_to_wire(instance.entered_at)),
         step_entered_at: Some(timestamp_to_wire(instance.step_entered_at)),
         parked_reason: instance.parked.clone().unwrap_or_default(),
-        waits_for: waits_for(instance, catalog),
+        waits_for: waits_for(instance, state, catalog),
         next_timer_at: instance
             .rest
             .timers

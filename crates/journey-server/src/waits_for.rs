@@ -1,10 +1,10 @@
 //! What a resting instance waits for, in words: every one has a named reason (G9).
 
-use journey_customer::Instance;
+use journey_customer::{CustomerState, EffectStatus, Instance, OutboxRow};
 use journey_model::{Catalog, StepKind, WaitTrigger};
 
 /// The reasons, joined by ` or `.
-pub(crate) fn waits_for(instance: &Instance, catalog: &Catalog) -> String {
+pub(crate) fn waits_for(instance: &Instance, state: &CustomerState, catalog: &Catalog) -> String {
     let mut reasons: Vec<String> = Vec::new();
     let plan = catalog.plan(&instance.journey, instance.version);
     let step = plan.and_then(|plan| Some(plan.step(plan.step_idx(&instance.step)?)));
@@ -22,11 +22,13 @@ pub(crate) fn waits_for(instance: &Instance, catalog: &Catalog) -> String {
         }
     }
     if let Some(effect) = instance.rest.awaited_effect {
-        reasons.push(match step.map(|step| &step.kind) {
+        let mut reason = match step.map(|step| &step.kind) {
             Some(StepKind::Call(call)) => format!("answer of {} to call {effect}", call.to),
             Some(StepKind::Task(task)) => format!("task {effect} of queue {}", task.queue),
             _ => format!("outcome of effect {effect}"),
-        });
+        };
+        reason.extend(state.outbox.get(&effect).and_then(|row| pause_of(row)));
+        reasons.push(reason);
     }
     reasons.extend(
         instance
@@ -39,4 +41,15 @@ pub(crate) fn waits_for(instance: &Instance, catalog: &Catalog) -> String {
         reasons.push("an operator".to_owned());
     }
     reasons.join(" or ")
+}
+
+/// Why an effect is with no worker now, and until when.
+fn pause_of(row: &OutboxRow) -> Option<String> {
+    match &row.status {
+        EffectStatus::Open | EffectStatus::Claimed { .. } => None,
+        EffectStatus::Retrying { retry_at, reason } => Some(format!(
+            ", offered again at {retry_at} after attempt {}: {reason}",
+            row.attempt
+        )),
+    }
 }

@@ -131,7 +131,10 @@ impl Oracle {
             if let EventBody::EffectSettled {
                 effect, outcome, ..
             } = &fact.body
-                && !matches!(outcome, Outcome::FailedForNow { .. } | Outcome::Returned)
+                && !matches!(
+                    outcome,
+                    Outcome::FailedForNow { .. } | Outcome::Returned { .. }
+                )
             {
                 *outcomes.entry((customer.clone(), *effect)).or_insert(0) += 1;
             }

@@ -179,13 +179,13 @@ fn outbox_row(key: CustomerKey) -> BoxedStrategy<Arc<OutboxRow>> {
         (instance_ref(), id::<StepId>(), destination()),
         (text(), effect_body(key)),
         (any::<u32>(), status, vec(attempt(), 0..3)),
-        (any::<u32>(), any::<u32>()),
+        (any::<u32>(), any::<u32>(), any::<u32>()),
     )
         .prop_map(|(times, asked, (purpose, body), standing, not_counted)| {
             let (effect, birth, created_at, send_by) = times;
             let (of, step, destination) = asked;
             let (attempt, status, attempts) = standing;
-            let (attempts_before_replay, attempts_returned) = not_counted;
+            let (attempts_before_replay, attempts_returned, returned_in_a_row) = not_counted;
             Arc::new(OutboxRow {
                 effect,
                 birth,
@@ -203,6 +203,7 @@ fn outbox_row(key: CustomerKey) -> BoxedStrategy<Arc<OutboxRow>> {
                 attempts,
                 attempts_before_replay,
                 attempts_returned,
+                returned_in_a_row,
             })
         })
         .boxed()

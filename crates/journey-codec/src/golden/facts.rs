@@ -352,7 +352,16 @@ fn effect_facts() -> Vec<(&'static str, EventBody)> {
             settled(Outcome::FailedForGood { reason }),
         ),
         ("effect_settled_for_now", settled(failed_for_now)),
-        ("effect_settled_returned", settled(Outcome::Returned)),
+        (
+            "effect_settled_returned",
+            settled(Outcome::Returned { retry_at: None }),
+        ),
+        (
+            "effect_settled_returned_again",
+            settled(Outcome::Returned {
+                retry_at: Some(at(99)),
+            }),
+        ),
     ]
 }
 

@@ -98,6 +98,7 @@ fn effect(
         }],
         attempts_before_replay: 1,
         attempts_returned: 1,
+        returned_in_a_row: 1,
     };
     (effect, Arc::new(row))
 }

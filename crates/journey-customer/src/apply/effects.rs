@@ -6,7 +6,7 @@ use journey_types::{Destination, Sequence, Timestamp};
 
 use crate::command::Outcome;
 use crate::event::{MessageGranted, WorkEmitted};
-use crate::set_aside::{NO_ANSWER, RETURNED};
+use crate::set_aside::NO_ANSWER;
 use crate::state::{CustomerState, EffectBody, EffectStatus, MessageBody, OutboxRow, WorkBody};
 
 /// Puts a granted message into the outbox under the sequence of its own fact.
@@ -37,6 +37,7 @@ pub(super) fn grant(state: &mut CustomerState, granted: &MessageGranted) {
         attempts: Vec::new(),
         attempts_before_replay: 0,
         attempts_returned: 0,
+        returned_in_a_row: 0,
     };
     state.outbox.insert(effect, Arc::new(row));
 }
@@ -65,6 +66,7 @@ pub(super) fn emit(state: &mut CustomerState, emitted: &WorkEmitted) {
         attempts: Vec::new(),
         attempts_before_replay: 0,
         attempts_returned: 0,
+        returned_in_a_row: 0,
     };
     state.outbox.insert(effect, Arc::new(row));
 }
@@ -78,6 +80,7 @@ pub(super) fn escalate(
     let row = of(state, effect);
     if let Some(destination) = escalated_to {
         row.destination = destination.clone();
+        row.returned_in_a_row = 0;
         row.status = EffectStatus::Open;
     }
 }
@@ -96,6 +99,9 @@ pub(super) fn claim(
         "attempt {attempt} of effect {effect} after {}",
         row.attempt
     );
+    if matches!(row.status, EffectStatus::Claimed { .. }) {
+        row.returned_in_a_row = 0;
+    }
     row.end_attempt(NO_ANSWER);
     row.attempt = attempt;
     row.begin_attempt(at, worker);
@@ -114,16 +120,19 @@ pub(super) fn settle(state: &mut CustomerState, effect: Sequence, outcome: &Outc
         Outcome::FailedForNow { reason, retry_at } => {
             let row = of(state, effect);
             row.end_attempt(reason);
+            row.returned_in_a_row = 0;
             row.status = EffectStatus::Retrying {
                 retry_at: *retry_at,
                 reason: reason.clone(),
             };
         }
-        Outcome::Returned => {
+        Outcome::Returned { retry_at } => {
             let row = of(state, effect);
-            row.end_attempt(RETURNED);
-            row.attempts_returned += 1;
-            row.status = EffectStatus::Open;
+            let reason = row.return_attempt();
+            row.status = match *retry_at {
+                None => EffectStatus::Open,
+                Some(retry_at) => EffectStatus::Retrying { retry_at, reason },
+            };
         }
     }
 }

@@ -60,6 +60,7 @@ pub(super) fn close(state: &mut CustomerState, what: SetAside, how: Closing) {
                 let mut row = letter.row;
                 row.attempts_before_replay = row.attempt;
                 row.attempts_returned = 0;
+                row.returned_in_a_row = 0;
                 state.outbox.insert(effect, Arc::new(row));
             }
         }

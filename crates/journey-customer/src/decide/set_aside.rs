@@ -48,7 +48,9 @@ pub(super) fn settle_late(
 ) -> bool {
     let is_done = match outcome {
         Outcome::Sent | Outcome::Delivered | Outcome::Completed { .. } => true,
-        Outcome::FailedForGood { .. } | Outcome::FailedForNow { .. } | Outcome::Returned => false,
+        Outcome::FailedForGood { .. } | Outcome::FailedForNow { .. } | Outcome::Returned { .. } => {
+            false
+        }
     };
     let letter = turn.state.dead_letters.get(&effect);
     let was_tried = |letter: &&Arc<DeadLetter>| (1..=letter.row.attempt).contains(&attempt);

@@ -65,7 +65,7 @@ pub(super) fn decide(
                 set_aside::bury_if_spent(&mut turn, &row, reason);
             }
         }
-        (Outcome::Returned, _) => {}
+        (Outcome::Returned { .. }, _) => {}
     }
     turn.advance();
     Ok(turn.close(Reply::Recorded))
@@ -86,9 +86,10 @@ fn refuse_unfit(row: &OutboxRow, outcome: &Outcome) -> Result<(), Rejection> {
         }
         (EffectBody::Message(_), Outcome::Sent | Outcome::Delivered)
         | (EffectBody::Work(_), Outcome::Completed { .. })
-        | (_, Outcome::FailedForNow { .. } | Outcome::FailedForGood { .. } | Outcome::Returned) => {
-            return Ok(());
-        }
+        | (
+            _,
+            Outcome::FailedForNow { .. } | Outcome::FailedForGood { .. } | Outcome::Returned { .. },
+        ) => return Ok(()),
     };
     Err(Rejection::OutcomeUnfit {
         reason: format!("the effect is a {kind} and cannot be {advice}"),
@@ -102,9 +103,12 @@ fn is_news(row: &OutboxRow, attempt: u32, outcome: &Outcome) -> bool {
     was_handed_over
         && match outcome {
             Outcome::Sent | Outcome::Delivered | Outcome::Completed { .. } => true,
-            // What is open again after an attempt was escalated to others, whom an earlier failure does not bind.
-            Outcome::FailedForGood { .. } => is_current && row.status != EffectStatus::Open,
-            Outcome::FailedForNow { .. } | Outcome::Returned => is_current && is_with_worker,
+            // What is open again after an attempt was escalated to others, whom an earlier failure does not bind; and what
+            // was not begun did not fail.
+            Outcome::FailedForGood { .. } => {
+                is_current && row.status != EffectStatus::Open && !row.came_back()
+            }
+            Outcome::FailedForNow { .. } | Outcome::Returned { .. } => is_current && is_with_worker,
         }
 }
 
@@ -117,7 +121,7 @@ fn is_late_receipt(turn: &Turn<'_>, effect: Sequence, outcome: &Outcome) -> bool
         Outcome::Sent
         | Outcome::Completed { .. }
         | Outcome::FailedForNow { .. }
-        | Outcome::Returned => false,
+        | Outcome::Returned { .. } => false,
     }
 }
 
@@ -140,6 +144,8 @@ fn shortened(outcome: &Outcome) -> Outcome {
             reason: cut(reason),
             retry_at: *retry_at,
         },
-        Outcome::Returned => Outcome::Returned,
+        Outcome::Returned { retry_at } => Outcome::Returned {
+            retry_at: *retry_at,
+        },
     }
 }

@@ -85,6 +85,61 @@ fn what_comes_back_unbegun_takes_nothing_of_the_budget() {
 }
 
 #[test]
+fn what_came_back_waits_for_its_pause_and_did_not_fail() {
+    let script = "
+        event start
+        claim
+        return 5m
+        claim
+        fail
+        advance 5m
+        claim
+        ack";
+    assert_snapshot!(run(JOURNEY, script), @"
+    01-05 09:00 event start
+    01-05 09:00 #1 entered one v1 at say
+    01-05 09:00 #1 message note granted on push: purpose service; channel push is first available
+    01-05 09:00 #1 rests: awaits effect 4
+    01-05 09:00 effect 4 claimed: attempt 1 until 2026-01-05T09:01:00Z
+    01-05 09:00 effect 4 attempt 1 returned, again at 2026-01-05T09:05:00Z
+    01-05 09:00 -- rejected: the effect cannot be claimed: it waits for its retry
+    01-05 09:00 -- settled before
+    01-05 09:05 effect 4 claimed: attempt 2 until 2026-01-05T09:06:00Z
+    01-05 09:05 effect 4 attempt 2 sent
+    01-05 09:05 #1 say -> after
+    01-05 09:05 #1 rests: delay due 2026-02-04T09:05:00Z
+    ");
+}
+
+#[test]
+fn of_returns_in_a_row_the_newest_attempt_and_every_doubling_in_the_timeline_are_kept() {
+    let mut world = World::new(JOURNEY);
+    world.script("event start \n claim \n nack 1s \n advance 1s");
+    for _ in 0..100 {
+        world.script("claim \n return 5m \n advance 5m");
+    }
+    world.script("claim \n nack 1s");
+    let row = world.state.outbox.values().next().unwrap();
+    let attempts = row.attempts.iter();
+    let attempts: Vec<_> = attempts
+        .map(|one| (one.number, one.failure.as_deref().unwrap()))
+        .collect();
+    let returned = "returned unbegun, 100 times in a row";
+    assert_eq!(attempts, [(1, "busy"), (101, returned), (102, "busy")]);
+    assert_eq!((row.n_attempts(), row.returned_in_a_row), (2, 0));
+    let lines = world
+        .state
+        .timeline
+        .iter()
+        .filter(|line| line.text.contains("returned"));
+    assert_eq!(
+        lines.count(),
+        7,
+        "the 1st, 2nd, 4th and so on up to the 64th"
+    );
+}
+
+#[test]
 fn after_the_last_channel_the_step_fails_and_a_replay_does_not_fail_it_again() {
     let script = "
         budget 1

@@ -263,7 +263,10 @@ fn assert_one_terminal_outcome(facts: &[JournalEvent]) {
         } = &fact.body
         {
             let is_receipt = *outcome == Outcome::Delivered && gone.contains(&(*effect, false));
-            if !matches!(outcome, Outcome::FailedForNow { .. } | Outcome::Returned) {
+            if !matches!(
+                outcome,
+                Outcome::FailedForNow { .. } | Outcome::Returned { .. }
+            ) {
                 assert!(
                     gone.insert((*effect, is_receipt)),
                     "two outcomes of {effect}"

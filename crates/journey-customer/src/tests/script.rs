@@ -169,7 +169,11 @@ impl World {
                 let retry_at = self.now.plus(TimeSpan::parse(rest).unwrap());
                 self.settle(Outcome::FailedForNow { reason, retry_at });
             }
-            "return" => self.settle(Outcome::Returned),
+            "return" => {
+                let span = Some(rest).filter(|span| !span.is_empty());
+                let retry_at = span.map(|span| self.now.plus(TimeSpan::parse(span).unwrap()));
+                self.settle(Outcome::Returned { retry_at });
+            }
             "budget" => self.delivery.default.attempts_max = rest.parse().unwrap(),
             "full" => self.set_aside_has_room = false,
             "poison" | "park" => {

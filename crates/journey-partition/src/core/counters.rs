@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use journey_codec::Held;
-use journey_customer::{EventBody, JournalEvent};
+use journey_customer::{EventBody, JournalEvent, Outcome};
 use journey_types::{CatalogRevision, Lsn, SessionId, Timestamp};
 
 use crate::core::clock::ClockHeld;
@@ -79,6 +79,8 @@ pub struct FactFigures {
     pub n_transitions: u64,
     /// Times an instance was parked.
     pub n_parkings: u64,
+    /// Times an effect came back unbegun.
+    pub n_returns: u64,
 }
 
 impl FactFigures {
@@ -86,6 +88,10 @@ impl FactFigures {
         match &fact.body {
             EventBody::StepMoved { .. } => self.n_transitions += 1,
             EventBody::InstanceParked { .. } => self.n_parkings += 1,
+            EventBody::EffectSettled {
+                outcome: Outcome::Returned { .. },
+                ..
+            } => self.n_returns += 1,
             EventBody::TimerFired { due_at, .. } => {
                 self.timer_lateness.record(fact.stamp.since(*due_at));
             }
@@ -97,6 +103,7 @@ impl FactFigures {
         self.timer_lateness.merge(&others.timer_lateness);
         self.n_transitions += others.n_transitions;
         self.n_parkings += others.n_parkings;
+        self.n_returns += others.n_returns;
     }
 }
 

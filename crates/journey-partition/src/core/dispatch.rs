@@ -127,7 +127,7 @@ impl PartitionCore {
             birth: row.birth,
             effect: row.effect,
             attempt: row.attempt,
-            outcome: Outcome::Returned,
+            outcome: Outcome::Returned { retry_at: None },
         };
         let origin = Origin::Unsent;
         let idx = self.customers.host(customer);

@@ -66,6 +66,15 @@ pub const CREDIT_POLL: TimeSpan = TimeSpan::from_secs(1);
 pub const WORKERS_MAX: usize = 1_024;
 /// The latest retry that a worker may ask for: beyond a day it says that the channel is gone, which is another outcome.
 pub const RETRY_AFTER_MAX: TimeSpan = TimeSpan::from_hours(24);
+/// Times in a row that an effect which came back unbegun is offered again at once: workers of a rolling restart give
+/// back what they hold one after another, and so do nodes with what they could not write. Beyond it whoever takes the
+/// effect does nothing else, and each round costs two facts.
+pub const RETURNS_AT_ONCE_MAX: u32 = 3;
+/// The pause before the first return that is not offered again at once; it doubles with each in a row.
+pub const RETURN_PAUSE_FIRST: TimeSpan = TimeSpan::from_secs(1);
+/// The longest of these pauses, before jitter: a worker that was mended meanwhile has everything within minutes, and one
+/// that is not costs next to nothing.
+pub const RETURN_PAUSE_MAX: TimeSpan = TimeSpan::from_secs(5 * 60);
 /// Panics within [`STRIKES_WINDOW`] that park a customer: DESIGN section 2.
 pub const STRIKES_MAX: usize = 3;
 /// The minute of DESIGN section 2.

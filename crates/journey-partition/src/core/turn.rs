@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use journey_codec::{BatchWriter, Record, Turn};
 use journey_customer::{
-    Command, CustomerState, DecideContext, Decision, JournalEvent, Outcome, Rejection, Reply,
+    Command, CustomerState, DecideContext, Decision, JournalEvent, Rejection, Reply,
 };
 use journey_types::{BatchNumber, CustomerKey, SessionId, Timestamp};
 
@@ -16,10 +16,9 @@ use crate::core::customers::HostedIdx;
 use crate::core::hosted::{Lifecycle, Mail, Origin};
 use crate::core::limits::{
     BATCH_SIZE_BYTES_TARGET, CLAIM_SPAN_DEFAULT, ENTRY_OVERHEAD_BYTES, ENTRY_SIZE_BYTES_MAX,
-    IDLE_FIRE_PAUSE, REFUSED_CLAIM_PAUSE, RETRY_AFTER_MAX,
+    IDLE_FIRE_PAUSE, REFUSED_CLAIM_PAUSE,
 };
 use crate::core::quarantine::panic_text;
-use crate::core::retry::{FailedAttempt, backoff_until};
 use crate::core::supervision::Panicked;
 use crate::error::PartitionError;
 
@@ -158,26 +157,7 @@ impl PartitionCore {
                 },
                 _,
             ) => {
-                let outcome = match outcome {
-                    Outcome::FailedForNow { reason, retry_at } => {
-                        let (budget, n_attempts) = self.attempts_of(state, effect);
-                        let failed = FailedAttempt {
-                            customer: &state.key,
-                            birth,
-                            effect,
-                            attempt,
-                            n_attempts,
-                        };
-                        let asked_for = retry_at.min(stamp.plus(RETRY_AFTER_MAX));
-                        let retry_at = backoff_until(failed, budget, stamp).max(asked_for);
-                        Outcome::FailedForNow { reason, retry_at }
-                    }
-                    final_one @ (Outcome::Sent
-                    | Outcome::Delivered
-                    | Outcome::Completed { .. }
-                    | Outcome::FailedForGood { .. }
-                    | Outcome::Returned) => final_one,
-                };
+                let outcome = self.paused(outcome, (state, birth, effect, attempt), stamp);
                 Command::Settle {
                     birth,
                     effect,

@@ -311,17 +311,25 @@ fn outcome_to_wire(
         }
         CustomerOutcome::FailedForNow { reason, retry_at } => {
             settled.reason.clone_from(reason);
-            let ms = retry_at.since(node.now()).ms().max(0);
-            settled.retry_after = Some(pbjson_types::Duration {
-                seconds: ms / 1_000,
-                nanos: i32::try_from(ms % 1_000).unwrap_or(0) * 1_000_000,
-            });
+            settled.retry_after = Some(span_until(node, *retry_at));
             OutcomeKind::FailedForNow
         }
-        CustomerOutcome::Returned => OutcomeKind::Returned,
+        CustomerOutcome::Returned { retry_at } => {
+            settled.retry_after = retry_at.map(|retry_at| span_until(node, retry_at));
+            OutcomeKind::Returned
+        }
     };
     settled.result = kind.into();
     Some(settled)
+}
+
+/// How long it is until then.
+fn span_until(node: &Node, at: Timestamp) -> pbjson_types::Duration {
+    let ms = at.since(node.now()).ms().max(0);
+    pbjson_types::Duration {
+        seconds: ms / 1_000,
+        nanos: i32::try_from(ms % 1_000).unwrap_or(0) * 1_000_000,
+    }
 }
 
 /// The effect that an id of this cluster names.
@@ -352,7 +360,12 @@ fn read(node: &Node, outcome: &wire::Outcome) -> Result<(Attempt, Command), Stri
             reason,
             retry_at: retry_at(node, outcome.retry_after.as_ref()),
         },
-        OutcomeKind::Returned => CustomerOutcome::Returned,
+        OutcomeKind::Returned => CustomerOutcome::Returned {
+            retry_at: outcome
+                .retry_after
+                .as_ref()
+                .map(|span| retry_at(node, Some(span))),
+        },
         OutcomeKind::Unspecified => {
             return Err(
                 "result is not set; say sent, delivered, completed, failed for now, failed for good or returned"

@@ -85,7 +85,7 @@ async fn give_back(node: Arc<Node>, attempt: Attempt, until: Timestamp) {
         birth: attempt.birth,
         effect: attempt.effect,
         attempt: attempt.attempt,
-        outcome: Outcome::Returned,
+        outcome: Outcome::Returned { retry_at: None },
     };
     let mut pause = PAUSE_FIRST;
     while node.now() < until {

@@ -58,7 +58,7 @@ pub(super) fn check(world: &World) -> Result<(), String> {
             EventBody::EffectSettled {
                 effect,
                 attempt,
-                outcome: Outcome::Returned,
+                outcome: Outcome::Returned { retry_at },
             } => {
                 if went_out(world, (customer, *effect), *attempt) {
                     return Err(format!(
@@ -66,7 +66,7 @@ pub(super) fn check(world: &World) -> Result<(), String> {
                     ));
                 }
                 if let Some(before) = open.get_mut(&(customer.clone(), *effect)) {
-                    before.free_from = fact.stamp;
+                    before.free_from = retry_at.unwrap_or(fact.stamp);
                 }
             }
             // Offered elsewhere at once, be it with a worker or not.

@@ -66,6 +66,7 @@ message! {
         20 => attempts,
         21 => attempts_before_replay,
         22 => attempts_returned,
+        23 => returned_in_a_row,
     }
 }
 

@@ -131,6 +131,95 @@ fn an_effect_that_failed_for_now_comes_back_after_a_growing_pause() {
 }
 
 #[test]
+fn a_worker_that_returns_everything_gets_it_again_after_growing_pauses() {
+    let mut bed = Bed::leading();
+    bed.subscribe(1, &["push"], 100);
+    bed.send("ann", "message_push", "1");
+    bed.commit_all();
+    let mut pauses = Vec::new();
+    while pauses.len() < 16 {
+        let hand_over = bed.hand_overs.pop().expect("handed over");
+        let returned_at = bed.now;
+        bed.settle(&hand_over, Outcome::Returned { retry_at: None });
+        bed.commit_all();
+        // The core wakes up in between to look at its clock.
+        while bed.hand_overs.is_empty() {
+            let wake_at = bed.wake_at.expect("it is offered again");
+            bed.pass(wake_at.since(bed.now));
+        }
+        pauses.push(bed.now.since(returned_at).ms());
+    }
+    let at_once = [0; 3];
+    let growing = (0..13).map(|n| (1_000 << n).min(300_000));
+    for (pause_ms, least_ms) in pauses.iter().zip(at_once.into_iter().chain(growing)) {
+        assert!(
+            (least_ms..=least_ms + least_ms / 4).contains(pause_ms),
+            "{pauses:?}"
+        );
+    }
+    let state = bed.state("ann");
+    let row = state.outbox.values().next().expect("waits");
+    assert_eq!((row.n_attempts(), row.returned_in_a_row), (1, 16));
+    let kept: Vec<_> = row.attempts.iter().collect();
+    assert_eq!(
+        kept.len(),
+        2,
+        "the returns as one, and the attempt now: {kept:?}"
+    );
+}
+
+#[test]
+fn a_node_that_gives_the_same_effect_back_over_and_over_pauses_too() {
+    let mut bed = Bed::leading();
+    bed.subscribe(1, &["push"], 100);
+    bed.send("ann", "message_push", "1");
+    bed.commit_all();
+    for _ in 0..3 {
+        let hand_over = bed
+            .hand_overs
+            .pop()
+            .expect("handed over in the same instant");
+        bed.input(Input::Unsent(Box::new(hand_over)));
+        bed.commit_all();
+    }
+    let fourth = bed
+        .hand_overs
+        .pop()
+        .expect("handed over in the same instant");
+    bed.input(Input::Unsent(Box::new(fourth)));
+    bed.commit_all();
+    assert!(bed.hand_overs.is_empty());
+    bed.pass(TimeSpan::from_ms(1_250));
+    let fifth = bed.hand_overs.pop().expect("handed over after a pause");
+    // A failure in between, or a claim that runs out, and nothing is in a row any more.
+    let (reason, retry_at) = ("busy".to_owned(), bed.now);
+    bed.settle(&fifth, Outcome::FailedForNow { reason, retry_at });
+    bed.commit_all();
+    bed.pass(TimeSpan::from_secs(2));
+    let sixth = bed.hand_overs.pop().expect("handed over after its backoff");
+    bed.input(Input::Unsent(Box::new(sixth)));
+    bed.commit_all();
+    assert_eq!(bed.hand_overs.len(), 1, "in the same instant");
+    assert_eq!(bed.core.counters().of_facts.n_returns, 5);
+}
+
+#[test]
+fn a_worker_that_returns_an_effect_may_ask_for_a_pause() {
+    let mut bed = Bed::leading();
+    bed.subscribe(1, &["push"], 100);
+    bed.send("ann", "message_push", "1");
+    bed.commit_all();
+    let hand_over = bed.hand_overs.pop().expect("handed over");
+    let retry_at = Some(bed.now.plus(TimeSpan::from_secs(7)));
+    bed.settle(&hand_over, Outcome::Returned { retry_at });
+    bed.commit_all();
+    bed.pass(TimeSpan::from_ms(6_999));
+    assert!(bed.hand_overs.is_empty());
+    bed.pass(TimeSpan::from_ms(1));
+    assert_eq!(bed.hand_overs.len(), 1);
+}
+
+#[test]
 fn a_session_that_ends_drops_hand_overs_and_a_new_one_offers_after_the_claim() {
     let mut bed = Bed::leading();
     let credit = bed.subscribe(1, &["push"], 3);

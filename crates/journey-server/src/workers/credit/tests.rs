@@ -33,6 +33,7 @@ fn hand_over(effect: u64, until: Timestamp) -> HandOver {
         attempts: Vec::new(),
         attempts_before_replay: 0,
         attempts_returned: 0,
+        returned_in_a_row: 0,
     };
     HandOver {
         worker: WorkerId(1),
