@@ -454,5 +454,21 @@ async fn what_reaches_a_worker_after_its_send_by_is_dropped_and_not_confirmed() 
         1,
         "ann's effect was there, and was dropped"
     );
+    // It was given back, so its credit is free long before its claim runs out, and it is withdrawn.
+    accept(&world.client, event("cat", "1", "signed_up")).await?;
+    let next = tokio::time::timeout(Duration::from_secs(10), session.next()).await??;
+    let WorkerMessage::Effect(effect) = next else {
+        panic!("a result of what the test never said: {next:?}")
+    };
+    assert_eq!(effect.customer_id, "cat");
+    let ann = || wire::GetCustomerRequest {
+        customer_id: "ann".to_owned(),
+        ..Default::default()
+    };
+    wait_until("ann's effect to be withdrawn", || async {
+        let ann = world.client.get_customer(ann()).await.ok()?.customer?;
+        (ann.open_effects == 0).then_some(())
+    })
+    .await?;
     Ok(())
 }

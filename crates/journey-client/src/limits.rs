@@ -12,6 +12,9 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub const DECODED_SIZE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Outcomes that wait to be written to a worker stream.
 pub const OUTCOMES_QUEUED_MAX: usize = 1_024;
+/// Effects given back as too late whose result has not come: as many as a stream may have credit for, so that a node
+/// which never answers costs no more than that.
+pub const RETURNS_UNANSWERED_MAX: usize = 10_000;
 /// Nodes that a client remembers: more than a cluster of 256 partitions has use for.
 pub const CLUSTER_NODES_MAX: usize = 256;
 /// How long a batch is sent again and again: an election takes a second, a restart some.

@@ -1,5 +1,6 @@
 //! A worker's end of the `Work` stream: effects in, outcomes out.
 
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use journey_proto::v1 as wire;
@@ -12,7 +13,7 @@ use tonic::Streaming;
 use tonic::transport::Channel;
 
 use crate::error::ClientError;
-use crate::limits::OUTCOMES_QUEUED_MAX;
+use crate::limits::{OUTCOMES_QUEUED_MAX, RETURNS_UNANSWERED_MAX};
 
 /// What a worker receives.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct WorkerSession {
     responses: Streaming<wire::WorkResponse>,
     cluster_id: String,
     n_too_late: u64,
+    /// Effects that were given back as too late, without a result so far: their results are nobody else's.
+    returned: BTreeSet<(String, u32)>,
 }
 
 impl WorkerSession {
@@ -58,6 +61,7 @@ impl WorkerSession {
             responses,
             cluster_id,
             n_too_late: 0,
+            returned: BTreeSet::new(),
         })
     }
 
@@ -67,14 +71,14 @@ impl WorkerSession {
         &self.cluster_id
     }
 
-    /// Effects that came too late to be acted on, and were dropped.
+    /// Effects that came too late to be acted on, and were given back.
     #[must_use]
     pub const fn n_too_late(&self) -> u64 {
         self.n_too_late
     }
 
     /// Waits for the next message. An effect that comes after its `send_by` or its `until`, by this machine's clock, is
-    /// dropped: it has waited in the network, or in a node that was frozen, longer than its claim holds.
+    /// given back: it has waited in the network, or in a node that was frozen, longer than its claim holds.
     ///
     /// # Errors
     /// [`ClientError::Refused`], or [`ClientError::StreamEnded`]: subscribe again; unanswered effects come back.
@@ -89,13 +93,18 @@ impl WorkerSession {
                 .await?
                 .ok_or(ClientError::StreamEnded)?;
             match message.response {
-                // Nothing to answer: its claim runs out, and the node withdraws it as too late.
-                Some(Response::Effect(effect)) if is_too_late(&effect) => self.n_too_late += 1,
+                Some(Response::Effect(effect)) if is_too_late(&effect) => {
+                    self.n_too_late += 1;
+                    self.give_back(&effect);
+                }
                 Some(Response::Effect(effect)) => {
                     return Ok(WorkerMessage::Effect(Box::new(effect)));
                 }
                 Some(Response::Results(results)) => {
-                    return Ok(WorkerMessage::Results(results.results));
+                    let results = without_returns(&mut self.returned, results.results);
+                    if !results.is_empty() {
+                        return Ok(WorkerMessage::Results(results));
+                    }
                 }
                 Some(Response::Subscribed(_) | Response::Recalled(_)) | None => {}
             }
@@ -125,6 +134,25 @@ impl WorkerSession {
         self.send(Request::Credit(wire::Credit { more })).await
     }
 
+    /// Says of an effect that was never handed to anyone here that it was not begun. Without waiting: where outcomes queue,
+    /// its claim runs out instead.
+    fn give_back(&mut self, effect: &wire::Effect) {
+        if self.returned.len() >= RETURNS_UNANSWERED_MAX {
+            return;
+        }
+        let returned = returned(effect);
+        let name = (returned.effect_id.clone(), returned.attempt);
+        let outcomes = wire::Outcomes {
+            outcomes: vec![returned],
+        };
+        let request = wire::WorkRequest {
+            request: Some(Request::Outcomes(outcomes)),
+        };
+        if self.requests.try_send(request).is_ok() {
+            self.returned.insert(name);
+        }
+    }
+
     async fn send(&self, request: Request) -> Result<(), ClientError> {
         let request = wire::WorkRequest {
             request: Some(request),
@@ -134,6 +162,29 @@ impl WorkerSession {
             .await
             .map_err(|_| ClientError::StreamEnded)
     }
+}
+
+fn returned(effect: &wire::Effect) -> wire::Outcome {
+    wire::Outcome {
+        effect_id: effect.effect_id.clone(),
+        attempt: effect.attempt,
+        result: wire::outcome::Result::Returned.into(),
+        ..Default::default()
+    }
+}
+
+/// The results of what the caller said; those of effects that were given back are ended with.
+fn without_returns(
+    returned: &mut BTreeSet<(String, u32)>,
+    results: Vec<wire::OutcomeResult>,
+) -> Vec<wire::OutcomeResult> {
+    let mut of_caller = |result: &wire::OutcomeResult| {
+        returned.is_empty() || !returned.remove(&(result.effect_id.clone(), result.attempt))
+    };
+    results
+        .into_iter()
+        .filter(|result| of_caller(result))
+        .collect()
 }
 
 /// Whether an effect is not worth sending any more.

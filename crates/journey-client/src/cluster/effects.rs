@@ -137,7 +137,7 @@ impl ClusterWorker {
         self.n_sessions
     }
 
-    /// Effects that came too late to be acted on, and were dropped.
+    /// Effects that came too late to be acted on, and were given back.
     #[must_use]
     pub fn n_too_late(&self) -> u64 {
         let now = self

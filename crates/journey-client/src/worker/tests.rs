@@ -25,3 +25,24 @@ fn an_effect_is_too_late_when_its_claim_has_run_out() {
     });
     assert!(is_too_late(&effect), "it is offered to others by now");
 }
+
+#[test]
+fn results_of_effects_given_back_are_not_given_out() {
+    let effect = wire::Effect {
+        effect_id: "e1".to_owned(),
+        attempt: 2,
+        ..Default::default()
+    };
+    let returned = returned(&effect);
+    assert_eq!(returned.result(), wire::outcome::Result::Returned);
+    let result = |effect_id: &str, attempt| wire::OutcomeResult {
+        effect_id: effect_id.to_owned(),
+        attempt,
+        ..Default::default()
+    };
+    let mut under_way = BTreeSet::from([(returned.effect_id, returned.attempt)]);
+    let all = vec![result("e1", 1), result("e1", 2), result("e2", 2)];
+    let left = without_returns(&mut under_way, all);
+    assert_eq!(left, [result("e1", 1), result("e2", 2)]);
+    assert!(under_way.is_empty());
+}
