@@ -129,6 +129,7 @@ fn turn(state: &CustomerState, name: &str, key: i64) -> Decision {
         workspace_zone: "UTC",
         delivery: &DeliverySettings::default(),
         set_aside_has_room: true,
+        rows_of_ids: journey_customer::RowsOfIds::NotAsked,
     };
     let mode = IngestMode::Live;
     decide(state, &Command::ingest(event, mode), &context).unwrap()

@@ -20,6 +20,7 @@ use journey_types::{BirthIndex, CustomerKey, InstanceNumber, Lsn, Sequence, Time
 use xxhash_rust::xxh3::xxh3_64;
 
 pub(crate) use self::state::write_state;
+pub use self::state::{decode_id_segment, encode_id_segment};
 
 use self::state::IdList;
 use crate::error::CodecError;
@@ -109,7 +110,7 @@ pub struct Head {
     /// Where its parts lie.
     pub list: HeadList,
     open_ids: IdList,
-    next_chunk: u64,
+    next_segment: u64,
     parked: Option<Arc<Parking>>,
 }
 
@@ -183,7 +184,7 @@ fn encode_head(state: &CustomerState, list: &HeadList) -> Bytes {
             state.next_instance.write(5, out);
             list.write(6, out);
             out.message(7, |out| IdList::write_ids(&state.dedupe.open, out));
-            state.dedupe.next_chunk.write(8, out);
+            state.dedupe.next_segment.write(8, out);
             state.parked.write(11, out);
         });
     })
@@ -227,7 +228,7 @@ impl Head {
         state.parked = self.parked;
         state.dedupe = Dedupe {
             open: self.open_ids.0,
-            next_chunk: self.next_chunk,
+            next_segment: self.next_segment,
             ..Dedupe::default()
         };
         for (part, PartRow { mark, hash, .. }) in &self.list.parts {
@@ -266,7 +267,7 @@ message! {
         5 => next_instance,
         6 => list,
         7 => open_ids,
-        8 => next_chunk,
+        8 => next_segment,
         11 => parked,
     }
 }

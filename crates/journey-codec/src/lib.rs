@@ -40,7 +40,8 @@ pub use counts::{
     JourneyCounts, StepCounts, count, count_fact, counted_version, decode_counts, encode_counts,
 };
 pub use customer::{
-    CustomerRows, Head, HeadList, PartRow, decode_customer, decode_head, encode_customer,
+    CustomerRows, Head, HeadList, PartRow, decode_customer, decode_head, decode_id_segment,
+    encode_customer, encode_id_segment,
 };
 pub use customer_event::{decode_event, encode_event};
 pub use durations::Durations;

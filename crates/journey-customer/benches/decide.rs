@@ -192,6 +192,7 @@ impl Customer {
             workspace_zone: "UTC",
             delivery: &DeliverySettings::default(),
             set_aside_has_room: true,
+            rows_of_ids: journey_customer::RowsOfIds::NotAsked,
         };
         decide(&self.state, command, &context).unwrap()
     }

@@ -3,15 +3,19 @@
 mod claim;
 mod enroll;
 mod fire;
+mod ids;
 mod ingest;
 mod set_aside;
 mod settle;
+
+pub use self::ids::ids_to_ask;
 
 use journey_model::Catalog;
 use journey_types::limits::CUSTOMER_STATE_SIZE_BYTES_MAX;
 use journey_types::{BirthIndex, ClusterKey, Timestamp};
 
 use crate::command::{Command, Rejection, Reply};
+use crate::dedupe::RowsOfIds;
 use crate::delivery::DeliverySettings;
 use crate::event::JournalEvent;
 use crate::size;
@@ -35,6 +39,8 @@ pub struct DecideContext<'a> {
     pub delivery: &'a DeliverySettings,
     /// Whether the partition has room for what the command may set aside.
     pub set_aside_has_room: bool,
+    /// What rows said of the event id that the command brings, where [`ids_to_ask`] says that they have to be asked.
+    pub rows_of_ids: RowsOfIds,
 }
 
 /// What was decided.

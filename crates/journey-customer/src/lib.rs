@@ -34,8 +34,8 @@ mod size;
 
 pub use apply::apply;
 pub use command::{Command, IngestMode, Outcome, Rejection, Reply};
-pub use decide::{DecideContext, Decision, decide};
-pub use dedupe::{Dedupe, DedupeChunk};
+pub use decide::{DecideContext, Decision, decide, ids_to_ask};
+pub use dedupe::{Dedupe, DedupeChunk, IdPlace, IdSegment, Lookup, RowsOfIds};
 pub use delivery::{DeliverySettings, RetryBudget};
 pub use entrance::{Enrollment, Entrance};
 pub use event::{

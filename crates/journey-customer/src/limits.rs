@@ -13,7 +13,7 @@ pub const TIMELINE_TEXT_SIZE_BYTES_MAX: usize = 240;
 pub const WINDOW_EVENTS_MAX: usize = 1_000;
 /// Event ids in the head row: DESIGN section 5.
 pub const DEDUPE_OPEN_IDS_MAX: usize = 16;
-/// Event ids in a chunk row: DESIGN section 5.
+/// Event ids of a chunk: DESIGN section 5. They lie in segments of as many as there may be in the head row.
 pub const DEDUPE_CHUNK_IDS_MAX: usize = 128;
 /// Entries that wait for a place per key: JOURNEYS section 2.
 pub const QUEUED_ENTRIES_MAX: usize = 10;
@@ -65,6 +65,6 @@ const _: () = assert!(
     "a customer has room for more than its quarantine"
 );
 const _: () = assert!(
-    DEDUPE_OPEN_IDS_MAX <= DEDUPE_CHUNK_IDS_MAX,
-    "an open chunk fits into a closed one"
+    DEDUPE_CHUNK_IDS_MAX.is_multiple_of(DEDUPE_OPEN_IDS_MAX),
+    "a chunk is made of full segments"
 );

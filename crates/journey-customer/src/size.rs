@@ -18,7 +18,7 @@ const RECORD_SIZE_BYTES: usize = 48;
 /// What an entry of a window takes: an instant and an amount.
 const WINDOW_EVENT_SIZE_BYTES: usize = 24;
 
-/// What a chunk of event ids takes in memory beside the ids and their filter.
+/// What a chunk or a segment of event ids takes in memory beside what it holds.
 const CHUNK_SIZE_BYTES: usize = 128;
 /// What an event takes in memory beside its texts and values.
 const EVENT_SIZE_BYTES: usize = size_of::<CustomerEvent>() + 32;
@@ -59,7 +59,9 @@ pub(crate) fn of_state(state: &CustomerState) -> usize {
 pub(crate) fn of_state_in_memory(state: &CustomerState) -> usize {
     let ids = |n_ids: usize| n_ids * size_of::<(Fingerprint, Timestamp)>();
     let chunks = state.dedupe.chunks.iter();
-    let chunks = chunks.map(|chunk| CHUNK_SIZE_BYTES + ids(chunk.ids.len()) * 9 / 8);
+    let chunks = chunks.map(|chunk| CHUNK_SIZE_BYTES + size_of_val(&chunk.prefixes[..]));
+    let segments = state.dedupe.segments_to_write();
+    let segments = segments.map(|segment| CHUNK_SIZE_BYTES + ids(segment.ids.len()));
     let instances = state.instances.values();
     let instances = instances.map(|i| INSTANCE_SIZE_BYTES + of_instance(i));
     let journeys = state.journeys.values();
@@ -87,6 +89,7 @@ pub(crate) fn of_state_in_memory(state: &CustomerState) -> usize {
         + state.timeline.size_bytes()
         + traits
         + chunks.sum::<usize>()
+        + segments.sum::<usize>()
         + instances.sum::<usize>()
         + journeys.sum::<usize>()
         + outbox.sum::<usize>()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use journey_types::{
     AggregateId, BirthIndex, Channel, ContentId, ContentVersion, CustomerKey, DefinitionVersion,
-    Destination, Fingerprint, InstanceNumber, JourneyId, Sequence, StepId, Timestamp, Value,
+    Destination, InstanceNumber, JourneyId, Sequence, StepId, Timestamp, Value,
 };
 
 use crate::dedupe::Dedupe;
@@ -96,10 +96,10 @@ impl CustomerState {
         timers.map(|timer| timer.due_at).min()
     }
 
-    /// About how many bytes it takes when encoded, remembered event ids included. Walks over the whole state.
+    /// About how many bytes it takes when encoded, with what it knows of remembered event ids. Walks over the whole state.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        size::of_state(self) + self.dedupe.n_ids_max() * size_of::<(Fingerprint, Timestamp)>()
+        size::of_state(self) + self.dedupe.n_ids_max() * size_of::<u16>()
     }
 
     /// About how many bytes it takes in memory. Walks over the whole state.

@@ -169,6 +169,7 @@ fn turn(state: &CustomerState, name: &str) -> (CustomerState, Vec<journey_custom
         workspace_zone: "UTC",
         delivery: &DeliverySettings::default(),
         set_aside_has_room: true,
+        rows_of_ids: journey_customer::RowsOfIds::NotAsked,
     };
     let (event, mode) = (event(name, state.key.clone(), 0), IngestMode::Live);
     let decision = decide(state, &Command::ingest(event, mode), &context).unwrap();

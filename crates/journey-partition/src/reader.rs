@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use journey_codec::Held;
-use journey_customer::CustomerState;
-use journey_types::{CatalogRevision, CustomerKey, Lsn, SessionId, Timestamp};
+use journey_customer::{CustomerState, IdPlace};
+use journey_types::{CatalogRevision, CustomerKey, Fingerprint, Lsn, SessionId, Timestamp};
 
 use crate::error::PartitionError;
 use crate::replica::{SharedReplica, TimerPage};
@@ -60,6 +60,18 @@ pub trait CommittedReader: Send {
         Ok(Loaded { state, was_read })
     }
 
+    /// When an event id of a customer was accepted, as one of these places in rows holds it; `None` when none does. Asked
+    /// only for places that a state which was read here, or decided on one, has named.
+    ///
+    /// # Errors
+    /// The storage engine's failure.
+    fn accepted_at(
+        &self,
+        key: &CustomerKey,
+        fingerprint: &Fingerprint,
+        places: &[IdPlace],
+    ) -> Result<Option<Timestamp>, PartitionError>;
+
     /// Up to `n_max` customers by the instant their earliest timer is due, after the given pair, due up to and with
     /// `before`. Whoever asks never goes back before the page without asking from there anew.
     ///
@@ -105,6 +117,15 @@ impl CommittedReader for SharedReplica {
 
     fn load(&self, key: &CustomerKey) -> Result<Loaded, PartitionError> {
         self.lock().load(key)
+    }
+
+    fn accepted_at(
+        &self,
+        key: &CustomerKey,
+        fingerprint: &Fingerprint,
+        places: &[IdPlace],
+    ) -> Result<Option<Timestamp>, PartitionError> {
+        self.lock().accepted_at(key, fingerprint, places)
     }
 
     fn timers_after(

@@ -32,9 +32,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use journey_codec::{Control, JourneyCounts};
-use journey_customer::CustomerState;
+use journey_customer::{CustomerState, IdPlace};
 use journey_storage::{Engine, Tree};
-use journey_types::{ClusterKey, CustomerKey, DefinitionVersion, JourneyId, Lsn, PartitionId};
+use journey_types::{
+    ClusterKey, CustomerKey, DefinitionVersion, Fingerprint, JourneyId, Lsn, PartitionId, Timestamp,
+};
 use parking_lot::Mutex;
 
 pub use self::apply::ApplyVerdict;
@@ -219,6 +221,22 @@ impl Replica {
         customer: &CustomerKey,
     ) -> Result<Option<Arc<CustomerState>>, PartitionError> {
         self.load(customer).map(|loaded| loaded.state)
+    }
+
+    /// When an event id of a customer was accepted, as one of these places in rows holds it; `None` when none does. They
+    /// are places that a state of this replica, or one decided on it, has named.
+    ///
+    /// # Errors
+    /// When the replica is stopped or its rows cannot be read.
+    pub fn accepted_at(
+        &self,
+        customer: &CustomerKey,
+        fingerprint: &Fingerprint,
+        places: &[IdPlace],
+    ) -> Result<Option<Timestamp>, PartitionError> {
+        self.check_running()?;
+        let place = Place::of(&self.cluster_key, customer);
+        self.rows.accepted_at(&place, fingerprint, places)
     }
 
     /// A customer as of the last entry applied, and whether it had to be read from rows.

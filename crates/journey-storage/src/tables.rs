@@ -7,7 +7,7 @@
 //!   t <due> <workspace> <customer>       earliest timer of a customer, in the order of (due, customer)
 //!   o <workspace> <customer>             a customer with effects that have no outcome yet
 //!   l <since> <workspace> <customer>     a customer with something set aside, in the order of (since, customer)
-//!   d <slot> <workspace> <customer> <chunk>  dedupe fingerprints
+//!   d <slot> <workspace> <customer> <segment>  remembered event ids
 //!   p <producer>                         watermarks of producers that number their events
 //!   a …                                  aggregates: counts by journey and step, statistics
 //!   k <slot> <workspace> <customer>      keys that seal payload fields
@@ -24,7 +24,7 @@ use crate::keys::{KeyReader, KeyWriter, MalformedKey};
 pub enum Table {
     /// Aggregates.
     Aggregate,
-    /// Dedupe fingerprints of customers.
+    /// Remembered event ids of customers.
     Dedupe,
     /// Keys that seal payload fields: what an erasure deletes.
     SealKey,

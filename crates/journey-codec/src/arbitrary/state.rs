@@ -45,17 +45,26 @@ fn ids() -> BoxedStrategy<Vec<(Fingerprint, Timestamp)>> {
 }
 
 fn dedupe() -> BoxedStrategy<Dedupe> {
-    (ids(), vec_deque(ids(), 0..4), 0_u64..3)
+    let chunk = (timestamp(), vec(any::<u16>(), 0..6), any::<u64>());
+    (ids(), vec_deque(chunk, 0..4), 0_u64..3)
         .prop_map(|(open, chunks, first)| {
-            let next_chunk = first + chunks.len() as u64;
+            let next_segment = (first + chunks.len() as u64) * 8;
             let chunks = (first..)
                 .zip(chunks)
-                .map(|(number, ids)| Arc::new(DedupeChunk::new(number, ids)))
+                .map(|(number, (newest, prefixes, digest))| {
+                    Arc::new(DedupeChunk {
+                        number,
+                        newest,
+                        prefixes,
+                        digest,
+                    })
+                })
                 .collect();
             Dedupe {
                 open,
                 chunks,
-                next_chunk,
+                next_segment,
+                unwritten: Vec::new(),
             }
         })
         .boxed()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use journey_customer::{
-    CustomerState, DeadLetter, DedupeChunk, Instance, PausedTurn, QuarantinedCommand,
+    CustomerState, DeadLetter, DedupeChunk, IdSegment, Instance, PausedTurn, QuarantinedCommand,
 };
 
 use super::state::{History, IdList, Journeys, Outbox, Profile, Timeline};
@@ -57,7 +57,13 @@ pub(super) fn encode_part(state: &CustomerState, part: PartId) -> Bytes {
         PartId::DedupeChunk(number) => {
             let chunks = &state.dedupe.chunks;
             if let Some(chunk) = chunks.iter().find(|chunk| chunk.number == number) {
-                IdList::write_ids(&chunk.ids, out);
+                chunk.write_fields(out);
+            }
+        }
+        PartId::IdSegment(number) => {
+            let mut segments = state.dedupe.unwritten.iter();
+            if let Some(segment) = segments.find(|segment| segment.number == number) {
+                IdList::write_ids(&segment.ids, out);
             }
         }
         PartId::DeadLetter(effect) => {
@@ -96,9 +102,14 @@ pub(super) fn decode_part(
             state.instances.insert(number, Arc::new(instance));
         }
         PartId::DedupeChunk(number) => {
-            let IdList(ids) = IdList::read_fields(fields(IdList::NAME)?)?;
-            let chunk = DedupeChunk::new(number, ids);
+            let mut chunk = DedupeChunk::read_fields(fields(DedupeChunk::NAME)?)?;
+            chunk.number = number;
             state.dedupe.chunks.push_back(Arc::new(chunk));
+        }
+        PartId::IdSegment(number) => {
+            let IdList(ids) = IdList::read_fields(fields(IdList::NAME)?)?;
+            let segment = IdSegment::new(number, ids);
+            state.dedupe.unwritten.push(Arc::new(segment));
         }
         PartId::DeadLetter(effect) => {
             let letter = DeadLetter::read_fields(fields(DeadLetter::NAME)?)?;

@@ -16,6 +16,7 @@ use journey_customer::{
 use journey_types::{AggregateId, JourneyId, Sequence, Value};
 
 pub(crate) use self::ids::IdList;
+pub use self::ids::{decode_id_segment, encode_id_segment};
 
 use crate::error::CodecError;
 use crate::wire::field::Field;
@@ -165,10 +166,10 @@ pub(crate) fn write_state(state: &CustomerState, out: &mut Writer<'_>) {
     for chunk in &dedupe.chunks {
         out.message(9, |out| {
             chunk.number.write(1, out);
-            out.message(2, |out| IdList::write_ids(&chunk.ids, out));
+            out.message(2, |out| chunk.write_fields(out));
         });
     }
-    dedupe.next_chunk.write(10, out);
+    dedupe.next_segment.write(10, out);
     instances.write(11, out);
     next_instance.write(12, out);
     journeys.write(13, out);

@@ -42,7 +42,8 @@ fn through_generated(part: Option<PartId>, bytes: &[u8]) -> Bytes {
         Some(PartId::Timeline) => again::<durable::Timeline>(bytes),
         Some(PartId::PausedTurn) => again::<durable::PausedTurn>(bytes),
         Some(PartId::Instance(_)) => again::<durable::Instance>(bytes),
-        Some(PartId::DedupeChunk(_)) => again::<durable::IdList>(bytes),
+        Some(PartId::DedupeChunk(_)) => again::<durable::IdChunk>(bytes),
+        Some(PartId::IdSegment(_)) => again::<durable::IdList>(bytes),
         Some(PartId::DeadLetter(_)) => again::<durable::DeadLetter>(bytes),
         Some(PartId::Quarantined(_)) => again::<durable::QuarantinedCommand>(bytes),
     }
@@ -176,6 +177,15 @@ fn ids(n: u8) -> Vec<(Fingerprint, Timestamp)> {
         .collect()
 }
 
+fn chunk(number: u64, n_ids: u16) -> Arc<DedupeChunk> {
+    Arc::new(DedupeChunk {
+        number,
+        newest: Timestamp::from_unix_ms(i64::from(n_ids)),
+        prefixes: (0..n_ids).collect(),
+        digest: u64::from(n_ids),
+    })
+}
+
 fn written(rows: &CustomerRows) -> Vec<String> {
     rows.parts
         .iter()
@@ -211,20 +221,19 @@ fn only_changed_parts_are_written_again() {
 fn of_event_ids_only_the_newest_chunk_is_written_again() {
     let mut state = customer();
     for number in 0..3 {
-        let chunk = DedupeChunk::new(number, ids(3));
-        state.dedupe.chunks.push_back(Arc::new(chunk));
+        state.dedupe.chunks.push_back(chunk(number, 3));
     }
     let first = encode_customer(&state, Lsn::new(7), None);
 
     // The newest grows and another one follows; the oldest is forgotten.
     state.dedupe.chunks.pop_front();
-    state.dedupe.chunks[1] = Arc::new(DedupeChunk::new(2, ids(5)));
-    state
-        .dedupe
-        .chunks
-        .push_back(Arc::new(DedupeChunk::new(3, ids(1))));
+    state.dedupe.chunks[1] = chunk(2, 5);
+    state.dedupe.chunks.push_back(chunk(3, 1));
     let second = encode_customer(&state, Lsn::new(9), Some(&first.list));
-    assert_eq!(written(&second), ["event ids 2", "event ids 3"]);
+    assert_eq!(
+        written(&second),
+        ["chunk of event ids 2", "chunk of event ids 3"]
+    );
     assert_eq!(
         second.stale,
         [
@@ -254,11 +263,11 @@ fn a_tombstone_of_a_newer_release_is_refused_by_name() {
 
 #[test]
 fn packed_event_ids_take_little_more_than_their_fingerprints() {
+    let bytes = encode_id_segment(&ids(16));
+    assert!(bytes.len() <= 16 * 17 + 16, "{} bytes", bytes.len());
+    assert_eq!(decode_id_segment(&bytes).unwrap(), ids(16));
     let mut state = customer();
-    state
-        .dedupe
-        .chunks
-        .push_back(Arc::new(DedupeChunk::new(0, ids(128))));
+    state.dedupe.chunks.push_back(chunk(0, 128));
     let bytes = parts::encode_part(&state, PartId::DedupeChunk(0));
-    assert!(bytes.len() <= 128 * 17 + 8, "{} bytes", bytes.len());
+    assert!(bytes.len() <= 128 * 2 + 24, "{} bytes", bytes.len());
 }

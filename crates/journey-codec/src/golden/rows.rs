@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use journey_customer::{
     Aggregate, Attempt, CustomerState, DeadLetter, Dedupe, DedupeChunk, EffectBody, EffectStatus,
-    Entrance, Instance, JourneyMemory, MessageBody, OutboxRow, Parking, PausedTurn, RaisedEvent,
-    WatchedGoal, WorkBody, WorkKind,
+    Entrance, IdSegment, Instance, JourneyMemory, MessageBody, OutboxRow, Parking, PausedTurn,
+    RaisedEvent, WatchedGoal, WorkBody, WorkKind,
 };
 use journey_types::{
     AggregateId, BatchNumber, BirthIndex, CatalogRevision, ContentVersion, DefinitionVersion,
@@ -18,7 +18,7 @@ use super::facts::{enrollment, fallback, rest};
 use super::{at, event, every_value, id, instance, key};
 use crate::{
     Control, Held, JourneyCounts, PartId, StepCounts, decode_counts, decode_customer, decode_floor,
-    encode_counts, encode_customer, encode_floor, state_hash,
+    decode_id_segment, encode_counts, encode_customer, encode_floor, encode_id_segment, state_hash,
 };
 
 fn ids(first: u8, n: u8) -> Vec<(Fingerprint, Timestamp)> {
@@ -135,8 +135,14 @@ fn customer() -> CustomerState {
         .insert(AggregateId::new(0x0102_0304_0506_0708), aggregate);
     state.dedupe = Dedupe {
         open: ids(9, 2),
-        chunks: VecDeque::from([Arc::new(DedupeChunk::new(1, ids(5, 3)))]),
-        next_chunk: 2,
+        chunks: VecDeque::from([Arc::new(DedupeChunk {
+            number: 1,
+            newest: at(1_700_000_000_400),
+            prefixes: vec![0x0505, 0xFFFE],
+            digest: 0x0102_0304_0506_0708,
+        })]),
+        next_segment: 9,
+        unwritten: vec![Arc::new(IdSegment::new(8, ids(5, 3)))],
     };
     state
         .instances
@@ -250,6 +256,8 @@ pub(super) fn rows() -> Vec<(String, Bytes)> {
     let mut rows = vec![("head".to_owned(), written.head)];
     let parts = written.parts.into_iter();
     rows.extend(parts.map(|(part, bytes)| (part.to_string().replace(' ', "_"), bytes)));
+    let segment = &state.dedupe.unwritten[0];
+    rows.push(("segment".to_owned(), encode_id_segment(&segment.ids)));
     let hash = state_hash(&state).to_be_bytes();
     rows.push(("state_hash".to_owned(), Bytes::copy_from_slice(&hash)));
     let consensus = Bytes::from_static(b"opaque");
@@ -270,6 +278,8 @@ pub(super) fn check(stored: &BTreeMap<&str, Vec<u8>>) {
     };
     let (state, _) = decode_customer(&stored["head"], row).unwrap();
     assert_eq!(state, customer());
+    let segment = decode_id_segment(&stored["segment"]).unwrap();
+    assert_eq!(segment, customer().dedupe.unwritten[0].ids);
     assert_eq!(stored["state_hash"], state_hash(&state).to_be_bytes());
     let (read, consensus) = decode_floor(&stored["floor"]).unwrap();
     assert_eq!(

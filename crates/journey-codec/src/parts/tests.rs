@@ -17,6 +17,7 @@ fn bytes_name_the_part_and_keep_its_order() {
         PartId::DedupeChunk(u64::MAX),
         PartId::DeadLetter(Sequence::new(4)),
         PartId::Quarantined(Sequence::new(2)),
+        PartId::IdSegment(5),
     ];
     assert!(parts.is_sorted());
     assert!(parts.map(PartId::to_bytes).is_sorted());
@@ -30,7 +31,7 @@ fn bytes_of_no_part_are_refused() {
     for bytes in [
         [0, 0, 0, 0, 0, 0, 0, 0, 0],
         [1, 0, 0, 0, 0, 0, 0, 0, 1],
-        [11, 0, 0, 0, 0, 0, 0, 0, 0],
+        [12, 0, 0, 0, 0, 0, 0, 0, 0],
     ] {
         assert_eq!(PartId::from_bytes(bytes), None);
     }

@@ -17,7 +17,8 @@ pub(super) fn decide(
 ) -> Result<Decision, Rejection> {
     let Enrollment { journey, id, .. } = enrollment.as_ref();
     let fingerprint = Fingerprint::of_enrollment(turn.context.cluster_key, journey, id);
-    if turn.state.dedupe.contains(&fingerprint, turn.stamp) {
+    let rows = turn.context.rows_of_ids;
+    if turn.state.dedupe.contains(&fingerprint, turn.stamp, rows) {
         return Ok(turn.close(Reply::Duplicate));
     }
     let refuse = |reason: String| Rejection::EnrollRefused { reason };

@@ -23,7 +23,8 @@ pub(super) fn decide(
         turn.state.key
     );
     let fingerprint = Fingerprint::of(turn.context.cluster_key, &event.source, &event.id);
-    if turn.state.dedupe.contains(&fingerprint, turn.stamp) {
+    let rows = turn.context.rows_of_ids;
+    if turn.state.dedupe.contains(&fingerprint, turn.stamp, rows) {
         return Ok(turn.close(Reply::Duplicate));
     }
     event

@@ -28,6 +28,7 @@ fn decide_for(state: &CustomerState, command: &Command) -> Result<(usize, Reply)
         workspace_zone: "UTC",
         delivery: &DeliverySettings::default(),
         set_aside_has_room: true,
+        rows_of_ids: crate::RowsOfIds::NotAsked,
     };
     let decision = decide(state, command, &context)?;
     assert!(!decision.events.is_empty() || decision.state == *state);

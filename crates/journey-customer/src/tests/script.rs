@@ -379,6 +379,7 @@ impl World {
             workspace_zone: "UTC",
             delivery: &self.delivery,
             set_aside_has_room: self.set_aside_has_room,
+            rows_of_ids: crate::RowsOfIds::NotAsked,
         };
         decide(&self.state, command, &context)
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use journey_customer::CustomerState;
-use journey_types::{CustomerKey, Timestamp};
+use journey_customer::{CustomerState, IdPlace};
+use journey_types::{CustomerKey, Fingerprint, Timestamp};
 
 use super::handle::Shared;
 use crate::error::PartitionError;
@@ -37,6 +37,15 @@ impl CommittedReader for TimedReader {
             self.0.activation_us.record(self.elapsed_us(since));
         }
         Ok(loaded)
+    }
+
+    fn accepted_at(
+        &self,
+        key: &CustomerKey,
+        fingerprint: &Fingerprint,
+        places: &[IdPlace],
+    ) -> Result<Option<Timestamp>, PartitionError> {
+        CommittedReader::accepted_at(&self.0.options.replica, key, fingerprint, places)
     }
 
     fn timers_after(

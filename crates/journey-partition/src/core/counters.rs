@@ -38,6 +38,8 @@ pub struct PartitionCounters {
     pub n_lost: u64,
     /// Customers read from rows to be decided on.
     pub n_cold_activations: u64,
+    /// Commands whose event id was looked up in rows: repeats of older ones, and some new ones that look like one.
+    pub n_id_reads: u64,
     /// Sessions opened.
     pub n_sessions: u64,
     /// Turns in which timers were fired, once applied.

@@ -110,7 +110,13 @@ impl PartitionCore {
                     return Err(error);
                 }
             };
-            let decided = self.turn(idx, mail, &batch, now);
+            let decided = match self.turn(idx, mail, &batch, now) {
+                Ok(decided) => decided,
+                Err(error) => {
+                    self.propose(batch);
+                    return Err(error);
+                }
+            };
             last = decided.as_ref().map(|_| idx);
             let Some(decided) = decided else {
                 continue;

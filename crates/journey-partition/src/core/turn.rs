@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use journey_codec::{BatchWriter, Record, Turn};
 use journey_customer::{
-    Command, CustomerState, DecideContext, Decision, JournalEvent, Rejection, Reply,
+    Command, CustomerState, DecideContext, Decision, JournalEvent, Rejection, Reply, RowsOfIds,
+    ids_to_ask,
 };
 use journey_types::{BatchNumber, CustomerKey, SessionId, Timestamp};
 
 use crate::core::PartitionCore;
-use crate::core::api::Answer;
+use crate::core::api::{Answer, Refusal};
 use crate::core::batch::{DecidedTurn, OpenBatch, facts_size_bytes};
 use crate::core::customers::HostedIdx;
 use crate::core::hosted::{Lifecycle, Mail, Origin};
@@ -19,6 +20,7 @@ use crate::core::limits::{
     IDLE_FIRE_PAUSE, REFUSED_CLAIM_PAUSE,
 };
 use crate::core::quarantine::panic_text;
+use crate::core::schedule::with_sources;
 use crate::core::supervision::Panicked;
 use crate::error::PartitionError;
 
@@ -27,6 +29,9 @@ const WORKSPACE_ZONE: &str = "UTC";
 
 impl PartitionCore {
     /// Decides one command of one customer on its head; a turn with facts, which becomes the head, is answered.
+    ///
+    /// # Errors
+    /// When rows of event ids have to be read for it and cannot be; the command's caller has its answer then.
     #[tracing::instrument(
         level = "debug",
         name = "decide",
@@ -39,7 +44,7 @@ impl PartitionCore {
         mail: Mail,
         batch: &OpenBatch,
         now: Timestamp,
-    ) -> Option<(Turn, DecidedTurn)> {
+    ) -> Result<Option<(Turn, DecidedTurn)>, PartitionError> {
         let state = self.customers.get(idx).head.clone();
         let state = state.expect("a customer is activated before its turn");
         let stamp = self.clock.stamp(now);
@@ -50,6 +55,14 @@ impl PartitionCore {
             // A clock that went back between two leaders never takes a customer back.
             None => stamp.max(state.stamp),
         };
+        let rows_of_ids = match self.rows_of_ids(&state, &command, turn_stamp) {
+            Ok(rows) => rows,
+            Err(error) => {
+                let reason = with_sources(&error);
+                self.answer_now(origin, Refusal::Stopped { reason });
+                return Err(error);
+            }
+        };
         let set_aside_has_room = self.has_room_for(&command, &state, stamp);
         let context = DecideContext {
             stamp: turn_stamp,
@@ -59,6 +72,7 @@ impl PartitionCore {
             workspace_zone: WORKSPACE_ZONE,
             delivery: &self.options.delivery,
             set_aside_has_room,
+            rows_of_ids,
         };
         self.counters.n_turns += 1;
         tracing::debug!(stamp_ms = turn_stamp.unix_ms(), "turn begun");
@@ -88,19 +102,37 @@ impl PartitionCore {
                 reason,
                 stamp,
             };
-            return self.turn_panicked(idx, panicked, kept);
+            return Ok(self.turn_panicked(idx, panicked, kept));
         }
-        match decided.ok()? {
-            Err(rejection) => {
+        Ok(match decided {
+            // Told by what failed.
+            Err(_) => None,
+            Ok(Err(rejection)) => {
                 self.turn_rejected(idx, origin, rejection, stamp);
                 None
             }
-            Ok(decision) if decision.events.is_empty() => {
+            Ok(Ok(decision)) if decision.events.is_empty() => {
                 self.turn_changed_nothing(idx, origin, decision, stamp);
                 None
             }
-            Ok(decision) => Some(self.turn_decided(idx, Mail { command, origin }, decision)),
-        }
+            Ok(Ok(decision)) => Some(self.turn_decided(idx, Mail { command, origin }, decision)),
+        })
+    }
+
+    /// Asks rows for the event id that the command brings, where the state alone does not tell whether it is new.
+    fn rows_of_ids(
+        &mut self,
+        state: &CustomerState,
+        command: &Command,
+        stamp: Timestamp,
+    ) -> Result<RowsOfIds, PartitionError> {
+        let asked = ids_to_ask(state, command, &self.options.cluster_key, stamp);
+        let Some((fingerprint, places)) = asked else {
+            return Ok(RowsOfIds::NotAsked);
+        };
+        self.counters.n_id_reads += 1;
+        let accepted_at = self.reader.accepted_at(&state.key, &fingerprint, &places)?;
+        Ok(RowsOfIds::Asked(accepted_at))
     }
 
     /// Whether the customer is in memory or may be read from rows now.

@@ -308,6 +308,10 @@ impl Residents {
 
     /// The rows of a taken customer are written.
     pub(super) fn settle(&mut self, taken: &Taken, written: Written) {
+        if let Body::Live(state) = &taken.body {
+            let segments = state.dedupe.unwritten.iter();
+            segments.for_each(|segment| segment.mark_written());
+        }
         let Some(idx) = self.find(&taken.place) else {
             return;
         };

@@ -4,11 +4,13 @@
 //!   m floor               control and consensus' blob as of the floor           marked with the floor
 //!   m through             how far rows may reflect
 //!   a c <journey> <version>     counts                                          each with its own mark
-//!   s, r, d, t, o         customers: see `customer.rs`                          each with its own mark
+//!   s, r, t, o            customers: see `customer.rs`                          each with its own mark
+//!   d                     their event ids: see `ids.rs`                         written once
 //! ```
 
 mod customer;
 mod head;
+mod ids;
 mod whole;
 
 use std::sync::Arc;
@@ -22,7 +24,9 @@ pub(super) use self::customer::Tidying;
 #[cfg(test)]
 pub(super) use self::head::Form;
 pub(super) use self::head::{HeadIndex, Written};
-pub(super) use self::whole::{encode_whole, pack};
+#[cfg(test)]
+pub(super) use self::ids::segment_key;
+pub(super) use self::whole::pack;
 use super::ReplicaOptions;
 use super::counts::{Counts, CountsKey};
 use super::marked::{self, Marked};

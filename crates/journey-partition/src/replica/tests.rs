@@ -1,6 +1,7 @@
 //! The replica against one that never writes and never crashes, and what stops it.
 
 mod facts;
+mod ids;
 mod interrupted;
 mod snapshots;
 mod world;
@@ -23,12 +24,13 @@ use super::{ApplyVerdict, CheckpointProgress, Checkpointer, Replica};
 use crate::decided::DecidedEntry;
 use crate::error::PartitionError;
 
-/// So short that customers take many rows, and a head may not fit one.
-const SHORT_ROW_SIZE_BYTES: usize = 300;
+/// So short that customers take many rows, and a head may not fit one. A segment of event ids does.
+const SHORT_ROW_SIZE_BYTES: usize = 400;
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         12 => any::<u64>().prop_map(|seed| Act::Turns { seed }),
+        2 => any::<u64>().prop_map(|seed| Act::BusyTurn { seed }),
         1 => any::<u64>().prop_map(|seed| Act::VoidBatch { seed }),
         1 => Just(Act::OpenSession),
         1 => any::<u64>().prop_map(|revision| Act::AdoptCatalog { revision }),

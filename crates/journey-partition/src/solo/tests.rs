@@ -267,3 +267,44 @@ fn a_partition_opened_again_goes_on_from_its_checkpoint() {
         "{again:?}"
     );
 }
+
+#[test]
+fn a_repeat_is_a_duplicate_wherever_its_id_lies_and_new_events_hardly_read_rows() {
+    let engine = MemoryEngine::new(STATE_VALUE_SIZE_BYTES_MAX);
+    let mut solo = SoloPartition::open(options(true), Arc::new(engine.clone())).unwrap();
+    for n in 0..600 {
+        assert_eq!(n_duplicates_of(&mut solo, n..=n), 0, "{n} is new");
+        if n % 50 == 0 {
+            solo.checkpoint().unwrap();
+        }
+    }
+    let n_reads = solo.core().counters().n_id_reads;
+    assert!(
+        n_reads < 20,
+        "{n_reads} of 600 new ids were looked up in rows"
+    );
+    assert_eq!(n_duplicates_of(&mut solo, 0..=599), 600);
+    assert!(solo.core().counters().n_id_reads > n_reads + 500);
+    solo.checkpoint().unwrap();
+    drop(solo);
+
+    let mut options = options(true);
+    options.start = start().plus(TimeSpan::from_days(6));
+    let survivor = Arc::new(engine.crash(CrashPoint::Flushed));
+    let mut solo = SoloPartition::open(options, survivor).unwrap();
+    assert_eq!(n_duplicates_of(&mut solo, 0..=599), 600);
+    let later = start().plus(TimeSpan::from_days(8));
+    solo.advance_to(later).unwrap();
+    assert_eq!(n_duplicates_of(&mut solo, 0..=599), 0, "8 days later");
+    assert_eq!(n_duplicates_of(&mut solo, 0..=599), 600);
+}
+
+/// Sends these events, and says how many were known.
+fn n_duplicates_of(solo: &mut SoloPartition, ids: std::ops::RangeInclusive<usize>) -> usize {
+    let answers = ids.map(|id| buy(solo, "ann", &id.to_string()));
+    let is_known = |answer: &Answer| match answer {
+        Answer::Done { reply, .. } => *reply == Reply::Duplicate,
+        Answer::Rejected(_) | Answer::Refused(_) => panic!("{answer:?}"),
+    };
+    answers.filter(is_known).count()
+}

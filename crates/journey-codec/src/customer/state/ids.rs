@@ -1,10 +1,14 @@
-//! Remembered event ids: the most frequent thing in a customer's rows, so they are packed.
+//! Remembered event ids: the most frequent thing in a customer's rows, so they are packed, and what a customer's state
+//! knows of those that lie elsewhere.
 
+use bytes::Bytes;
+use journey_customer::DedupeChunk;
 use journey_types::{Fingerprint, Timestamp};
 
 use super::stamps;
 use crate::error::CodecError;
-use crate::wire::field::Plain;
+use crate::stored;
+use crate::wire::field::{Field, Plain, present};
 use crate::wire::message::Message;
 use crate::wire::{Fault, Fields, Wire, Writer};
 
@@ -60,6 +64,68 @@ impl Message for IdList {
         }
         Self::of_packed(fingerprints, stamps).map_err(|fault| fault.at(message, 2))
     }
+}
+
+/// A chunk without its number, which names it: prefixes as they are, the digest as it is, since a varint of it would take
+/// ten bytes.
+impl Message for DedupeChunk {
+    const NAME: &'static str = "IdChunk";
+
+    fn write_fields(&self, out: &mut Writer<'_>) {
+        self.newest.write(1, out);
+        out.fixed64(2, self.digest);
+        out.message(3, |out| {
+            for prefix in &self.prefixes {
+                out.raw(&prefix.to_be_bytes());
+            }
+        });
+    }
+
+    fn read_fields(mut fields: Fields<'_>) -> Result<Self, CodecError> {
+        let message = Self::NAME;
+        let (mut newest, mut digest, mut prefixes) = (None, 0, Vec::new());
+        while let Some((field, wire)) = fields.next(message)? {
+            match field {
+                1 => Field::read(&mut newest, wire),
+                2 => wire.fixed64().map(|read| digest = read),
+                3 => wire
+                    .bytes()
+                    .and_then(prefixes_of)
+                    .map(|read| prefixes = read),
+                field => return Err(CodecError::UnknownField { message, field }),
+            }
+            .map_err(|fault| fault.at(message, field))?;
+        }
+        Ok(Self {
+            number: 0,
+            newest: present(newest, message, 1)?,
+            prefixes,
+            digest,
+        })
+    }
+}
+
+fn prefixes_of(bytes: &[u8]) -> Result<Vec<u16>, Fault> {
+    let (prefixes, rest) = bytes.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(Fault::new("half a prefix"));
+    }
+    Ok(prefixes.iter().copied().map(u16::from_be_bytes).collect())
+}
+
+/// The row of a segment of event ids.
+#[must_use]
+pub fn encode_id_segment(ids: &[(Fingerprint, Timestamp)]) -> Bytes {
+    stored::encode(None, |out| IdList::write_ids(ids, out))
+}
+
+/// Reads what [`encode_id_segment`] gave.
+///
+/// # Errors
+/// [`CodecError`] when the bytes are damaged or of a newer release.
+pub fn decode_id_segment(bytes: &[u8]) -> Result<Vec<(Fingerprint, Timestamp)>, CodecError> {
+    let fields = stored::fields(bytes, IdList::NAME, None)?;
+    IdList::read_fields(fields).map(|IdList(ids)| ids)
 }
 
 /// Words that the state holds as constants.

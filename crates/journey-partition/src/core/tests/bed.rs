@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use journey_codec::{Held, JournalEntry, Record};
 use journey_customer::{
-    Command, CustomerState, DecideContext, Decision, DeliverySettings, EventBody, IngestMode,
-    JournalEvent, MessageGranted, Outcome, Rejection, apply, decide,
+    Command, CustomerState, DecideContext, Decision, DeliverySettings, EventBody, IdPlace,
+    IngestMode, JournalEvent, MessageGranted, Outcome, Rejection, apply, decide,
 };
 use journey_model::{Catalog, PublishedDocument, Source, check};
 use journey_types::{
     BatchNumber, CatalogRevision, Channel, ClusterKey, ContentId, ContentVersion, CustomerEvent,
-    CustomerId, CustomerKey, DefinitionVersion, EventId, EventName, InstanceNumber, JourneyId, Lsn,
-    SessionId, SourceName, StepId, TimeSpan, Timestamp, Value, WorkspaceId,
+    CustomerId, CustomerKey, DefinitionVersion, EventId, EventName, Fingerprint, InstanceNumber,
+    JourneyId, Lsn, SessionId, SourceName, StepId, TimeSpan, Timestamp, Value, WorkspaceId,
 };
 use parking_lot::Mutex;
 
@@ -106,6 +106,15 @@ impl CommittedReader for FakeReplica {
 
     fn customer(&self, key: &CustomerKey) -> Result<Option<Arc<CustomerState>>, PartitionError> {
         Ok(self.0.lock().customers.get(key).cloned())
+    }
+
+    fn accepted_at(
+        &self,
+        key: &CustomerKey,
+        fingerprint: &Fingerprint,
+        places: &[IdPlace],
+    ) -> Result<Option<Timestamp>, PartitionError> {
+        unreachable!("its states hold all ids: {key} {fingerprint:?} {places:?}")
     }
 
     fn timers_after(

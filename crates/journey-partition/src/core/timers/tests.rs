@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use journey_codec::Held;
-use journey_customer::CustomerState;
+use journey_customer::{CustomerState, IdPlace};
 use journey_types::{
-    CatalogRevision, CustomerId, CustomerKey, Lsn, SessionId, TimeSpan, Timestamp, WorkspaceId,
+    CatalogRevision, CustomerId, CustomerKey, Fingerprint, Lsn, SessionId, TimeSpan, Timestamp,
+    WorkspaceId,
 };
 
 use super::TimerHeap;
@@ -33,6 +34,15 @@ impl CommittedReader for Rows {
 
     fn customer(&self, _key: &CustomerKey) -> Result<Option<Arc<CustomerState>>, PartitionError> {
         Ok(None)
+    }
+
+    fn accepted_at(
+        &self,
+        key: &CustomerKey,
+        fingerprint: &Fingerprint,
+        places: &[IdPlace],
+    ) -> Result<Option<Timestamp>, PartitionError> {
+        unreachable!("nothing is decided: {key} {fingerprint:?} {places:?}")
     }
 
     fn timers_after(

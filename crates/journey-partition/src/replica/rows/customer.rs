@@ -1,7 +1,7 @@
 //! One customer as rows, and the order in which they are written.
 //!
 //! ```text
-//!   r … new parts ─► t, o removed where they change ─► s head ─► t, o as the head says ─► r … old parts removed
+//!   r … new parts, d new ids ─► t, o removed where they change ─► s head ─► t, o as the head says ─► r, d … old removed
 //! ```
 //!
 //! A crash leaves a prefix. Whatever it is, the head names parts that are whole; an index row may be missing but none
@@ -175,11 +175,16 @@ impl Rows {
         if let Some(old) = same {
             // The same entries give the same state: head and parts are right, only what follows the head may lack.
             put_index_rows(&old.index, &place.customer, puts);
+            let first = old.index.first_segment;
+            self.remove_segments(place, (first, first), tidying, puts)?;
             let written = Written {
                 index: old.index,
                 form: old.form,
             };
             return Ok((written, 0));
+        }
+        if let Body::Live(state) = &taken.body {
+            self.put_segments(place, state, puts);
         }
         let (mut head, stale) = self.head_of(taken, old.as_ref(), puts)?;
         if let Some(old) = &old {
@@ -202,6 +207,8 @@ impl Rows {
         }
         if let Some(old) = old {
             self.remove_old_parts(place, &old, &stale, puts)?;
+            let firsts = (old.index.first_segment, new.first_segment);
+            self.remove_segments(place, firsts, tidying, puts)?;
         }
         let written = Written {
             index: new,

@@ -1,7 +1,8 @@
 //! The head row of a customer: what index rows it calls for, and the customer itself or where its parts lie.
 //!
 //! ```text
-//!   format (1), kind (1), mark (8), due (8), filed at (8), set aside since (8), open effects (1), form (1), body
+//!   format (1), kind (1), mark (8), due (8), filed at (8), set aside since (8), first segment (8), open effects (1),
+//!   form (1), body
 //!
 //!   form 0   length (4) and head, then part (9), length (4) and bytes of each part: the whole customer
 //!   form 1   head; the parts lie in rows of their own
@@ -18,10 +19,10 @@ use journey_types::{Lsn, Timestamp};
 const FORMAT_VERSION: u8 = 1;
 const LIVING: u8 = 1;
 const NEVER: u64 = u64::MAX;
-const HEADER_SIZE_BYTES: usize = 1 + 1 + 8 + 8 + 8 + 8 + 1 + 1;
+const HEADER_SIZE_BYTES: usize = 1 + 1 + 8 + 8 + 8 + 8 + 8 + 1 + 1;
 const LENGTH_SIZE_BYTES: usize = 4;
 
-/// What index rows a head calls for, and the last entry that it reflects.
+/// What other rows a head calls for, and the last entry that it reflects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::replica) struct HeadIndex {
     pub(in crate::replica) mark: Lsn,
@@ -30,6 +31,8 @@ pub(in crate::replica) struct HeadIndex {
     /// Where its timer row lies: at `due_at`, or before it.
     pub(in crate::replica) filed_at: Option<Timestamp>,
     pub(in crate::replica) set_aside_since: Option<Timestamp>,
+    /// The lowest segment of event ids that may have a row.
+    pub(in crate::replica) first_segment: u64,
     pub(in crate::replica) has_open_effects: bool,
 }
 
@@ -64,6 +67,7 @@ impl HeadIndex {
             due_at,
             filed_at: due_at,
             set_aside_since: state.set_aside_since(),
+            first_segment: state.dedupe.first_segment(),
             has_open_effects: !state.outbox.is_empty(),
         }
     }
@@ -148,6 +152,7 @@ impl HeadRow {
             return Err("its timer row does not fit its timer".to_owned());
         }
         let set_aside_since = instant(row.get_u64())?;
+        let first_segment = row.get_u64();
         let has_open_effects = row.get_u8() != 0;
         let form = match row.get_u8() {
             0 => Form::Inline,
@@ -160,6 +165,7 @@ impl HeadRow {
             due_at,
             filed_at,
             set_aside_since,
+            first_segment,
             has_open_effects,
         };
         Ok(Self::new(index, form, row))
@@ -200,6 +206,7 @@ fn push_header(row: &mut Vec<u8>, index: &HeadIndex, form: Form) {
     row.extend(instant_bytes(index.due_at));
     row.extend(instant_bytes(index.filed_at));
     row.extend(instant_bytes(index.set_aside_since));
+    row.extend(index.first_segment.to_be_bytes());
     row.push(u8::from(index.has_open_effects));
     row.push(match form {
         Form::Inline => 0,

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use journey_codec::{decode_head, encode_customer};
-use journey_customer::CustomerState;
+use journey_codec::{CustomerRows, PartId, decode_head, decode_id_segment, encode_customer};
+use journey_customer::{CustomerState, IdSegment};
 use journey_types::{ClusterKey, Lsn};
 
 use super::Rows;
@@ -14,13 +14,7 @@ use crate::error::PartitionError;
 use crate::replica::place::Place;
 use crate::replica::residents::Body;
 
-/// The whole customer as of the entry.
-pub(in crate::replica) fn encode_whole(state: &CustomerState, mark: Lsn) -> Vec<u8> {
-    let rows = encode_customer(state, mark, None);
-    inline_bytes(&HeadIndex::of(state, mark), &rows.head, &rows.parts)
-}
-
-/// The customer as the one row that it will be written as; `None` where it needs more.
+/// The customer as the one row that it will be written as; `None` where it needs more, or has event ids to be written.
 pub(in crate::replica) fn pack(
     state: &CustomerState,
     mark: Lsn,
@@ -28,7 +22,9 @@ pub(in crate::replica) fn pack(
     row_size_bytes_max: usize,
 ) -> Option<Box<[u8]>> {
     // Not encoded for nothing where it is far too long.
-    if state.size_bytes() > row_size_bytes_max * 2 {
+    if state.size_bytes() > row_size_bytes_max * 2
+        || state.dedupe.segments_to_write().next().is_some()
+    {
         return None;
     }
     let rows = encode_customer(state, mark, None);
@@ -39,6 +35,21 @@ pub(in crate::replica) fn pack(
 }
 
 impl Rows {
+    /// The whole customer as of the entry, its event ids included.
+    pub(in crate::replica) fn encode_whole(
+        &self,
+        place: &Place,
+        state: &CustomerState,
+        mark: Lsn,
+    ) -> Result<Vec<u8>, PartitionError> {
+        let CustomerRows {
+            mut parts, head, ..
+        } = encode_customer(state, mark, None);
+        let segments = self.segments_of(place, state)?.into_iter();
+        parts.extend(segments.map(|(number, ids)| (PartId::IdSegment(number), ids)));
+        Ok(inline_bytes(&HeadIndex::of(state, mark), &head, &parts))
+    }
+
     /// The state of a customer in memory, in whichever form it lies there.
     pub(in crate::replica) fn unpack(
         &self,
@@ -51,19 +62,28 @@ impl Rows {
         }
     }
 
-    /// Reads what [`encode_whole`] made.
+    /// Reads what [`Self::encode_whole`] made; the state holds all event ids then.
     pub(in crate::replica) fn decode_whole(
         &self,
         cluster_key: &ClusterKey,
         bytes: Vec<u8>,
     ) -> Result<(Place, Read), PartitionError> {
         let row = HeadRow::parse(bytes.clone()).map_err(self.unreadable("snapshot's customer"))?;
-        let (head, _) = row
+        let (head, parts) = row
             .whole()
             .map_err(self.unreadable("snapshot's customer"))?;
+        let mut segments = Vec::new();
+        for (part, bytes) in parts {
+            if let PartId::IdSegment(number) = part {
+                let ids = decode_id_segment(bytes);
+                let ids = ids.map_err(self.unreadable("snapshot's event ids"))?;
+                segments.push(Arc::new(IdSegment::new(number, ids)));
+            }
+        }
         let head = decode_head(head).map_err(self.unreadable("snapshot's customer"))?;
         let place = Place::of(cluster_key, &head.key);
-        let read = self.decode_customer(&place, bytes)?;
+        let mut read = self.decode_customer(&place, bytes)?;
+        Arc::make_mut(&mut read.state).dedupe.unwritten = segments;
         Ok((place, read))
     }
 }

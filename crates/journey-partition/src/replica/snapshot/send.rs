@@ -22,7 +22,6 @@ use crate::limits::{
 use crate::replica::counts::CountsKey;
 use crate::replica::place::Place;
 use crate::replica::reads::was_born;
-use crate::replica::rows::encode_whole;
 use crate::replica::state_hash::push_partition;
 use crate::replica::{Replica, SharedReplica};
 
@@ -64,6 +63,9 @@ impl Default for Sizes {
         }
     }
 }
+
+/// A customer as it was at the stream's entry.
+type Customer = (Place, Arc<CustomerState>);
 
 /// A place, and its head row where there is one.
 type PlaceWithRow = (Place, Option<Vec<u8>>);
@@ -170,10 +172,13 @@ impl SnapshotSender {
                 self.phase = Phase::Customers;
             }
             Phase::Customers => {
-                let (page, is_last) = self.replica.lock().page_of(self.stream, self.sizes)?;
-                for state in &page {
+                let mut replica = self.replica.lock();
+                let (page, is_last) = replica.page_of(self.stream, self.sizes)?;
+                let rows = replica.rows.clone();
+                drop(replica);
+                for (place, state) in &page {
                     self.hashes.push(state_hash(state));
-                    let bytes = encode_whole(state, self.at);
+                    let bytes = rows.encode_whole(place, state, self.at)?;
                     self.write(&Record::Customer(Bytes::from(bytes)));
                 }
                 self.n_customers += page.len() as u64;
@@ -246,7 +251,7 @@ impl Replica {
         &mut self,
         stream: StreamId,
         sizes: Sizes,
-    ) -> Result<(Vec<Arc<CustomerState>>, bool), PartitionError> {
+    ) -> Result<(Vec<Customer>, bool), PartitionError> {
         self.check_running()?;
         let mut page = Vec::new();
         let mut size_bytes = 0;
@@ -261,7 +266,7 @@ impl Replica {
             for (place, row) in places {
                 if let Some(state) = self.state_at(stream, &place, row)? {
                     size_bytes += state.size_bytes();
-                    page.push(state);
+                    page.push((place.clone(), state));
                 }
                 self.stream_mut(stream)?.pass(place);
                 n_left -= 1;

@@ -124,7 +124,7 @@ fn event(customer: &CustomerKey, stamp: Timestamp, draw: &mut Draw) -> Arc<Custo
     })
 }
 
-fn accepted(state: &CustomerState, stamp: Timestamp, draw: &mut Draw) -> EventBody {
+pub(super) fn accepted(state: &CustomerState, stamp: Timestamp, draw: &mut Draw) -> EventBody {
     let event = event(&state.key, stamp, draw);
     let feeds = (0..draw.below(3)).map(|_| Feed {
         aggregate: AggregateId::new(draw.below(4)),

@@ -16,12 +16,13 @@ use journey_types::{
 use parking_lot::Mutex;
 
 use super::super::place::Place;
-use super::super::rows::HeadIndex;
+use super::super::rows::{HeadIndex, segment_key};
 use super::super::{
     ApplyVerdict, CheckpointProgress, Checkpointer, Replica, ReplicaOptions, SharedReplica,
     TimerPage,
 };
 use super::facts::{Draw, draw_turn};
+use super::ids::{AcceptedIds, draw_busy_turn};
 use super::interrupted::{InterruptedEngine, Interrupter};
 use crate::decided::DecidedEntry;
 use crate::reader::CommittedReader as _;
@@ -55,6 +56,10 @@ pub(super) fn customer(number: u64) -> CustomerKey {
 pub(super) enum Act {
     /// A valid batch of turns.
     Turns {
+        seed: u64,
+    },
+    /// Many events of one customer, maybe days later.
+    BusyTurn {
         seed: u64,
     },
     /// A batch of another session or number.
@@ -110,6 +115,7 @@ pub(super) struct World<E> {
     session: SessionId,
     next_batch: BatchNumber,
     stamp: Timestamp,
+    ids: AcceptedIds,
     /// What a leader holds of the timers.
     timers: Arc<Mutex<HeldTimers>>,
 }
@@ -167,6 +173,7 @@ impl World<MemoryEngine> {
                 self.crash(CrashPoint::Seeded(seed));
             }
             Act::Turns { .. }
+            | Act::BusyTurn { .. }
             | Act::VoidBatch { .. }
             | Act::OpenSession
             | Act::AdoptCatalog { .. }
@@ -214,6 +221,7 @@ impl<E: Engine + Clone> World<E> {
             session: SessionId::default(),
             next_batch: BatchNumber::default(),
             stamp: Timestamp::from_unix_ms(1_760_000_000_000),
+            ids: AcceptedIds::default(),
             timers: Arc::default(),
         };
         world.act_without_crash(Act::OpenSession);
@@ -255,6 +263,7 @@ impl<E: Engine + Clone> World<E> {
             session,
             next_batch,
             stamp,
+            ids,
             timers,
         } = self;
         drop((engine, replica));
@@ -270,6 +279,7 @@ impl<E: Engine + Clone> World<E> {
             session,
             next_batch,
             stamp,
+            ids,
             timers,
         };
         world.reopen();
@@ -280,6 +290,11 @@ impl<E: Engine + Clone> World<E> {
         match act {
             Act::Turns { seed } => {
                 let batch = self.draw_batch(&mut Draw::new(seed));
+                let verdict = self.append(Some(JournalEntry::Batch(batch)));
+                assert_eq!(verdict, ApplyVerdict::Applied);
+            }
+            Act::BusyTurn { seed } => {
+                let batch = self.draw_busy_batch(&mut Draw::new(seed));
                 let verdict = self.append(Some(JournalEntry::Batch(batch)));
                 assert_eq!(verdict, ApplyVerdict::Applied);
             }
@@ -419,6 +434,7 @@ impl<E: Engine + Clone> World<E> {
             records,
         };
         self.next_batch = self.next_batch.next();
+        self.ids.note(&batch);
         batch
     }
 
@@ -437,6 +453,25 @@ impl<E: Engine + Clone> World<E> {
             }));
         }
         self.numbered(records)
+    }
+
+    fn draw_busy_batch(&mut self, draw: &mut Draw) -> Batch {
+        let days = if draw.below(4) == 0 {
+            1 + draw.below(4)
+        } else {
+            0
+        };
+        let days = TimeSpan::from_days(i64::try_from(days).unwrap());
+        self.stamp = self.stamp.plus(TimeSpan::from_ms(7)).plus(days);
+        let key = customer(draw.below(3));
+        let head = self.heads.entry(key.clone());
+        let head = head.or_insert_with(|| CustomerState::new(key.clone()));
+        if head.paused_turn.is_some() {
+            return self.draw_batch(draw);
+        }
+        let events = draw_busy_turn(head, self.stamp, draw);
+        let customer = key;
+        self.numbered(vec![Record::Turn(Turn { customer, events })])
     }
 
     fn void_batch(&mut self, seed: u64) {
@@ -489,16 +524,31 @@ impl<E: Engine + Clone> World<E> {
             return None;
         };
         let turns = batch.records.iter().filter_map(|record| match record {
-            Record::Turn(turn) => Some(&turn.customer),
+            Record::Turn(turn) => Some(turn),
             Record::CatalogAdopted(_) => None,
         });
         let turns: Vec<_> = turns.collect();
-        let mut reference = self.reference.lock();
-        let states = turns.iter().map(|key| reference.customer(key).unwrap());
-        // A void batch may speak of a customer that nobody knows.
-        let states: Option<Vec<_>> = states.collect();
-        let is_each_once = turns.iter().collect::<BTreeSet<_>>().len() == turns.len();
-        is_each_once.then(|| Some(DecidedEntry::new(entry.clone(), states?)))?
+        let customers = turns.iter().map(|turn| &turn.customer);
+        if customers.collect::<BTreeSet<_>>().len() < turns.len() {
+            return None;
+        }
+        let states = turns.into_iter().map(|turn| self.decided_state(turn));
+        Some(DecidedEntry::new(entry.clone(), states.collect()))
+    }
+
+    /// Decided on what the replica holds: event ids that lie in its rows are not in it.
+    fn decided_state(&self, turn: &Turn) -> Arc<CustomerState> {
+        let key = &turn.customer;
+        let committed = self.replica.lock().customer(key).unwrap();
+        // What is decided on something else is void.
+        let first = turn.events.first().map(|event| event.sequence);
+        let committed = committed.filter(|state| Some(state.last_sequence.next()) == first);
+        let unborn = || Arc::new(CustomerState::new(key.clone()));
+        let mut state = committed.unwrap_or_else(unborn).as_ref().clone();
+        for event in &turn.events {
+            journey_customer::apply(&mut state, event);
+        }
+        Arc::new(state)
     }
 
     /// Holds everything that can be read against the replica that never wrote or crashed.
@@ -519,6 +569,7 @@ impl<E: Engine + Clone> World<E> {
             assert_eq!(found.as_deref(), self.heads.get(&key));
         }
         self.check_indexes(&replica);
+        self.ids.check(&mut replica, self.stamp);
         assert_eq!(
             replica.state_hash().unwrap(),
             reference.state_hash().unwrap()
@@ -543,6 +594,8 @@ impl<E: Engine + Clone> World<E> {
             let place = Place::of(&CLUSTER_KEY, &head.key);
             expected.extend(replica.rows.part_rows(&place).unwrap());
             expected.insert(place.head_key());
+            let segments = head.dedupe.segments();
+            expected.extend(segments.map(|number| segment_key(&place, number)));
         }
         let tree = replica.rows.tree();
         let tables = [
@@ -550,6 +603,7 @@ impl<E: Engine + Clone> World<E> {
             Table::Outbox,
             Table::CustomerPart,
             Table::Customer,
+            Table::Dedupe,
         ];
         let found: BTreeSet<Vec<u8>> = tables
             .into_iter()

@@ -15,6 +15,7 @@ use journey_types::{
 
 use super::*;
 use crate::replica::ReplicaOptions;
+use crate::replica::rows::ids::segment_key;
 use crate::replica::rows::pack;
 
 /// So short that a head which names ten parts does not fit.
@@ -166,9 +167,15 @@ fn found_and_expected(
     rows: &Rows,
     state: &CustomerState,
 ) -> (BTreeSet<Vec<u8>>, BTreeSet<Vec<u8>>) {
+    // Of ids that a head does not know of yet, rows may be there before it.
+    let next = segment_key(&place(), state.dedupe.next_segment);
+    let is_ahead = |key: &Vec<u8>| Table::Dedupe.read(key).is_ok() && *key >= next;
     let found = Scan::prefix(rows.tree(), b"").map(|row| row.unwrap().0);
+    let found = found.filter(|key| !is_ahead(key));
     let mut expected: BTreeSet<_> = rows.part_rows(&place()).unwrap().into_iter().collect();
     expected.insert(place().head_key());
+    let segments = state.dedupe.segments();
+    expected.extend(segments.map(|number| segment_key(&place(), number)));
     let customer = &state.key;
     expected.extend(
         state
@@ -331,6 +338,8 @@ fn unchanged_parts_are_not_written_again() {
     let rows = rows(&engine, 4_096);
     // Trait and 190 ids in rows of their own; then only the instance changes.
     write(&rows, &life[8], 1, Tidying::NotNeeded);
+    let segments = life[8].dedupe.unwritten.iter();
+    segments.for_each(|segment| segment.mark_written());
     let mut puts = Vec::new();
     let changed = taken(&rows, &life[9], 2);
     rows.write_customer(&changed, Tidying::NotNeeded, &mut puts)
@@ -341,7 +350,7 @@ fn unchanged_parts_are_not_written_again() {
         .map(Vec::len)
         .sum();
     assert!(
-        size_bytes < 3_000,
+        size_bytes < 1_500,
         "{size_bytes} bytes for a change of some hundred"
     );
 }

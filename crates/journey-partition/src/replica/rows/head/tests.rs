@@ -8,6 +8,7 @@ fn index(due_ms: Option<i64>) -> HeadIndex {
         due_at: due_ms.map(Timestamp::from_unix_ms),
         filed_at: due_ms.map(|ms| Timestamp::from_unix_ms(ms - 2)),
         set_aside_since: due_ms.map(|ms| Timestamp::from_unix_ms(ms - 7)),
+        first_segment: 24,
         has_open_effects: due_ms.is_some(),
     }
 }
@@ -41,7 +42,7 @@ fn head_rows_read_back() {
 #[test]
 fn bytes_of_the_head_row_stay_as_released() {
     let row = HeadRow::new(index(Some(258)), Form::Parts, Bytes::from_static(b"x"));
-    let expected = b"\x01\x01\0\0\0\0\0\0\x01\x2c\0\0\0\0\0\0\x01\x02\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\xfb\x01\x01x";
+    let expected = b"\x01\x01\0\0\0\0\0\0\x01\x2c\0\0\0\0\0\0\x01\x02\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\xfb\0\0\0\0\0\0\0\x18\x01\x01x";
     assert_eq!(row.to_bytes(), expected);
 }
 
