@@ -115,6 +115,20 @@ fn memory() -> JourneyMemory {
     }
 }
 
+fn remembered_ids() -> Dedupe {
+    Dedupe {
+        open: ids(9, 2),
+        chunks: VecDeque::from([Arc::new(DedupeChunk {
+            number: 1,
+            newest: at(1_700_000_000_400),
+            prefixes: vec![0x0505, 0xFFFE],
+            digest: 0x0102_0304_0506_0708,
+        })]),
+        next_segment: 9,
+        unwritten: vec![Arc::new(IdSegment::new(8, ids(5, 3)))],
+    }
+}
+
 fn customer() -> CustomerState {
     let mut state = CustomerState::new(key());
     state.birth = BirthIndex::new(13);
@@ -133,17 +147,7 @@ fn customer() -> CustomerState {
     state
         .history
         .insert(AggregateId::new(0x0102_0304_0506_0708), aggregate);
-    state.dedupe = Dedupe {
-        open: ids(9, 2),
-        chunks: VecDeque::from([Arc::new(DedupeChunk {
-            number: 1,
-            newest: at(1_700_000_000_400),
-            prefixes: vec![0x0505, 0xFFFE],
-            digest: 0x0102_0304_0506_0708,
-        })]),
-        next_segment: 9,
-        unwritten: vec![Arc::new(IdSegment::new(8, ids(5, 3)))],
-    };
+    state.dedupe = remembered_ids();
     state
         .instances
         .insert(InstanceNumber::new(4), Arc::new(running()));
