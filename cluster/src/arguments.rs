@@ -1,6 +1,7 @@
 //! What can be typed after `journeyd`.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -37,7 +38,7 @@ pub(crate) struct StartArguments {
     #[command(flatten)]
     pub(crate) peers: PeerArguments,
     /// Partitions of a new cluster (fixed when it is founded).
-    #[arg(long)]
+    #[arg(long, value_parser = number::<u32>(1..=256, 24))]
     pub(crate) partitions: Option<u32>,
     /// Allow --listen on an address that is not loopback, though there is no TLS yet.
     #[arg(long)]
@@ -67,7 +68,7 @@ pub(crate) struct PeerArguments {
     #[arg(long)]
     pub(crate) zone: Option<String>,
     /// This node's share of replicas beside others, 1 to 1000 [default: 100].
-    #[arg(long)]
+    #[arg(long, value_parser = number::<u32>(1..=1_000, 200))]
     pub(crate) weight: Option<u32>,
     /// Id of the cluster in hexadecimal digits: founded with it, or checked against it.
     #[arg(long)]
@@ -104,6 +105,26 @@ fn socket_address(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "write an IP address and a port, such as 127.0.0.1:7701".to_owned())
 }
 
+/// A whole number from one to another, or what to write instead.
+fn number<N: TryFrom<u64>>(
+    range: RangeInclusive<u64>,
+    example: u64,
+) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        let number = number.and_then(|number| N::try_from(number).ok());
+        number.ok_or_else(|| {
+            let (least, most) = (range.start(), range.end());
+            let bounds = if *most >= u64::from(u32::MAX) {
+                format!("{least} or more")
+            } else {
+                format!("{least} to {most}")
+            };
+            format!("write a whole number, {bounds}, such as {example}")
+        })
+    }
+}
+
 /// Flags that start and demo share.
 #[derive(Debug, Args)]
 pub(crate) struct CommonArguments {
@@ -129,24 +150,24 @@ pub(crate) struct DemoArguments {
     #[arg(long = "for")]
     pub(crate) run_for: Option<String>,
     /// Events the shop makes per second, 1 to 10,000.
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = 200, value_parser = number::<u32>(1..=10_000, 500))]
     pub(crate) rate: u32,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DevArguments {
     /// How many nodes, 1 to 9.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=9))]
+    #[arg(long, default_value_t = 3, value_parser = number::<u8>(1..=9, 3))]
     pub(crate) nodes: u8,
     /// Folder of the nodes' data and logs [default: a temporary one, removed at the end].
     #[arg(long)]
     pub(crate) data_dir: Option<PathBuf>,
     /// Port of the first node's gRPC API; the next two are for HTTP and for peers, and each further node begins ten ports
     /// later. 0 takes free ones.
-    #[arg(long, default_value_t = 7701)]
+    #[arg(long, default_value_t = 7701, value_parser = number::<u16>(0..=65_535, 7_701))]
     pub(crate) port: u16,
     /// Partitions of a new cluster (fixed when it is founded).
-    #[arg(long)]
+    #[arg(long, value_parser = number::<u32>(1..=256, 24))]
     pub(crate) partitions: Option<u32>,
     /// Log level or filter of the nodes.
     #[arg(long)]

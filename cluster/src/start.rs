@@ -24,14 +24,20 @@ pub(crate) async fn run(
         biased;
         // Whoever starts may wait for others that never come. It is listened to from the beginning, so that no signal
         // finds nobody there; what a start leaves behind is what a killed process leaves.
-        () = &mut told => return Ok(()),
+        why = &mut told => {
+            tracing::info!("{why} before the node served: it has stopped");
+            return Ok(());
+        }
         node = RunningNode::start_with(config, seams) => node?,
     };
     let http = node.http_address().map(|address| address.to_string());
     tracing::info!(address = %node.address(), http = http.as_deref().unwrap_or("off"), data_dir = %config.data_dir.display(), "serving");
     let ended = tokio::select! {
         biased;
-        () = &mut told => Ok(()),
+        why = &mut told => {
+            tracing::info!("{why}: stopping");
+            Ok(())
+        }
         ended = node.failed() => Err(ended),
     };
     node.stop().await?;
@@ -39,8 +45,8 @@ pub(crate) async fn run(
     Ok(ended?)
 }
 
-/// Completes on a signal, or when standard input has closed.
-async fn stop_told(closed: Option<oneshot::Receiver<()>>) {
+/// Completes on a signal, or when standard input has closed; says which.
+async fn stop_told(closed: Option<oneshot::Receiver<()>>) -> &'static str {
     let closed = async {
         match closed {
             Some(closed) => drop(closed.await),
@@ -49,8 +55,8 @@ async fn stop_told(closed: Option<oneshot::Receiver<()>>) {
     };
     tokio::select! {
         biased;
-        () = stop_signal() => {}
-        () = closed => {}
+        () = stop_signal() => "a signal to stop came",
+        () = closed => "standard input has closed, as --stop-with-stdin watches for,",
     }
 }
 

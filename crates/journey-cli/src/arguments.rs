@@ -1,5 +1,6 @@
 //! What can be typed: the commands with their flags, and the help that describes them.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -110,7 +111,7 @@ pub enum JourneyCommand {
         /// The journey.
         id: String,
         /// A version; the newest by default.
-        #[arg(long)]
+        #[arg(long, value_parser = number::<u32>(1..=u64::from(u32::MAX), 2))]
         version: Option<u32>,
     },
     /// Count instances, steps, goals, messages and refusals of one journey.
@@ -118,7 +119,7 @@ pub enum JourneyCommand {
         /// The journey.
         id: String,
         /// A version; all versions together by default.
-        #[arg(long)]
+        #[arg(long, value_parser = number::<u32>(1..=u64::from(u32::MAX), 2))]
         version: Option<u32>,
     },
     /// Let customers enter a journey that has an entry `api: enroll`.
@@ -260,6 +261,26 @@ fn partition_id(text: &str) -> Result<u32, String> {
         .map_err(|_| "write the number that `journeyctl partition list` shows".to_owned())
 }
 
+/// A whole number from one to another, or what to write instead.
+fn number<N: TryFrom<u64>>(
+    range: RangeInclusive<u64>,
+    example: u64,
+) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        let number = number.and_then(|number| N::try_from(number).ok());
+        number.ok_or_else(|| {
+            let (least, most) = (range.start(), range.end());
+            let bounds = if *most >= u64::from(u32::MAX) {
+                format!("{least} or more")
+            } else {
+                format!("{least} to {most}")
+            };
+            format!("write a whole number, {bounds}, such as {example}")
+        })
+    }
+}
+
 /// Whether and how often something is shown again.
 #[derive(Debug, Clone, Default, Args)]
 pub struct WatchArguments {
@@ -267,7 +288,7 @@ pub struct WatchArguments {
     #[arg(short, long)]
     pub watch: bool,
     /// Seconds between two looks of --watch.
-    #[arg(long, default_value_t = 2, requires = "watch", value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    #[arg(long, default_value_t = 2, requires = "watch", value_parser = number::<u32>(1..=3_600, 5))]
     pub interval: u32,
 }
 
@@ -288,7 +309,7 @@ pub struct IngestArguments {
     #[arg(long)]
     pub history: bool,
     /// Events per request at most, 1 to 1,000.
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, default_value_t = 256, value_parser = number::<u32>(1..=1_000, 500))]
     pub batch: u32,
 }
 
@@ -326,10 +347,10 @@ pub struct WorkerArguments {
     #[arg(long, value_name = "JSON")]
     pub answer: Option<String>,
     /// Effects that may be unanswered at once.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = 100, value_parser = number::<u32>(1..=10_000, 50))]
     pub credit: u32,
     /// Stop after that many effects.
-    #[arg(long)]
+    #[arg(long, value_parser = number::<u64>(1..=u64::MAX, 10))]
     pub limit: Option<u64>,
     /// Answer every effect with a failure instead: `now` (it comes again) or `good` (the next channel is tried).
     #[arg(long, value_enum)]

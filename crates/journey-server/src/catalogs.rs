@@ -103,9 +103,16 @@ pub(crate) async fn wait_adopted(node: &Node, hop: &Hop, revision: u64) -> Resul
     if missing.is_empty() {
         return Ok(());
     }
-    let names = missing.join(", ");
-    let reason =
-        format!("published as revision {revision}, but not yet in force in the partitions {names}");
+    let newest = node.metadata().current().revision();
+    let reason = if newest < revision {
+        format!(
+            "no revision {revision} was published as far as this node knows, the newest is {newest}; take the number that \
+             the publish answered"
+        )
+    } else {
+        let names = missing.join(", ");
+        format!("revision {revision} is published, but not yet in force in the partitions {names}")
+    };
     Err(ServerError::Unavailable { reason })
 }
 

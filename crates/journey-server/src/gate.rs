@@ -23,6 +23,7 @@ use tower_service::Service;
 use crate::error::ServerError;
 use crate::limits::{PEEK_SIZE_BYTES_MAX, REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_BUSY};
 use crate::node::Node;
+use crate::status::readable_answer;
 
 pub use budget::IngestLimits;
 pub(crate) use budget::{Budget, Full, Held};
@@ -77,7 +78,8 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         if request.uri().path() != INGEST_PATH {
-            return Box::pin(self.inner.call(request));
+            let answering = self.inner.call(request);
+            return Box::pin(async move { answering.await.map(readable_answer) });
         }
         // The service that was polled ready is the one to call.
         let waiting = self.inner.clone();
@@ -89,7 +91,7 @@ where
                 Ok((held, body)) => {
                     let answer = inner.call(Request::from_parts(head, body)).await;
                     drop(held);
-                    answer
+                    answer.map(readable_answer)
                 }
                 Err(refused) => Ok(refused.into_http()),
             }

@@ -25,6 +25,7 @@ use crate::error::ServerError;
 use crate::limits::STREAM_BATCHES_IN_FLIGHT_MAX;
 use crate::node::Node;
 use crate::router::Hop;
+use crate::status::readable;
 
 /// The gRPC service.
 #[derive(Debug, Clone)]
@@ -97,7 +98,7 @@ async fn submit_batches(
     submitted: mpsc::Sender<InFlight>,
 ) {
     while let Some(request) = requests.next().await {
-        let batch = request.and_then(|request| {
+        let batch = request.map_err(readable).and_then(|request| {
             let mode = mode_of(request.mode)?;
             let ways = Ways::Stream(&mut lanes);
             let batch = Batch::submit(&node, request.events, mode, ways)?;

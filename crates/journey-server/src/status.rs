@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
+use tonic::body::Body;
+use tonic::codegen::http::Response;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::error::ServerError;
-use crate::limits::RETRY_AFTER_DEFAULT;
+use crate::limits::{REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_DEFAULT};
 
 /// The domain of every `ErrorInfo`.
 const DOMAIN: &str = "journeyd";
@@ -71,6 +73,50 @@ fn facts_of(error: &ServerError) -> HashMap<String, String> {
     }
     facts
 }
+
+/// What the transport says of a request that cannot be decoded, in words of our own; anything else as it is.
+pub(crate) fn readable(status: Status) -> Status {
+    let said = status.message();
+    let description = if let Some(numbers) = said.strip_prefix(TOO_LARGE) {
+        let size = numbers.split_whitespace().next().unwrap_or("more");
+        format!(
+            "takes {size} bytes, at most {REQUEST_SIZE_BYTES_MAX} are taken at once; send less, or in several requests"
+        )
+    } else if let Some(why) = said.strip_prefix(UNDECODABLE) {
+        format!(
+            "cannot be decoded as what this call takes: {why}; make the client from the same proto files as the node"
+        )
+    } else {
+        return status;
+    };
+    ServerError::invalid("request", description).into()
+}
+
+/// The same of an answer that holds nothing but a status.
+pub(crate) fn readable_answer(answer: Response<Body>) -> Response<Body> {
+    let Some(code) = answer.headers().get(Status::GRPC_STATUS) else {
+        return answer;
+    };
+    let by_transport = [Code::OutOfRange, Code::Internal];
+    if !by_transport.contains(&Code::from_bytes(code.as_bytes())) {
+        return answer;
+    }
+    match Status::from_header_map(answer.headers()) {
+        Some(status)
+            if [TOO_LARGE, UNDECODABLE]
+                .iter()
+                .any(|said| status.message().starts_with(said)) =>
+        {
+            readable(status).into_http()
+        }
+        Some(_) | None => answer,
+    }
+}
+
+/// What tonic says of a message above the bound of its decoder.
+const TOO_LARGE: &str = "Error, decoded message length too large: found ";
+/// What prost says of bytes that are no such message.
+const UNDECODABLE: &str = "failed to decode Protobuf message: ";
 
 #[cfg(test)]
 mod tests;

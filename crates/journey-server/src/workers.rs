@@ -41,6 +41,7 @@ use crate::limits::{
 };
 use crate::node::Node;
 use crate::router::Hop;
+use crate::status::readable;
 
 /// The gRPC service.
 #[derive(Debug, Clone)]
@@ -140,7 +141,11 @@ async fn serve_worker(
     mut requests: Streaming<wire::WorkRequest>,
     answers: Answers,
 ) -> Result<(), Status> {
-    let first = requests.message().await?.and_then(|first| first.request);
+    let first = requests
+        .message()
+        .await
+        .map_err(readable)?
+        .and_then(|first| first.request);
     let Some(WorkMessage::Subscribe(subscribe)) = first else {
         return Err(
             ServerError::invalid("request", "the first message must be `subscribe`").into(),
@@ -240,7 +245,7 @@ impl WorkerStream {
                 settled = self.settlements.next() => self.settled(settled, answers).await,
                 request = requests.next(), if self.settlements.has_room() => match request {
                     None => return Ok(()),
-                    Some(request) => self.handle(request?, answers).await?,
+                    Some(request) => self.handle(request.map_err(readable)?, answers).await?,
                 },
                 effect = effects.recv() => {
                     let Some(hand_over) = effect else { return Ok(()) };

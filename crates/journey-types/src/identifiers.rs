@@ -25,8 +25,22 @@ impl CustomerId {
     /// # Errors
     /// [`InvalidId`] when the id is empty, holds control characters, or is longer than 246 bytes.
     pub fn anonymous(anonymous_id: &str) -> Result<Self, InvalidId> {
-        Self::new(anonymous_id)?;
-        Self::new(format!("{ANONYMOUS_PREFIX}{anonymous_id}"))
+        let id = Self::new(anonymous_id);
+        let id = id.and_then(|_| Self::new(format!("{ANONYMOUS_PREFIX}{anonymous_id}")));
+        let kind = "anonymous id";
+        id.map_err(|error| match error {
+            InvalidId::Empty { .. } => InvalidId::Empty { kind },
+            InvalidId::TooLong { size_bytes_max, .. } => InvalidId::TooLong {
+                kind,
+                size_bytes: anonymous_id.len(),
+                size_bytes_max: size_bytes_max - ANONYMOUS_PREFIX.len(),
+            },
+            InvalidId::Malformed { form, .. } => InvalidId::Malformed {
+                kind,
+                text: anonymous_id.to_owned(),
+                form,
+            },
+        })
     }
 
     /// Whether it is an anonymous one.

@@ -344,6 +344,14 @@ async fn every_call_that_does_not_fit_has_its_answer_in_the_table() -> anyhow::R
     };
     let answer = said(world.client.ingest(oversized).await)?;
     table.row("Ingest, an event of 5 MiB", &answer)?;
+    let mut worker = world.client.work(wire::Subscribe::default()).await?;
+    let outcome = wire::Outcome {
+        reason: "x".repeat(5 * 1024 * 1024),
+        ..Default::default()
+    };
+    worker.settle(vec![outcome]).await?;
+    let answer = said(worker.next().await.map(|message| format!("{message:?}")))?;
+    table.row("Work, an outcome of 5 MiB", &answer)?;
     let fine = crate::world::send(&world.client, event("ann", "1", "seen")).await?;
     assert_eq!(
         fine.status(),

@@ -32,6 +32,7 @@ const USAGE: &[&[&str]] = &[
     &["ingest", "--batch", "2000", "events.jsonl"],
     &["worker", "--credit", "0"],
     &["worker", "--limit", "all"],
+    &["worker", "--limit", "0"],
     &["worker", "--fail", "later"],
     &["simulate", "--events", "events.jsonl"],
     &["simulate", "--journeys", "hello.yaml"],

@@ -28,6 +28,7 @@ const LINES: &[(&str, &[&str])] = &[
             r#"{"id":"1","name":"seen","occurred_at":"2026-01-05T09:00:00Z"}"#,
             r#"{"customer_id":"","id":"1","name":"seen","occurred_at":"2026-01-05T09:00:00Z"}"#,
             r#"{"customer_id":"LONG","id":"1","name":"seen","occurred_at":"2026-01-05T09:00:00Z"}"#,
+            r#"{"anonymous_id":"LONG","id":"1","name":"seen","occurred_at":"2026-01-05T09:00:00Z"}"#,
             r#"{"customer_id":7,"id":"1","name":"seen","occurred_at":"2026-01-05T09:00:00Z"}"#,
             r#"{"customer_id":"ann","anonymous_id":"x","id":"1","name":"seen","occurred_at":"2026-01-05T09:00:00Z"}"#,
             r#"{"customer_id":"ann","name":"seen","occurred_at":"2026-01-05T09:00:00Z"}"#,
@@ -95,6 +96,8 @@ const DELIMITED: &[&str] = &[
     "customer,day,value\nann,1969-12-31,1\n",
     "customer,day,value\nann,2026-01-05,much\n",
     "customer,day,value\n\"ann,2026-01-05,1\n",
+    "customer,day,value\nann,2026-01-05,1,299\n",
+    "customer,day,value\nDoe, Ann,2026-01-05,1\n",
 ];
 
 fn gzip(text: &str) -> anyhow::Result<Vec<u8>> {

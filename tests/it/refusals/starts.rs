@@ -76,6 +76,12 @@ async fn every_start_that_fails_has_its_answer_in_the_table() -> anyhow::Result<
             &in_general(&last_words(&output)),
         )?;
     }
+    // No refusal, but an end that says why: what was to hold its standard input open does not.
+    let tied = [&["--stop-with-stdin", "--data-dir", &new], &free[..]].concat();
+    let output = start(stopped.path(), &tied, &[])?;
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    assert!(log.contains("standard input has closed"), "{log}");
     table.hold()
 }
 

@@ -141,7 +141,7 @@ fn an_anonymous_customer_is_a_customer_of_its_own() {
     );
     refused(
         &line("seen", r#""anonymous_id":"""#),
-        "bad_id: anonymous_id: customer id is empty; give it at least one character",
+        "bad_id: anonymous_id: anonymous id is empty; give it at least one character",
     );
 }
 

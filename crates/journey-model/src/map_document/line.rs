@@ -7,6 +7,7 @@ use std::sync::Arc;
 use journey_types::{CustomerEvent, CustomerKey, InvalidId, Timestamp, Value};
 
 use super::columns::{ColumnRef, Template, TemplatePart, TimeFormat};
+use super::split::Delimiter;
 use super::{MapDocument, NameSource, PropertySource};
 use crate::event_line::LineDefaults;
 use crate::expression::{nearest, one_of};
@@ -21,6 +22,8 @@ pub struct MapReader {
     defaults: LineDefaults,
     /// Columns by their name in the header, from 0.
     header: BTreeMap<String, usize>,
+    /// How many columns the header has, where there is one.
+    n_in_header: Option<usize>,
 }
 
 /// One line cut into columns.
@@ -38,6 +41,7 @@ impl MapReader {
             map,
             defaults,
             header: BTreeMap::new(),
+            n_in_header: None,
         }
     }
 
@@ -67,6 +71,7 @@ impl MapReader {
         if is_header {
             return self.read_header(columns).map(|()| None);
         }
+        self.check_number(&columns)?;
         let columns = Columns {
             line_number,
             columns,
@@ -75,7 +80,29 @@ impl MapReader {
         self.event(&columns).map(Some)
     }
 
+    /// Refuses a line with more columns than the header: a delimiter that stands in a text without quotes shifts all that
+    /// follows. Empty ones at the end shift nothing.
+    fn check_number(&self, columns: &[String]) -> Result<(), LineProblem> {
+        let Some(n_in_header) = self.n_in_header else {
+            return Ok(());
+        };
+        let mut more = columns.iter().skip(n_in_header);
+        if more.all(|column| column.trim().is_empty()) {
+            return Ok(());
+        }
+        let quotes = match self.map.delimiter {
+            Delimiter::Whitespace => "",
+            Delimiter::Character(_) => "; a text that holds the delimiter stands in double quotes",
+        };
+        let message = format!(
+            "the line has {} columns, its header {n_in_header}{quotes}",
+            columns.len()
+        );
+        Err(LineProblem::new("bad_columns", message))
+    }
+
     fn read_header(&mut self, names: Vec<String>) -> Result<(), LineProblem> {
+        self.n_in_header = Some(names.len());
         for (column_idx, name) in names.iter().enumerate() {
             let name = name.trim().to_owned();
             self.header.entry(name).or_insert(column_idx);
