@@ -166,6 +166,9 @@ impl Dedupe {
         if self.open.len() >= DEDUPE_OPEN_IDS_MAX {
             self.close_segment();
         }
+        let first = self.first_segment();
+        self.unwritten
+            .retain(|segment| segment.number >= first && !segment.is_written());
         // Every turn works on a copy, which has room for one: room for more would only be copied.
         self.open.reserve_exact(1);
         self.open.push((fingerprint, now));
@@ -189,9 +192,6 @@ impl Dedupe {
             }
         };
         self.next_segment = number + 1;
-        let first = self.first_segment();
-        self.unwritten
-            .retain(|segment| segment.number >= first && !segment.is_written());
         self.unwritten.push(Arc::new(IdSegment::new(number, ids)));
     }
 
@@ -202,8 +202,9 @@ impl Dedupe {
 }
 
 impl Clone for Dedupe {
-    /// With room for one id more, which is what most turns add to their copy, and without segments that lie in rows by
-    /// now.
+    /// With room for one id more, which is what most turns add to their copy. Whatever the original finds in memory its
+    /// copy finds there too, though another thread may write segments meanwhile: a turn asks the one and is decided on
+    /// the other.
     fn clone(&self) -> Self {
         let mut open = Vec::with_capacity(self.open.len() + 1);
         open.extend_from_slice(&self.open);
@@ -211,7 +212,7 @@ impl Clone for Dedupe {
             open,
             chunks: self.chunks.clone(),
             next_segment: self.next_segment,
-            unwritten: self.segments_to_write().map(Arc::clone).collect(),
+            unwritten: self.unwritten.clone(),
         }
     }
 }
@@ -305,7 +306,7 @@ impl IdSegment {
         }
     }
 
-    /// Notes that readers find it in its row from now on: copies of the state let go of it.
+    /// Notes that readers find it in its row from now on: states let go of it with the next id that they remember.
     pub fn mark_written(&self) {
         self.is_written.store(true, Ordering::Release);
     }

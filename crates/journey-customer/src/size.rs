@@ -60,7 +60,7 @@ pub(crate) fn of_state_in_memory(state: &CustomerState) -> usize {
     let ids = |n_ids: usize| n_ids * size_of::<(Fingerprint, Timestamp)>();
     let chunks = state.dedupe.chunks.iter();
     let chunks = chunks.map(|chunk| CHUNK_SIZE_BYTES + size_of_val(&chunk.prefixes[..]));
-    let segments = state.dedupe.segments_to_write();
+    let segments = state.dedupe.unwritten.iter();
     let segments = segments.map(|segment| CHUNK_SIZE_BYTES + ids(segment.ids.len()));
     let instances = state.instances.values();
     let instances = instances.map(|i| INSTANCE_SIZE_BYTES + of_instance(i));
