@@ -43,13 +43,14 @@ fn expect_refused_for_now(answered: Result<wire::IngestResponse, ClientError>) -
     }
 }
 
-/// A worker is told at once that it stands, whatever the node can reach: it hears of effects when there are leaders again.
-async fn expect_subscribed(client: &Client) -> anyhow::Result<Duration> {
+/// A worker is told at once that it stands, whatever the node can reach: it hears of effects when there are leaders again,
+/// and which partitions have none. Answers after what time, and those partitions.
+async fn expect_subscribed(client: &Client) -> anyhow::Result<(Duration, Vec<u32>)> {
     let asked = Instant::now();
     let opened = client.work(wire::Subscribe::default());
     let opened = tokio::time::timeout(SUBSCRIBED_MAX, opened).await;
-    drop(opened.context("the subscription was not answered")??);
-    Ok(asked.elapsed())
+    let opened = opened.context("the subscription was not answered")??;
+    Ok((asked.elapsed(), opened.partitions_without_leader().to_vec()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -74,7 +75,7 @@ async fn a_node_that_is_cut_off_refuses_with_its_reason_and_nothing_diverges() -
             .await?;
         let addresses = cluster.addresses();
         let alone = Client::connect(&addresses[minority]).await?;
-        let worked = expect_subscribed(&alone).await?;
+        let (worked, _) = expect_subscribed(&alone).await?;
         let mut reasons = BTreeSet::new();
         let mut longest = Duration::ZERO;
         for customer in customers.values() {
@@ -94,7 +95,10 @@ async fn a_node_that_is_cut_off_refuses_with_its_reason_and_nothing_diverges() -
             });
             reasons.insert(told.await?);
         }
-        let worked = worked.max(expect_subscribed(&alone).await?);
+        let (worked_then, without_leader) = expect_subscribed(&alone).await?;
+        let worked = worked.max(worked_then);
+        let all: Vec<u32> = (0..PARTITIONS).collect();
+        assert_eq!(without_leader, all, "round {round}");
         let others = addresses
             .iter()
             .enumerate()

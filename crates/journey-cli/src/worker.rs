@@ -28,6 +28,15 @@ pub(crate) async fn run(
         queues: arguments.queues.clone(),
     };
     let mut session = cluster.work(subscribe);
+    let without_leader = session.subscribed().await?;
+    if !without_leader.is_empty() {
+        let names: Vec<String> = without_leader.iter().map(u32::to_string).collect();
+        eprintln!(
+            "journeyctl: nothing comes from the partitions {} until they have a leader; `journeyctl partition list --unhealthy` \
+             says why they have none",
+            names.join(", ")
+        );
+    }
     let mut n_printed = 0_u64;
     let mut n_unanswered = 0_u64;
     let is_done = |n_printed: u64| arguments.limit.is_some_and(|limit| n_printed >= limit);

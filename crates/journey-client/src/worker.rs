@@ -29,7 +29,7 @@ pub enum WorkerMessage {
 pub struct WorkerSession {
     requests: mpsc::Sender<wire::WorkRequest>,
     responses: Streaming<wire::WorkResponse>,
-    cluster_id: String,
+    subscribed: wire::Subscribed,
     n_too_late: u64,
     /// Effects that were given back as too late, without a result so far: their results are nobody else's.
     returned: BTreeSet<(String, u32)>,
@@ -50,16 +50,16 @@ impl WorkerSession {
             .map_err(|_| ClientError::StreamEnded)?;
         let mut responses = service.work(ReceiverStream::new(queue)).await?.into_inner();
         let answer = responses.message().await?.ok_or(ClientError::StreamEnded)?;
-        let cluster_id = match answer.response {
-            Some(Response::Subscribed(subscribed)) => subscribed.cluster_id,
+        let subscribed = match answer.response {
+            Some(Response::Subscribed(subscribed)) => subscribed,
             Some(Response::Effect(_) | Response::Results(_) | Response::Recalled(_)) | None => {
-                String::new()
+                wire::Subscribed::default()
             }
         };
         Ok(Self {
             requests,
             responses,
-            cluster_id,
+            subscribed,
             n_too_late: 0,
             returned: BTreeSet::new(),
         })
@@ -68,7 +68,13 @@ impl WorkerSession {
     /// The cluster's id, as it stands in every effect id.
     #[must_use]
     pub fn cluster_id(&self) -> &str {
-        &self.cluster_id
+        &self.subscribed.cluster_id
+    }
+
+    /// Partitions that had no leader when this stream was opened, as far as its node knew: nothing came from them.
+    #[must_use]
+    pub fn partitions_without_leader(&self) -> &[u32] {
+        &self.subscribed.partitions_without_leader
     }
 
     /// Effects that came too late to be acted on, and were given back.

@@ -112,6 +112,21 @@ impl Routes {
         (table.own != Some(node)).then_some(Leader { node, address })
     }
 
+    /// Which of these partitions have no leader, as far as this node knows.
+    pub(crate) fn without_leader(
+        &self,
+        partitions: impl Iterator<Item = PartitionId>,
+    ) -> Vec<PartitionId> {
+        let table = Arc::clone(&self.table.borrow());
+        let learned = self.learned.lock();
+        let is_fresh = Arc::ptr_eq(&learned.beside, &table);
+        let is_led = |partition: &PartitionId| {
+            table.leaders.contains_key(partition)
+                || (is_fresh && learned.leaders.contains_key(partition))
+        };
+        partitions.filter(|partition| !is_led(partition)).collect()
+    }
+
     /// Takes another node's word for who leads. Only nodes of the table count.
     pub(crate) fn learn(&self, partition: PartitionId, leader: Leader) {
         let is_known = self.table.borrow().addresses.get(&leader.node) == Some(&leader.address);

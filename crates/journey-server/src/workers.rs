@@ -178,14 +178,23 @@ impl WorkerStream {
         let ledger = Ledger::new(n_credit, node.now());
         let worker = node.next_worker_id();
         let over_another_node = hop.is_hop;
+        // What this node does not lead is the other node's to tell.
+        let without_leader = if over_another_node {
+            Vec::new()
+        } else {
+            node.routes().without_leader(node.partition_ids())
+        };
         tracing::info!(
             worker = worker.0,
             name = %subscribe.worker,
             over_another_node,
+            n_without_leader = without_leader.len(),
             "worker subscribed"
         );
-        let cluster_id = format!("{:016x}", node.origin().cluster_id);
-        let subscribed = WorkAnswer::Subscribed(wire::Subscribed { cluster_id });
+        let subscribed = WorkAnswer::Subscribed(wire::Subscribed {
+            cluster_id: format!("{:016x}", node.origin().cluster_id),
+            partitions_without_leader: without_leader.iter().map(|id| id.get()).collect(),
+        });
         if answers
             .send(Outgoing::at_any_time(Ok(wire::WorkResponse {
                 response: Some(subscribed),

@@ -45,6 +45,22 @@ impl ClusterWorker {
         }
     }
 
+    /// Subscribes, over as many connections as it takes, unless it has; [`ClusterWorker::next`] does so by itself. Answers
+    /// which partitions had no leader then: nothing comes from them until they have one.
+    ///
+    /// # Errors
+    /// As [`ClusterWorker::next`].
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn subscribed(&mut self) -> Result<&[u32], ClientError> {
+        while self.session.is_none() {
+            self.open().await?;
+        }
+        let session = self.session.as_ref();
+        Ok(session.map_or(&[], |(_, session)| session.partitions_without_leader()))
+    }
+
     /// Waits for the next message, over as many connections as it takes. A result with `retry` is not given out: its
     /// outcome is sent again.
     ///

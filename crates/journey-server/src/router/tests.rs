@@ -55,3 +55,17 @@ fn a_hint_counts_until_the_table_changes() {
     sender.send_replace(Arc::new(table(&[(1, 2), (0, 1)])));
     assert_eq!(leader_of(&routes, 1), Some(2), "the table is newer");
 }
+
+#[test]
+fn partitions_without_a_leader_are_named() {
+    let (_sender, watched) = watch::channel(Arc::new(table(&[(0, 1), (2, 2)])));
+    let routes = Routes::following(watched);
+    let all = || (0..4).map(PartitionId::new);
+    let named = |ids: &[u32]| {
+        ids.iter()
+            .copied()
+            .map(PartitionId::new)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(routes.without_leader(all()), named(&[1, 3]));
+}
