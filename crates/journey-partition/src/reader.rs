@@ -60,6 +60,12 @@ pub trait CommittedReader: Send {
         Ok(Loaded { state, was_read })
     }
 
+    /// What states may still take of the replica's memory before it packs those unused for longest, in bytes; `None` where
+    /// that cannot be told at once. Whoever keeps a state that the replica keeps as well takes nothing.
+    fn room_size_bytes(&self) -> Option<usize> {
+        Some(0)
+    }
+
     /// When an event id of a customer was accepted, as one of these places in rows holds it; `None` when none does. Asked
     /// only for places that a state which was read here, or decided on one, has named.
     ///
@@ -117,6 +123,10 @@ impl CommittedReader for SharedReplica {
 
     fn load(&self, key: &CustomerKey) -> Result<Loaded, PartitionError> {
         self.lock().load(key)
+    }
+
+    fn room_size_bytes(&self) -> Option<usize> {
+        Some(self.try_lock()?.room_size_bytes())
     }
 
     fn accepted_at(

@@ -223,6 +223,12 @@ impl Replica {
         self.load(customer).map(|loaded| loaded.state)
     }
 
+    /// What states may still take of this replica's memory before those unused for longest are packed, in bytes.
+    #[must_use]
+    pub const fn room_size_bytes(&self) -> usize {
+        self.residents.room_size_bytes()
+    }
+
     /// When an event id of a customer was accepted, as one of these places in rows holds it; `None` when none does. They
     /// are places that a state of this replica, or one decided on it, has named.
     ///

@@ -39,6 +39,10 @@ impl CommittedReader for TimedReader {
         Ok(loaded)
     }
 
+    fn room_size_bytes(&self) -> Option<usize> {
+        self.0.options.replica.room_size_bytes()
+    }
+
     fn accepted_at(
         &self,
         key: &CustomerKey,

@@ -47,6 +47,8 @@ pub(crate) struct Customers {
     hosted_max: usize,
     size_bytes: usize,
     size_bytes_max: usize,
+    /// What the replica has left of its own memory, as last heard.
+    shared_room_size_bytes: usize,
 }
 
 impl Customers {
@@ -64,7 +66,19 @@ impl Customers {
             hosted_max,
             size_bytes: 0,
             size_bytes_max,
+            shared_room_size_bytes: 0,
         }
+    }
+
+    /// Whether more memory is in use than what nobody else has to give.
+    pub(crate) const fn needs_room(&self) -> bool {
+        self.size_bytes > self.size_bytes_max
+    }
+
+    /// Takes note of what the replica has left of its memory. As long as it need not pack customers, their states are
+    /// its own: then so much more may stay here at no cost, and their next commands need not load them.
+    pub(crate) const fn share_room(&mut self, room_size_bytes: usize) {
+        self.shared_room_size_bytes = room_size_bytes;
     }
 
     #[cfg(test)]
@@ -253,11 +267,12 @@ impl Customers {
     /// Drops customers unused for longest until the bounds are kept; answers how many for that of their number, and how
     /// many for that of their memory. Busy ones are passed over.
     pub(crate) fn passivate(&mut self, stamp: Timestamp) -> (u64, u64) {
+        let size_bytes_max = self.size_bytes_max + self.shared_room_size_bytes;
         let (mut n_for_number, mut n_for_memory) = (0, 0);
         let mut n_looked_at = 0;
         while n_looked_at < self.len().min(PASSIVATION_LOOKS_MAX) {
             let are_too_many = self.len() > self.hosted_max;
-            if !are_too_many && self.size_bytes <= self.size_bytes_max {
+            if !are_too_many && self.size_bytes <= size_bytes_max {
                 break;
             }
             n_looked_at += 1;

@@ -50,6 +50,11 @@ impl PartitionCore {
             self.counters.n_confirmations += 1;
             self.outputs.push(Output::ConfirmLeadership(confirmation));
         }
+        if self.customers.needs_room()
+            && let Some(room_size_bytes) = self.reader.room_size_bytes()
+        {
+            self.customers.share_room(room_size_bytes);
+        }
         let (for_number, for_memory) = self.customers.passivate(self.clock.peek(now));
         self.counters.n_passivations_for_number += for_number;
         self.counters.n_passivations_for_memory += for_memory;

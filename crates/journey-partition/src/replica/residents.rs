@@ -207,7 +207,7 @@ impl Residents {
     /// as an entry: a part is kept for states, and a part for clean ones, however the others press.
     pub(super) fn shrink(&mut self) {
         let live_kept = self.size_bytes_max / LIVE_PART_OF_MEMORY;
-        while self.size_bytes > self.size_bytes_max / 4 * 3
+        while self.room_size_bytes() == 0
             && self.table.live_size_bytes() > live_kept
             && self.pack_oldest()
         {}
@@ -220,6 +220,11 @@ impl Residents {
                 None => break,
             }
         }
+    }
+
+    /// What states may still take before those unused for longest are packed.
+    pub(super) const fn room_size_bytes(&self) -> usize {
+        (self.size_bytes_max / 4 * 3).saturating_sub(self.size_bytes)
     }
 
     /// Packs the state unused for longest, or drops it where it needs more than a row and its rows have it; false when

@@ -40,6 +40,7 @@ pub(super) struct Committed {
     /// Everything applied, in order.
     pub(super) facts: Vec<(CustomerKey, JournalEvent)>,
     pub(super) n_void: usize,
+    pub(super) room_size_bytes: usize,
 }
 
 impl Committed {
@@ -106,6 +107,10 @@ impl CommittedReader for FakeReplica {
 
     fn customer(&self, key: &CustomerKey) -> Result<Option<Arc<CustomerState>>, PartitionError> {
         Ok(self.0.lock().customers.get(key).cloned())
+    }
+
+    fn room_size_bytes(&self) -> Option<usize> {
+        Some(self.0.lock().room_size_bytes)
     }
 
     fn accepted_at(
@@ -200,6 +205,7 @@ impl Bed {
             armed: BTreeSet::new(),
             facts: Vec::new(),
             n_void: 0,
+            room_size_bytes: 0,
         }));
         let mut options = CoreOptions {
             decide: scripted,

@@ -105,6 +105,23 @@ fn large_customers_are_passivated_by_their_bytes() {
 }
 
 #[test]
+fn states_that_the_replica_has_room_for_stay_at_no_cost_until_it_has_none() {
+    let mut bed = Bed::leading();
+    bed.core.customers.limit_size_bytes(1024 * 1024);
+    bed.committed.lock().room_size_bytes = 10 * 1024 * 1024;
+    for n in 0..20 {
+        bed.send(&format!("customer{n:02}"), "grow_100", "1");
+        bed.commit_all();
+    }
+    assert_eq!(bed.core.status(bed.now).n_hosted, 20);
+    bed.committed.lock().room_size_bytes = 0;
+    bed.send("customer00", "seen", "2");
+    bed.commit_all();
+    let n_hosted = bed.core.status(bed.now).n_hosted;
+    assert!((8..=10).contains(&n_hosted), "{n_hosted}");
+}
+
+#[test]
 fn a_turn_that_paused_goes_on_before_other_commands() {
     let mut bed = Bed::leading();
     let commands = vec![
