@@ -16,10 +16,13 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use crate::cluster_world::{HELLO, customers_of};
-use crate::world::{event, programs, publish, send};
+use crate::world::{accept, event, programs, publish, send};
 
 /// How long a node takes to answer a worker's subscription, for which it needs nobody else: a busy machine's pause.
 const SUBSCRIBED_MAX: Duration = Duration::from_secs(1);
+
+/// How long one read or write is waited for that may have nobody to answer it.
+const READ_NOW: Duration = Duration::from_millis(300);
 
 /// A refusal for now: of one event, or of the whole call with `UNAVAILABLE`; either way with a reason.
 fn expect_refused_for_now(answered: Result<wire::IngestResponse, ClientError>) -> String {
@@ -138,6 +141,62 @@ async fn a_node_that_is_cut_off_refuses_with_its_reason_and_nothing_diverges() -
         }
     }
     expect_equal_replicas(&cluster).await
+}
+
+/// A read without options may be as old as the lease of its leader, which ends before others can elect another one: what
+/// they acknowledged is in it, or there is no answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_acknowledged_is_not_missed_by_a_read_at_a_leader_that_is_cut_off()
+-> anyhow::Result<()> {
+    const PARTITIONS: u32 = 4;
+    let plan = ClusterPlan {
+        with_faults: true,
+        ..ClusterPlan::of(3, PARTITIONS)
+    };
+    let mut cluster = ClusterProcess::start_as(&programs(), plan).await?;
+    let addresses = cluster.addresses();
+    let customers = customers_of(&Client::connect(&addresses[0]).await?, PARTITIONS).await?;
+    groups_at_rest(&cluster).await?;
+    let minority = cluster.busiest()?;
+    let alone = Client::connect(&addresses[minority]).await?;
+    let other = Client::connect(&addresses[(minority + 1) % 3]).await?;
+    let sequence_at = async |client: &Client, customer: &str| {
+        let request = wire::GetCustomerRequest {
+            customer_id: customer.to_owned(),
+            ..Default::default()
+        };
+        let read = tokio::time::timeout(READ_NOW, client.get_customer(request)).await;
+        anyhow::Ok(read??.customer.context("a customer")?.sequence)
+    };
+    let mut before = BTreeMap::new();
+    for customer in customers.values() {
+        accept(&other, event(customer, "before", "seen")).await?;
+        before.insert(customer, sequence_at(&alone, customer).await?);
+    }
+    let cut = Fault::CutOff(Way::Both, Cut::Silent)
+        .begin(&mut cluster, minority)
+        .await?;
+    for (customer, sequence) in &before {
+        wait_until("the others to take an event", || async {
+            let sent = send(&other, event(customer, "since", "seen"));
+            let sent = tokio::time::timeout(READ_NOW, sent).await.ok()?.ok()?;
+            (!sent.retry).then_some(())
+        })
+        .await?;
+        // Not answered in time is fine: it asks whether it still leads.
+        if let Ok(read) = sequence_at(&alone, customer).await {
+            anyhow::ensure!(read > *sequence, "{customer} was read as of before the cut");
+        }
+    }
+    cut.end(&mut cluster, None)?;
+    for (customer, sequence) in &before {
+        wait_until("the node to answer again", || async {
+            let read = sequence_at(&alone, customer).await.ok()?;
+            (read > *sequence).then_some(())
+        })
+        .await?;
+    }
+    Ok(())
 }
 
 /// At rest all replicas of a partition have the same index and the same state.

@@ -60,4 +60,8 @@ impl Journal for GroupJournal {
             Box::new(move |proof| done(matches!(proof, LeadershipProof::Confirmed { .. })));
         self.group.confirm_leadership(on_proof);
     }
+
+    fn holds_lease(&self) -> bool {
+        self.group.holds_lease()
+    }
 }

@@ -121,6 +121,7 @@ pub enum PurgeOutcome {
 trait GroupCore: Send + Sync {
     fn propose(&self, payload: Payload, done: OnProposeOutcome);
     fn confirm_leadership(&self, done: OnLeadershipProof);
+    fn holds_lease(&self) -> bool;
     fn leadership(&self) -> watch::Receiver<Leadership>;
     fn beat(&self);
     fn metrics(&self) -> GroupMetrics;
@@ -184,6 +185,13 @@ impl GroupHandle {
     /// everything committed before the proof is applied here.
     pub fn confirm_leadership(&self, done: OnLeadershipProof) {
         self.core.confirm_leadership(done);
+    }
+
+    /// Whether this replica leads and a quorum has answered it within the shortest election timeout: until then nobody else
+    /// was elected, so what is applied here was all there is. Costs nothing; where it does not hold, a proof may.
+    #[must_use]
+    pub fn holds_lease(&self) -> bool {
+        self.core.holds_lease()
     }
 
     /// Shows this replica's followers that it leads, if it does.

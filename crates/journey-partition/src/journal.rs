@@ -22,6 +22,9 @@ pub trait Journal: Send + Sync {
     /// Asks for proof that this replica leads *after* this call (one ReadIndex round) and that everything committed
     /// before it is applied here; returns at once.
     fn confirm_leadership(&self, done: ConfirmationDone);
+
+    /// Whether this replica was proven to lead so lately that nobody else can lead yet. Costs nothing.
+    fn holds_lease(&self) -> bool;
 }
 
 /// What became of a proposal.

@@ -45,7 +45,7 @@ impl CustomerApi {
         let key = requested_customer(workspace, customer_id)?;
         let partition = self.node.partition_of(&key);
         let options = options.unwrap_or_default();
-        let handle = match self.reader(hop, partition, options)? {
+        let handle = match self.reader(hop, partition, options).await? {
             Target::Here(handle) => handle,
             Target::There(leader) => return Ok(Found::There(partition, leader)),
             Target::Nowhere => return Err(self.node.not_leader(partition)),
@@ -61,7 +61,7 @@ impl CustomerApi {
     }
 
     /// Who answers a read: the leader, or any replica that is as far as the read asks.
-    fn reader(
+    async fn reader(
         &self,
         hop: &Hop,
         partition: PartitionId,
@@ -71,7 +71,7 @@ impl CustomerApi {
         if any_replica_will_do && let Some(handle) = self.node.partition(partition) {
             return Ok(Target::Here(handle));
         }
-        self.node.reader_of(hop, partition)
+        self.node.reader_of(hop, partition).await
     }
 
     /// Up to so many customers of one partition after one.
@@ -81,7 +81,7 @@ impl CustomerApi {
         partition: PartitionId,
         part: PagePart<'_>,
     ) -> Result<Vec<wire::Customer>, Status> {
-        let handle = match self.node.reader_of(hop, partition)? {
+        let handle = match self.node.reader_of(hop, partition).await? {
             Target::Here(handle) => handle,
             Target::There(leader) => {
                 let after = part.after.as_ref().map_or("", CustomerId::as_str);

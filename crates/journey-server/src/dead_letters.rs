@@ -41,7 +41,7 @@ impl DeadLetterApi {
         &self,
         hop: &Hop,
     ) -> Result<(wire::SetAsideSum, Vec<wire::StoppedQueue>), Status> {
-        let spread = self.node.spread(hop)?;
+        let spread = self.node.spread(hop).await?;
         let held = spread.here.iter().map(|handle| handle.held().0);
         let mut held = sum(held, DEAD_LETTERS_SIZE_BYTES_MAX);
         let mut stopped = stopped_queues(&spread.here).await;
@@ -60,7 +60,7 @@ impl DeadLetterApi {
     ) -> Result<wire::GetDeadLetterResponse, Status> {
         let id = parsed_id(&self.node, &request.effect_id)
             .map_err(|reason| ServerError::invalid("effect_id", reason))?;
-        let handle = match target_of_id(&self.node, hop, &id)? {
+        let handle = match target_of_id(&self.node, hop, &id).await? {
             (_, Target::Here(handle)) => handle,
             (partition, Target::There(leader)) => {
                 let call = |channel| {

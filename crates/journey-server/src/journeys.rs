@@ -133,7 +133,7 @@ impl JourneyApi {
         id: &JourneyId,
         version: u32,
     ) -> Result<wire::JourneyCounts, Status> {
-        let spread = self.node.spread(hop)?;
+        let spread = self.node.spread(hop).await?;
         let mut sum = counts_here(&spread.here, id, version);
         let request = wire::GetJourneyCountsRequest {
             id: id.to_string(),
@@ -161,7 +161,7 @@ impl JourneyApi {
         hop: &Hop,
         request: &wire::ListJourneysRequest,
     ) -> Result<wire::ListJourneysResponse, Status> {
-        let spread = self.node.spread(hop)?;
+        let spread = self.node.spread(hop).await?;
         let n_max = page_size(request.page_size)?;
         let after = token_parts(&request.page_token)?.map(|(_, last)| last);
         let catalog = self.node.catalog();

@@ -38,7 +38,7 @@ impl QuarantineApi {
 
     /// What lies here and elsewhere.
     async fn held(&self, hop: &Hop) -> Result<wire::SetAsideSum, Status> {
-        let spread = self.node.spread(hop)?;
+        let spread = self.node.spread(hop).await?;
         let held = spread.here.iter().map(|handle| handle.held().1);
         let mut held = sum(held, QUARANTINE_SIZE_BYTES_MAX);
         for other in sums_elsewhere::<wire::ListQuarantinedResponse>(&self.node, &spread).await? {
@@ -63,7 +63,7 @@ impl QuarantineApi {
     ) -> Result<wire::GetQuarantinedResponse, Status> {
         let id = parsed_id(&self.node, &request.id)
             .map_err(|reason| ServerError::invalid("id", reason))?;
-        let handle = match target_of_id(&self.node, hop, &id)? {
+        let handle = match target_of_id(&self.node, hop, &id).await? {
             (_, Target::Here(handle)) => handle,
             (partition, Target::There(leader)) => {
                 let call = |channel| {

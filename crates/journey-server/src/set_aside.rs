@@ -151,13 +151,13 @@ impl<'f> Customers<'f> {
 }
 
 /// The partition that has what an id names, and where it is led.
-pub(crate) fn target_of_id(
+pub(crate) async fn target_of_id(
     node: &Node,
     hop: &Hop,
     id: &EffectId,
 ) -> Result<(PartitionId, Target), ServerError> {
     let partition = node.partition_of(&id.customer);
-    Ok((partition, node.reader_of(hop, partition)?))
+    Ok((partition, node.reader_of(hop, partition).await?))
 }
 
 /// A token behind which a list has nothing: for the sums alone.

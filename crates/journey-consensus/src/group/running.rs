@@ -1,6 +1,7 @@
 //! A running replica: calls from handles on one side, openraft on the other.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -10,7 +11,7 @@ use journey_proto::internal::{
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::errors::{ClientWriteError, RaftError};
 use openraft::raft::{ClientWriteResponse, ReadPolicy};
-use openraft::{LogIdOptionExt as _, Raft};
+use openraft::{Instant as _, LogIdOptionExt as _, Raft};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tonic::Streaming;
@@ -96,6 +97,19 @@ impl GroupCore for Running {
             let proof = prove_leadership(&raft).await;
             answer.give(proof);
         });
+    }
+
+    fn holds_lease(&self) -> bool {
+        if !self.leadership.borrow().is_leader {
+            return false;
+        }
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let voters = metrics.membership_config.membership().voter_ids();
+        let lease = Duration::from_millis(self.raft.config().election_timeout_min);
+        // As of when the leader sent what was answered.
+        let acked = metrics.last_quorum_acked;
+        voters.eq([metrics.id]) || acked.is_some_and(|acked| acked.elapsed() < lease)
     }
 
     fn leadership(&self) -> watch::Receiver<Leadership> {

@@ -265,6 +265,13 @@ impl PartitionHandle {
         self.shared.activation_us.counts()
     }
 
+    /// Whether this replica was proven to lead so lately that nobody else can lead yet: what is read now is stale by less
+    /// than an election timeout. Where it does not hold, [`Self::prove_leadership`] may.
+    #[must_use]
+    pub fn holds_lease(&self) -> bool {
+        self.shared.options.journal.holds_lease()
+    }
+
     /// Proves that this replica leads after this call, so that what is read next is linearizable.
     ///
     /// # Errors

@@ -98,6 +98,10 @@ impl Journal for MemoryJournal {
     fn confirm_leadership(&self, done: ConfirmationDone) {
         done(true);
     }
+
+    fn holds_lease(&self) -> bool {
+        true
+    }
 }
 
 struct SteadyClock(tokio::time::Instant);

@@ -47,8 +47,9 @@ impl Node {
         }
     }
 
-    /// Who answers a read of a partition: its leader, whatever a follower may hold.
-    pub(crate) fn reader_of(
+    /// Who answers a read of a partition: its leader, whatever a follower may hold. One that no quorum has answered for an
+    /// election timeout proves first that it still leads: others may by then.
+    pub(crate) async fn reader_of(
         &self,
         hop: &Hop,
         partition: PartitionId,
@@ -59,6 +60,11 @@ impl Node {
                 if !self.routes().is_alone() && !handle.leads() && handle.stopped().is_none() =>
             {
                 Err(self.not_leader(partition))
+            }
+            Target::Here(handle) if handle.leads() && !handle.holds_lease() => {
+                let proven = handle.prove_leadership().await;
+                proven.map_err(|_| self.not_leader(partition))?;
+                Ok(Target::Here(handle))
             }
             target => Ok(target),
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use journey_partition::PartitionHandle;
 use journey_types::PartitionId;
 use tonic::transport::Channel;
@@ -25,13 +25,15 @@ impl Node {
     ///
     /// # Errors
     /// [`ServerError::NotLeader`] for one that cannot be asked now.
-    pub(crate) fn spread(&self, hop: &Hop) -> Result<Spread, ServerError> {
+    pub(crate) async fn spread(&self, hop: &Hop) -> Result<Spread, ServerError> {
         let mut spread = Spread::default();
-        for partition in self
+        let meant = self
             .partition_ids()
-            .filter(|partition| hop.means(*partition))
-        {
-            match self.reader_of(hop, partition)? {
+            .filter(|partition| hop.means(*partition));
+        let readers =
+            meant.map(|partition| async move { (partition, self.reader_of(hop, partition).await) });
+        for (partition, reader) in join_all(readers).await {
+            match reader? {
                 Target::Here(handle) => spread.here.push(handle),
                 Target::There(leader) => spread.there.entry(leader).or_default().push(partition),
                 Target::Nowhere => return Err(self.not_leader(partition)),

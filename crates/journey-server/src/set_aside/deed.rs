@@ -133,7 +133,7 @@ async fn meant(
     let mut ids = Vec::new();
     let mut has_more = false;
     for partition in partitions_meant(node, hop, &filter) {
-        match node.reader_of(hop, partition)? {
+        match node.reader_of(hop, partition).await? {
             Target::Here(handle) => ids.extend(found_here(node, &handle, deed, &filter)?),
             Target::There(leader) => {
                 let asked = wire::SetAsideRequest {

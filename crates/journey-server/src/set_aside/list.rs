@@ -49,7 +49,7 @@ pub(crate) async fn list_page<L: Listing>(
             return Ok((page, token_text(partition.get(), "")));
         }
         let after = std::mem::take(&mut after);
-        match node.reader_of(hop, partition)? {
+        match node.reader_of(hop, partition).await? {
             Target::Here(handle) => {
                 let mut customers = Customers::of(&handle, &filter, &after)?;
                 while let Some((token, state)) = customers.next()? {

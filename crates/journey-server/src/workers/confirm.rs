@@ -31,7 +31,7 @@ async fn confirm_once(
     effect: &EffectId,
 ) -> Result<wire::ConfirmResponse, Status> {
     let partition = node.partition_of(&effect.customer);
-    let handle = match node.reader_of(hop, partition)? {
+    let handle = match node.reader_of(hop, partition).await? {
         Target::Here(handle) => handle,
         Target::There(leader) => {
             let call = |channel| {
