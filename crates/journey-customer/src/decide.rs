@@ -8,7 +8,7 @@ mod ingest;
 mod set_aside;
 mod settle;
 
-pub use self::ids::ids_to_ask;
+pub use self::ids::look_up_id;
 
 use journey_model::Catalog;
 use journey_types::limits::CUSTOMER_STATE_SIZE_BYTES_MAX;
@@ -39,7 +39,7 @@ pub struct DecideContext<'a> {
     pub delivery: &'a DeliverySettings,
     /// Whether the partition has room for what the command may set aside.
     pub set_aside_has_room: bool,
-    /// What rows said of the event id that the command brings, where [`ids_to_ask`] says that they have to be asked.
+    /// What is known of the event id that the command brings, where [`look_up_id`] gives one.
     pub rows_of_ids: RowsOfIds,
 }
 

@@ -35,7 +35,8 @@ pub struct Dedupe {
     /// The number the next segment gets.
     pub next_segment: u64,
     /// Segments that may not lie in rows yet, by number. No part of what the customer is: rows or memory have them.
-    pub unwritten: Vec<Arc<IdSegment>>,
+    /// Shared, since a customer who is busy has many of them, and every turn works on a copy.
+    pub unwritten: Arc<Vec<Arc<IdSegment>>>,
 }
 
 /// What memory tells of an event id.
@@ -58,12 +59,17 @@ pub struct IdPlace {
     pub index: usize,
 }
 
-/// What rows said of the one event id that a command brings.
+/// What is known of the one event id that a command brings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowsOfIds {
-    /// They were not asked: [`Dedupe::look_up`] gave no places.
+    /// Nobody has looked it up yet.
     NotAsked,
-    /// When it was accepted, as one of the places holds it; `None` when none does.
+    /// The state alone tells whether it was accepted.
+    NotNeeded {
+        /// Whether it was.
+        is_known: bool,
+    },
+    /// When it was accepted, as one of the places that [`Lookup::Rows`] names holds it; `None` when none does.
     Asked(Option<Timestamp>),
 }
 
@@ -102,18 +108,21 @@ impl Dedupe {
     /// Whether this id was accepted in the 7 days up to `now`, with what rows said of it.
     ///
     /// # Panics
-    /// When [`Self::look_up`] gives places and rows were not asked.
+    /// When nobody has looked it up, and [`Self::look_up`] gives places.
     #[must_use]
     pub fn contains(&self, fingerprint: &Fingerprint, now: Timestamp, rows: RowsOfIds) -> bool {
-        match (self.look_up(fingerprint, now), rows) {
-            (Lookup::Known, _) => true,
-            (Lookup::New, _) => false,
-            (Lookup::Rows(_), RowsOfIds::Asked(accepted_at)) => {
+        match rows {
+            RowsOfIds::NotNeeded { is_known } => is_known,
+            RowsOfIds::Asked(accepted_at) => {
                 accepted_at.is_some_and(|at| at >= now.minus(DEDUPE_WINDOW))
             }
-            (Lookup::Rows(places), RowsOfIds::NotAsked) => {
-                panic!("rows of event ids have to be asked first: {places:?}")
-            }
+            RowsOfIds::NotAsked => match self.look_up(fingerprint, now) {
+                Lookup::Known => true,
+                Lookup::New => false,
+                Lookup::Rows(places) => {
+                    panic!("rows of event ids have to be asked first: {places:?}")
+                }
+            },
         }
     }
 
@@ -166,9 +175,7 @@ impl Dedupe {
         if self.open.len() >= DEDUPE_OPEN_IDS_MAX {
             self.close_segment();
         }
-        let first = self.first_segment();
-        self.unwritten
-            .retain(|segment| segment.number >= first && !segment.is_written());
+        self.let_go_of_written();
         // Every turn works on a copy, which has room for one: room for more would only be copied.
         self.open.reserve_exact(1);
         self.open.push((fingerprint, now));
@@ -192,7 +199,26 @@ impl Dedupe {
             }
         };
         self.next_segment = number + 1;
-        self.unwritten.push(Arc::new(IdSegment::new(number, ids)));
+        Arc::make_mut(&mut self.unwritten).push(Arc::new(IdSegment::new(number, ids)));
+    }
+
+    /// Segments are written in the order of their numbers.
+    fn let_go_of_written(&mut self) {
+        let first = self.first_segment();
+        let counts = |segment: &&Arc<IdSegment>| segment.number >= first && !segment.is_written();
+        if self
+            .unwritten
+            .first()
+            .is_some_and(|oldest| !counts(&oldest))
+        {
+            self.unwritten = Arc::new(
+                self.unwritten
+                    .iter()
+                    .filter(counts)
+                    .map(Arc::clone)
+                    .collect(),
+            );
+        }
     }
 
     fn unwritten_segment(&self, number: u64) -> Option<&IdSegment> {
@@ -212,7 +238,7 @@ impl Clone for Dedupe {
             open,
             chunks: self.chunks.clone(),
             next_segment: self.next_segment,
-            unwritten: self.unwritten.clone(),
+            unwritten: Arc::clone(&self.unwritten),
         }
     }
 }
@@ -275,7 +301,13 @@ impl DedupeChunk {
     fn places_of(&self, fingerprint: &Fingerprint) -> impl Iterator<Item = IdPlace> {
         let wanted = prefix_of(fingerprint);
         let first_segment = self.first_segment();
-        let prefixes = self.prefixes.iter().enumerate().rev();
+        // Nearly always there is none; told without a branch for each, a chunk takes some nanoseconds.
+        let is_there = self
+            .prefixes
+            .iter()
+            .fold(false, |is_there, prefix| is_there | (*prefix == wanted));
+        let prefixes = if is_there { &self.prefixes[..] } else { &[] };
+        let prefixes = prefixes.iter().enumerate().rev();
         prefixes
             .filter(move |(_, prefix)| **prefix == wanted)
             .map(move |(position, _)| IdPlace {

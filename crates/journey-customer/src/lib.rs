@@ -34,7 +34,7 @@ mod size;
 
 pub use apply::apply;
 pub use command::{Command, IngestMode, Outcome, Rejection, Reply};
-pub use decide::{DecideContext, Decision, decide, ids_to_ask};
+pub use decide::{DecideContext, Decision, decide, look_up_id};
 pub use dedupe::{Dedupe, DedupeChunk, IdPlace, IdSegment, Lookup, RowsOfIds};
 pub use delivery::{DeliverySettings, RetryBudget};
 pub use entrance::{Enrollment, Entrance};

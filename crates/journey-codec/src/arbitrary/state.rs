@@ -64,7 +64,7 @@ fn dedupe() -> BoxedStrategy<Dedupe> {
                 open,
                 chunks,
                 next_segment,
-                unwritten: Vec::new(),
+                unwritten: Arc::default(),
             }
         })
         .boxed()

@@ -109,7 +109,7 @@ pub(super) fn decode_part(
         PartId::IdSegment(number) => {
             let IdList(ids) = IdList::read_fields(fields(IdList::NAME)?)?;
             let segment = IdSegment::new(number, ids);
-            state.dedupe.unwritten.push(Arc::new(segment));
+            Arc::make_mut(&mut state.dedupe.unwritten).push(Arc::new(segment));
         }
         PartId::DeadLetter(effect) => {
             let letter = DeadLetter::read_fields(fields(DeadLetter::NAME)?)?;

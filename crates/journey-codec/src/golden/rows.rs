@@ -125,7 +125,7 @@ fn remembered_ids() -> Dedupe {
             digest: 0x0102_0304_0506_0708,
         })]),
         next_segment: 9,
-        unwritten: vec![Arc::new(IdSegment::new(8, ids(5, 3)))],
+        unwritten: Arc::new(vec![Arc::new(IdSegment::new(8, ids(5, 3)))]),
     }
 }
 

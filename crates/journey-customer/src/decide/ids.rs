@@ -1,31 +1,29 @@
-//! Which event id a command brings, and whether rows have to be asked for it before anything is decided.
+//! Which event id a command brings, and what the state tells of it: rows may have to be asked before anything is decided.
 
 use journey_types::{ClusterKey, Fingerprint, Timestamp};
 
 use crate::command::Command;
-use crate::dedupe::{IdPlace, Lookup};
+use crate::dedupe::Lookup;
 use crate::entrance::Enrollment;
 use crate::state::CustomerState;
 
-/// The id that the command brings and where it may lie in rows, when the state alone does not tell whether it was
-/// accepted before. Whoever decides asks there first and says what was found in
-/// [`crate::DecideContext::rows_of_ids`].
+/// The id that the command brings and what the state tells of it; `None` when it brings none, or when the state has all
+/// ids that there are. Whoever decides asks rows where that is needed, and says in
+/// [`crate::DecideContext::rows_of_ids`] what came of it.
 #[must_use]
-pub fn ids_to_ask(
+pub fn look_up_id(
     state: &CustomerState,
     command: &Command,
     cluster_key: &ClusterKey,
     stamp: Timestamp,
-) -> Option<(Fingerprint, Vec<IdPlace>)> {
+) -> Option<(Fingerprint, Lookup)> {
     // Most customers have few ids, and all of them in memory.
     if state.dedupe.chunks.is_empty() {
         return None;
     }
     let fingerprint = fingerprint_of(state, command, cluster_key)?;
-    match state.dedupe.look_up(&fingerprint, stamp) {
-        Lookup::Known | Lookup::New => None,
-        Lookup::Rows(places) => Some((fingerprint, places)),
-    }
+    let found = state.dedupe.look_up(&fingerprint, stamp);
+    Some((fingerprint, found))
 }
 
 fn fingerprint_of(

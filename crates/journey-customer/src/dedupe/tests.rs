@@ -126,7 +126,7 @@ fn an_id_is_forgotten_after_7_days_to_the_millisecond() {
             assert!(rows.contains(&dedupe, &fingerprint(0), at(0).plus(seven_days)));
             assert!(!rows.contains(&dedupe, &fingerprint(0), later));
             rows.write(&dedupe);
-            dedupe.unwritten.clear();
+            dedupe.unwritten = std::sync::Arc::default();
         }
     }
     let mut dedupe = Dedupe::default();
@@ -205,7 +205,7 @@ proptest! {
                 // Read from its rows.
                 1 => {
                     rows.write(&dedupe);
-                    dedupe.unwritten.clear();
+                    dedupe.unwritten = std::sync::Arc::default();
                 }
                 _ => {}
             }

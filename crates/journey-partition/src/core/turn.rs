@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use journey_codec::{BatchWriter, Record, Turn};
 use journey_customer::{
-    Command, CustomerState, DecideContext, Decision, JournalEvent, Rejection, Reply, RowsOfIds,
-    ids_to_ask,
+    Command, CustomerState, DecideContext, Decision, JournalEvent, Lookup, Rejection, Reply,
+    RowsOfIds, look_up_id,
 };
 use journey_types::{BatchNumber, CustomerKey, SessionId, Timestamp};
 
@@ -126,9 +126,12 @@ impl PartitionCore {
         command: &Command,
         stamp: Timestamp,
     ) -> Result<RowsOfIds, PartitionError> {
-        let asked = ids_to_ask(state, command, &self.options.cluster_key, stamp);
-        let Some((fingerprint, places)) = asked else {
-            return Ok(RowsOfIds::NotAsked);
+        let found = look_up_id(state, command, &self.options.cluster_key, stamp);
+        let (fingerprint, places) = match found {
+            None => return Ok(RowsOfIds::NotAsked),
+            Some((_, Lookup::Known)) => return Ok(RowsOfIds::NotNeeded { is_known: true }),
+            Some((_, Lookup::New)) => return Ok(RowsOfIds::NotNeeded { is_known: false }),
+            Some((fingerprint, Lookup::Rows(places))) => (fingerprint, places),
         };
         self.counters.n_id_reads += 1;
         let accepted_at = self.reader.accepted_at(&state.key, &fingerprint, &places)?;

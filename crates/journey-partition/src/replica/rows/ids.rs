@@ -60,7 +60,7 @@ impl Rows {
             let (key, row) = row.map_err(self.failed("scanning event ids"))?;
             segments.insert(self.segment_number(place, &key)?, Bytes::from(row));
         }
-        for segment in &dedupe.unwritten {
+        for segment in dedupe.unwritten.iter() {
             segments.insert(segment.number, encode_id_segment(&segment.ids));
         }
         let counted: BTreeSet<u64> = dedupe.segments().collect();

@@ -83,7 +83,7 @@ impl Rows {
         let head = decode_head(head).map_err(self.unreadable("snapshot's customer"))?;
         let place = Place::of(cluster_key, &head.key);
         let mut read = self.decode_customer(&place, bytes)?;
-        Arc::make_mut(&mut read.state).dedupe.unwritten = segments;
+        Arc::make_mut(&mut read.state).dedupe.unwritten = Arc::new(segments);
         Ok((place, read))
     }
 }
